@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* algorithm.h -- one const struct per method; list.c orders them, best first. */
+#ifndef FC_ALGORITHMS_ALGORITHM_H
+#define FC_ALGORITHMS_ALGORITHM_H
+
+#include "algorithms/problem.h"
+
+typedef struct fc_algorithm {
+    const char *name;
+
+    /* NULL when it takes the problem, else the reason. May look at the problem and the instruction set, never at
+     * the number of threads. */
+    const char *(*decline)(const fc_problem *problem);
+
+    /* Bytes wanted in all and for each thread; SIZE_MAX for more than fits. NULL: none. */
+    size_t (*shared_bytes)(const fc_problem *problem);
+    size_t (*slot_bytes)(const fc_problem *problem);
+
+    /* The weights in the order the method reads them; NULL, or 0 bytes: as they lie. Independent of the image size,
+     * so that weights may be prepared once. */
+    size_t (*prepared_bytes)(const fc_problem *problem);
+    void (*prepare)(const fc_problem *problem, const void *w, void *prepared);
+
+    void (*run)(const fc_problem *problem, const fc_operands *operands, const fc_workspace *workspace);
+} fc_algorithm;
+
+/* The algorithms of an operation, best first, ended by NULL. The last one accepts every problem. */
+const fc_algorithm *const *fc_algorithms(fc_operation operation);
+
+extern const fc_algorithm fc_corr2d_implicit_gemm_nchw;
+extern const fc_algorithm fc_corr2d_implicit_gemm_nhwc;
+extern const fc_algorithm fc_corr2d_direct;
+extern const fc_algorithm fc_corr2d_input_grad_implicit_gemm_nchw;
+extern const fc_algorithm fc_corr2d_input_grad_implicit_gemm_nhwc;
+extern const fc_algorithm fc_corr2d_input_grad_direct;
+extern const fc_algorithm fc_corr2d_weight_grad_implicit_gemm;
+extern const fc_algorithm fc_corr2d_weight_grad_direct;
+extern const fc_algorithm fc_max_pool2d_rows;
+extern const fc_algorithm fc_max_pool2d_two_stack;
+extern const fc_algorithm fc_max_pool2d_direct;
+extern const fc_algorithm fc_avg_pool2d_rows;
+extern const fc_algorithm fc_avg_pool2d_two_stack;
+extern const fc_algorithm fc_avg_pool2d_direct;
+extern const fc_algorithm fc_max_pool2d_grad_direct;
+extern const fc_algorithm fc_avg_pool2d_grad_two_stack;
+extern const fc_algorithm fc_avg_pool2d_grad_direct;
+
+#endif

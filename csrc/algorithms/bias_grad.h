@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bias_grad.h -- grad_bias[o] = sum of grad_y over images and pixels. */
+#ifndef FC_ALGORITHMS_BIAS_GRAD_H
+#define FC_ALGORITHMS_BIAS_GRAD_H
+
+#include "algorithms/problem.h"
+
+/* Does nothing when operands->grad_bias is NULL. Floats are added in double, in the order n, oh, ow. */
+void fc_bias_grad(const fc_problem *problem, const fc_operands *operands, int threads);
+
+#endif

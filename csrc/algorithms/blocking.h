@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* blocking.h -- cutting work into even pieces, by the problem alone. */
+#ifndef FC_ALGORITHMS_BLOCKING_H
+#define FC_ALGORITHMS_BLOCKING_H
+
+#include "algorithms/problem.h"
+
+/* Steps of one chain of multiplications and additions before the sum goes to memory: a panel of this depth stays in
+ * the first-level cache, and partial sums keep long sums accurate. */
+#define FC_DEPTH 256
+
+/* Where piece `piece` of `pieces` begins when `total` is cut evenly; piece = pieces gives the end. */
+static inline ptrdiff_t fc_cut(ptrdiff_t total, ptrdiff_t pieces, ptrdiff_t piece)
+{
+    return total / pieces * piece + fc_min(piece, total % pieces);
+}
+
+/* A reduction over two indices, the inner one the faster, cut into chunks of at most FC_DEPTH steps: some outer indices
+ * with all their inner ones, or a part of the inner ones of a single outer. There is always a chunk, if an empty one,
+ * so that every output is written. */
+typedef struct fc_chunks {
+    ptrdiff_t outer, inner, count;
+    ptrdiff_t pieces; /* chunks of one outer index; 0 when chunks hold whole ones */
+} fc_chunks;
+
+typedef struct fc_chunk {
+    ptrdiff_t outer, outers; /* the first, and how many */
+    ptrdiff_t inner, inners;
+} fc_chunk;
+
+static inline fc_chunks fc_chunks_of(ptrdiff_t outer, ptrdiff_t inner)
+{
+    fc_chunks all = {outer, inner, 1, 0};
+    if (outer == 0 || inner == 0) return all;
+    if (inner > FC_DEPTH) {
+        all.pieces = fc_ceil_div(inner, FC_DEPTH);
+        all.count = outer * all.pieces;
+    } else {
+        all.count = fc_ceil_div(outer, FC_DEPTH / inner);
+    }
+    return all;
+}
+
+static inline fc_chunk fc_chunk_at(const fc_chunks *all, ptrdiff_t index)
+{
+    fc_chunk chunk;
+    if (all->pieces) {
+        const ptrdiff_t piece = index % all->pieces;
+        chunk.outer = index / all->pieces;
+        chunk.outers = 1;
+        chunk.inner = fc_cut(all->inner, all->pieces, piece);
+        chunk.inners = fc_cut(all->inner, all->pieces, piece + 1) - chunk.inner;
+    } else {
+        chunk.outer = fc_cut(all->outer, all->count, index);
+        chunk.outers = fc_cut(all->outer, all->count, index + 1) - chunk.outer;
+        chunk.inner = 0;
+        chunk.inners = all->inner;
+    }
+    return chunk;
+}
+
+/* Columns of a matrix product, cut into panels of up to FC_MAX_TILE_VECTORS vectors, as even as can be. */
+typedef struct fc_panels {
+    ptrdiff_t columns, lanes, vectors, count;
+} fc_panels;
+
+typedef struct fc_panel_cut {
+    ptrdiff_t first, columns; /* the first column, and how many are in use */
+    ptrdiff_t vectors;
+} fc_panel_cut;
+
+static inline fc_panels fc_panels_of(ptrdiff_t columns, ptrdiff_t lanes)
+{
+    const ptrdiff_t vectors = fc_ceil_div(columns, lanes);
+    return (fc_panels){columns, lanes, vectors, fc_ceil_div(vectors, FC_MAX_TILE_VECTORS)};
+}
+
+static inline fc_panel_cut fc_panel_at(const fc_panels *all, ptrdiff_t index)
+{
+    const ptrdiff_t from = fc_cut(all->vectors, all->count, index), to = fc_cut(all->vectors, all->count, index + 1);
+    return (fc_panel_cut){from * all->lanes, fc_min(to * all->lanes, all->columns) - from * all->lanes, to - from};
+}
+
+#endif

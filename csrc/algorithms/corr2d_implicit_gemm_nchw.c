@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* corr2d_implicit_gemm_nchw.c -- correlation and its input gradient on NCHW images, by the matrix product of
+ * gemm_nchw.h. The forward pass reads OIHW weights as they lie; the input gradient transposes them once a call. */
+#include "algorithms/algorithm.h"
+#include "algorithms/gemm_nchw.h"
+#include "algorithms/strided_copy.h"
+
+static const char *decline(const fc_problem *p)
+{
+    if (p->layout != FC_NCHW) return "layout is not NCHW";
+    if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
+    return NULL;
+}
+
+/* A phase is a product of its own: with very many of them there is next to nothing in each. */
+static const char *decline_input_grad(const fc_problem *p)
+{
+    if (fc_phases(p, 0) > FC_MAX_PHASES || fc_phases(p, 1) > FC_MAX_PHASES) return "stride is larger than 16";
+    return decline(p);
+}
+
+static size_t weight_bytes(const fc_problem *p)
+{
+    const size_t filter = (size_t)(p->channels / p->groups) * (size_t)p->window[0] * (size_t)p->window[1];
+    return (size_t)p->out_channels * filter * fc_dtype_size(p->dtype);
+}
+
+static size_t forward_prepared_bytes(const fc_problem *p)
+{
+    return p->weight_layout == FC_OIHW ? 0 : weight_bytes(p);
+}
+
+static void forward_prepare(const fc_problem *p, const void *w, void *prepared)
+{
+    const ptrdiff_t sizes[4] = {p->out_channels, p->channels / p->groups, p->window[0], p->window[1]};
+    const fc_strides from = fc_weight_strides(p);
+    fc_strided_copy(fc_dtype_size(p->dtype), sizes, (const ptrdiff_t[4]){from.n, from.c, from.h, from.w}, w, prepared);
+}
+
+static void forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
+{
+    const fc_plane_correlation job = {
+        .dtype = p->dtype,
+        .axis = {fc_forward_axis(p, 0), fc_forward_axis(p, 1)},
+        .batch = p->batch,
+        .groups = p->groups,
+        .channels = p->channels / p->groups,
+        .rows = p->out_channels / p->groups,
+        .source = operands->x,
+        .weights = p->weight_layout == FC_OIHW ? operands->w : operands->prepared,
+        .bias = operands->bias,
+        .destination = operands->y,
+    };
+    fc_gemm_nchw(p, &job, workspace);
+}
+
+/* Weights of one phase, [groups][channels][out channels][taps], phase after phase. */
+static void input_grad_prepare(const fc_problem *p, const void *w, void *prepared)
+{
+    const ptrdiff_t ic = p->channels / p->groups, oc = p->out_channels / p->groups;
+    const size_t element = fc_dtype_size(p->dtype);
+    const fc_strides ws = fc_weight_strides(p);
+    char *to = prepared;
+    for (ptrdiff_t i = 0; i < fc_phases(p, 0); i++)
+        for (ptrdiff_t j = 0; j < fc_phases(p, 1); j++) {
+            const fc_grid_axis rows = fc_phase_axis(p, 0, i), columns = fc_phase_axis(p, 1, j);
+            const ptrdiff_t sizes[4] = {ic, oc, rows.taps, columns.taps};
+            const ptrdiff_t steps[4] = {ws.c, ws.n, rows.window_step * ws.h, columns.window_step * ws.w};
+            const ptrdiff_t tap = rows.window_first * ws.h + columns.window_first * ws.w;
+            if (rows.taps * columns.taps == 0) continue;
+            for (ptrdiff_t g = 0; g < p->groups; g++) {
+                fc_strided_copy(element, sizes, steps, (const char *)w + (g * oc * ws.n + tap) * (ptrdiff_t)element, to);
+                to += (size_t)(ic * oc * rows.taps * columns.taps) * element;
+            }
+        }
+}
+
+static void input_grad(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
+{
+    const char *weights = operands->prepared;
+    fc_plane_correlation job = {
+        .dtype = p->dtype,
+        .batch = p->batch,
+        .groups = p->groups,
+        .channels = p->out_channels / p->groups,
+        .rows = p->channels / p->groups,
+        .source = operands->grad_y,
+        .destination = operands->y,
+    };
+    for (ptrdiff_t i = 0; i < fc_phases(p, 0); i++)
+        for (ptrdiff_t j = 0; j < fc_phases(p, 1); j++) {
+            job.axis[0] = fc_phase_axis(p, 0, i);
+            job.axis[1] = fc_phase_axis(p, 1, j);
+            job.weights = weights;
+            weights += (size_t)(p->groups * job.channels * job.rows * job.axis[0].taps * job.axis[1].taps) *
+                       fc_dtype_size(p->dtype);
+            fc_gemm_nchw(p, &job, workspace);
+        }
+}
+
+const fc_algorithm fc_corr2d_implicit_gemm_nchw = {
+    .name = "implicit_gemm_nchw",
+    .decline = decline,
+    .shared_bytes = fc_gemm_nchw_shared_bytes,
+    .slot_bytes = fc_gemm_nchw_slot_bytes,
+    .prepared_bytes = forward_prepared_bytes,
+    .prepare = forward_prepare,
+    .run = forward,
+};
+
+const fc_algorithm fc_corr2d_input_grad_implicit_gemm_nchw = {
+    .name = "implicit_gemm_nchw",
+    .decline = decline_input_grad,
+    .shared_bytes = fc_gemm_nchw_shared_bytes,
+    .slot_bytes = fc_gemm_nchw_slot_bytes,
+    .prepared_bytes = weight_bytes,
+    .prepare = input_grad_prepare,
+    .run = input_grad,
+};

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* gemm_nchw.c -- an implicit matrix product on planes.
+ *
+ * The grid points of one image are flattened and cut into panels of up to FC_MAX_TILE_VECTORS vectors, the panels into
+ * blocks that one task owns. For each chunk of the depth a task packs its panels (the only copy of the input that is
+ * ever made, a few hundred KiB) and runs the tiles of its rows over them; weights are read as they lie, one
+ * contiguous row an output channel. Sums go to memory once a chunk.
+ *
+ * A lane's sum depends on the depth and its cuts alone: not on where panels, blocks or rows are cut. */
+#include "algorithms/gemm_nchw.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "algorithms/blocking.h"
+#include "platform/memory.h"
+#include "platform/parallel.h"
+
+#define PANEL_BYTES (192 * 1024) /* packed panels of one task: a part of the second-level cache */
+#define MAX_PANELS 16
+#define MAX_TILE_ROWS 8
+#define MAX_PANEL_LANES (FC_MAX_TILE_VECTORS * FC_MAX_LANES)
+
+/* Where the points of one panel lie; the same for every chunk of the depth. */
+typedef struct grid_panel {
+    fc_lanes lanes[FC_MAX_TILE_VECTORS];
+    union {
+        int32_t f32[2][MAX_PANEL_LANES];
+        int64_t f64[2][MAX_PANEL_LANES];
+    } at;                               /* source coordinates (y, x) of tap 0 without its offset */
+    ptrdiff_t where[MAX_PANEL_LANES];   /* place in the destination plane */
+    ptrdiff_t points, vectors;          /* in use */
+    bool inner;                         /* no tap of no point lies outside */
+    void *packed;
+} grid_panel;
+
+typedef struct call {
+    const fc_problem *p;
+    const fc_plane_correlation *job;
+    const fc_workspace *workspace;
+    const fc_gemm_kernels *kernels;
+    fc_chunks chunks;
+    size_t element;
+    ptrdiff_t blocks, row_blocks, taps;
+    fc_panels panels;
+} call;
+
+/* One thread's memory. */
+typedef struct slot {
+    grid_panel panels[MAX_PANELS];
+    ptrdiff_t tap_y[FC_DEPTH], tap_x[FC_DEPTH], tap_offset[FC_DEPTH];
+    _Alignas(64) char scratch[MAX_TILE_ROWS * MAX_PANEL_LANES * 8]; /* a tile that does not go home in one piece */
+    _Alignas(64) char nowhere[MAX_PANEL_LANES * 8];                 /* missing rows are written here */
+    _Alignas(64) char zeros[FC_MAX_LANES * 8];
+    _Alignas(64) char masks[FC_DEPTH * MAX_PANEL_LANES * 4]; /* as many lanes as fit are half as wide for 8 bytes */
+} slot;
+
+static size_t packed_bytes(const fc_gemm_kernels *k, size_t element)
+{
+    return fc_size_lines((size_t)FC_DEPTH * (size_t)k->lanes * FC_MAX_TILE_VECTORS * element);
+}
+
+static ptrdiff_t panels_in_block(const fc_gemm_kernels *k, size_t element)
+{
+    return fc_min(MAX_PANELS, fc_max(1, PANEL_BYTES / (ptrdiff_t)packed_bytes(k, element)));
+}
+
+/* The bias, one vector a row, is all that threads share. */
+size_t fc_gemm_nchw_shared_bytes(const fc_problem *p)
+{
+    const size_t rows = (size_t)fc_max(p->out_channels, p->channels) + 1;
+    return fc_size_mul(fc_size_mul(rows, (size_t)p->kernels->gemm[p->dtype].lanes), fc_dtype_size(p->dtype));
+}
+
+size_t fc_gemm_nchw_slot_bytes(const fc_problem *p)
+{
+    const fc_gemm_kernels *k = &p->kernels->gemm[p->dtype];
+    const size_t element = fc_dtype_size(p->dtype);
+    return sizeof(slot) + packed_bytes(k, element) * (size_t)panels_in_block(k, element);
+}
+
+/* Reads the pattern of one vector whose lane l sits at y[l], x[l]; `used` lanes count. */
+static void find_pattern(fc_lanes *lanes, const call *c, const ptrdiff_t *y, const ptrdiff_t *x, ptrdiff_t used)
+{
+    const fc_grid_axis *columns = &c->job->axis[1];
+    const ptrdiff_t width = columns->source, all = c->kernels->lanes;
+    const ptrdiff_t start = y[0] * width + x[0];
+    memset(lanes, 0, sizeof *lanes);
+    lanes->pattern = FC_LANES_ANY;
+    if (columns->source_step == 1) {
+        lanes->pattern = FC_LANES_RUNS;
+        for (ptrdiff_t l = 0; l < used && lanes->pattern == FC_LANES_RUNS; l++) {
+            if (l == 0 || y[l] != y[l - 1]) {
+                if (lanes->runs == FC_MAX_RUNS) {
+                    lanes->pattern = FC_LANES_ANY;
+                    break;
+                }
+                lanes->base[lanes->runs++] = y[l] * width + x[l] - l;
+            }
+            if (c->element == 4)
+                lanes->run_mask.f32[lanes->runs - 1][l] = -1;
+            else
+                lanes->run_mask.f64[lanes->runs - 1][l] = -1;
+        }
+    }
+    if (lanes->pattern == FC_LANES_RUNS) {
+        lanes->full = lanes->runs == 1 && used == all;
+        return;
+    }
+    lanes->base[0] = start;
+    if (columns->source_step == 2 && used == all && y[0] == y[all - 1]) lanes->pattern = FC_LANES_EVEN;
+    for (ptrdiff_t l = 0; l < used; l++) {
+        if (c->element == 4) {
+            lanes->run_mask.f32[0][l] = -1;
+            lanes->index.f32[l] = (int32_t)(y[l] * width + x[l] - start);
+        } else {
+            lanes->run_mask.f64[0][l] = -1;
+            lanes->index.f64[l] = y[l] * width + x[l] - start;
+        }
+    }
+}
+
+static bool axis_inside(const fc_grid_axis *axis, ptrdiff_t least, ptrdiff_t most)
+{
+    const ptrdiff_t first = axis->tap_first, last = axis->tap_first + (axis->taps - 1) * axis->tap_step;
+    return least + fc_min(first, last) >= 0 && most + fc_max(first, last) < axis->source;
+}
+
+static void find_panel(grid_panel *panel, const call *c, fc_panel_cut cut)
+{
+    const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
+    const ptrdiff_t lanes = c->kernels->lanes, nowhere = -((ptrdiff_t)1 << 30);
+    ptrdiff_t y[MAX_PANEL_LANES], x[MAX_PANEL_LANES], left = columns->source, right = 0;
+    panel->vectors = cut.vectors;
+    panel->points = cut.columns;
+    for (ptrdiff_t l = 0; l < cut.vectors * lanes; l++) {
+        const ptrdiff_t point = cut.first + l, row = point / columns->points, column = point % columns->points;
+        const bool used = l < panel->points;
+        y[l] = used ? row * rows->source_step : nowhere;
+        x[l] = used ? column * columns->source_step : 0;
+        if (c->element == 4) {
+            panel->at.f32[0][l] = (int32_t)y[l];
+            panel->at.f32[1][l] = (int32_t)x[l];
+        } else {
+            panel->at.f64[0][l] = y[l];
+            panel->at.f64[1][l] = x[l];
+        }
+        if (!used) continue;
+        left = fc_min(left, x[l]);
+        right = fc_max(right, x[l]);
+        panel->where[l] = (rows->destination_first + row * rows->destination_step) * columns->destination +
+                          columns->destination_first + column * columns->destination_step;
+    }
+    panel->inner = axis_inside(rows, y[0], y[panel->points - 1]) && axis_inside(columns, left, right);
+    for (ptrdiff_t v = 0; v < cut.vectors; v++)
+        find_pattern(&panel->lanes[v], c, y + v * lanes, x + v * lanes,
+                     fc_max(0, fc_min(lanes, panel->points - v * lanes)));
+}
+
+static void find_taps(slot *s, const call *c, const fc_chunk *chunk)
+{
+    const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
+    for (ptrdiff_t t = 0; t < chunk->inners; t++) {
+        const ptrdiff_t tap = chunk->inner + t;
+        s->tap_y[t] = rows->tap_first + tap / columns->taps * rows->tap_step;
+        s->tap_x[t] = columns->tap_first + tap % columns->taps * columns->tap_step;
+        s->tap_offset[t] = s->tap_y[t] * columns->source + s->tap_x[t];
+    }
+}
+
+static void pack_panel(slot *s, const call *c, grid_panel *panel, const fc_chunk *chunk, const char *source)
+{
+    const ptrdiff_t plane = c->job->axis[0].source * c->job->axis[1].source;
+    const bool narrow = c->element == 4;
+    if (!panel->inner)
+        c->kernels->window_masks(&(fc_window_masks){
+            .taps = chunk->inners, .tap_y = s->tap_y, .tap_x = s->tap_x, .lanes = panel->vectors * c->kernels->lanes,
+            .y = narrow ? (void *)panel->at.f32[0] : (void *)panel->at.f64[0],
+            .x = narrow ? (void *)panel->at.f32[1] : (void *)panel->at.f64[1],
+            .height = c->job->axis[0].source, .width = c->job->axis[1].source, .masks = s->masks});
+    c->kernels->pack(&(fc_pack){
+        .source = source, .planes = chunk->outers, .plane_step = plane, .taps = chunk->inners,
+        .tap_offset = s->tap_offset, .vectors = (int)panel->vectors, .lanes = panel->lanes,
+        .masks = panel->inner ? NULL : s->masks, .panel = panel->packed});
+}
+
+/* The rows first … first + MAX_TILE_ROWS of one chunk over one panel. */
+static void run_tile(slot *s, const call *c, const grid_panel *panel, const fc_chunk *chunk, const char *weights,
+                     ptrdiff_t row_bytes, ptrdiff_t rows, const char *bias, char *destination, bool first_chunk)
+{
+    const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes, tile_rows = c->kernels->rows;
+    const ptrdiff_t bias_bytes = c->job->bias ? lanes * (ptrdiff_t)c->element : 0;
+    const ptrdiff_t plane_bytes = c->job->axis[0].destination * c->job->axis[1].destination * (ptrdiff_t)c->element;
+    const bool whole = panel->points == width && c->job->axis[0].destination_step == 1 &&
+                       c->job->axis[1].destination_step == 1;
+    const void *a[MAX_TILE_ROWS], *init[MAX_TILE_ROWS], *start[MAX_TILE_ROWS], *b[1] = {panel->packed};
+    void *out[MAX_TILE_ROWS], *home[MAX_TILE_ROWS];
+    for (ptrdiff_t r = 0; r < tile_rows; r++) {
+        const bool used = r < rows;
+        a[r] = weights + (used ? r : 0) * row_bytes;
+        start[r] = bias + (used ? r : 0) * bias_bytes;
+        home[r] = used ? destination + r * plane_bytes : s->nowhere;
+        if (whole) {
+            out[r] = used ? (char *)home[r] + panel->where[0] * (ptrdiff_t)c->element : s->nowhere;
+            init[r] = first_chunk ? start[r] : out[r];
+        } else {
+            out[r] = s->scratch + r * width * (ptrdiff_t)c->element;
+            init[r] = s->zeros;
+        }
+    }
+    c->kernels->tile[panel->vectors - 1](&(fc_tile){
+        .segments = 1, .depth = chunk->outers * chunk->inners, .a = a, .b = b, .a_step = 1, .b_step = width,
+        .init = init, .init_step = whole && !first_chunk ? lanes : 0, .c = out});
+    if (whole) return;
+    c->kernels->scatter(&(fc_scatter){.rows = rows, .lanes = panel->points, .tile = s->scratch, .tile_step = width,
+                                      .init = first_chunk ? start : NULL, .init_step = 0, .c = home,
+                                      .where = panel->where});
+}
+
+static void run_task(void *context, ptrdiff_t task, int slot_number)
+{
+    const call *c = context;
+    const fc_plane_correlation *job = c->job;
+    slot *s = (slot *)(c->workspace->slots + (size_t)slot_number * c->workspace->slot_bytes);
+    const ptrdiff_t element = (ptrdiff_t)c->element, tile_rows = c->kernels->rows;
+    const ptrdiff_t source_plane = job->axis[0].source * job->axis[1].source * element;
+    const ptrdiff_t destination_plane = job->axis[0].destination * job->axis[1].destination * element;
+    const ptrdiff_t row_bytes = job->channels * c->taps * element;
+    const ptrdiff_t bias_bytes = job->bias ? c->kernels->lanes * element : 0;
+    const ptrdiff_t row_block = task % c->row_blocks, block = task / c->row_blocks % c->blocks;
+    const ptrdiff_t image = task / c->row_blocks / c->blocks, group = image % job->groups; /* image and group */
+    const ptrdiff_t tiles = fc_ceil_div(job->rows, tile_rows);
+    const ptrdiff_t first_row = fc_cut(tiles, c->row_blocks, row_block) * tile_rows;
+    const ptrdiff_t end_row = fc_min(job->rows, fc_cut(tiles, c->row_blocks, row_block + 1) * tile_rows);
+    const ptrdiff_t first_panel = fc_cut(c->panels.count, c->blocks, block);
+    const ptrdiff_t panels = fc_cut(c->panels.count, c->blocks, block + 1) - first_panel;
+    const char *source = (const char *)job->source + image * job->channels * source_plane;
+    char *destination = (char *)job->destination + image * job->rows * destination_plane;
+
+    assert(panels <= MAX_PANELS && tile_rows <= MAX_TILE_ROWS);
+    memset(s->zeros, 0, sizeof s->zeros);
+    for (ptrdiff_t i = 0; i < panels; i++) {
+        s->panels[i].packed = (char *)(s + 1) + (size_t)i * packed_bytes(c->kernels, c->element);
+        find_panel(&s->panels[i], c, fc_panel_at(&c->panels, first_panel + i));
+    }
+    for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
+        const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
+        const ptrdiff_t depth = chunk.outer * c->taps + chunk.inner;
+        find_taps(s, c, &chunk);
+        for (ptrdiff_t i = 0; i < panels; i++) {
+            pack_panel(s, c, &s->panels[i], &chunk, source + chunk.outer * source_plane);
+            for (ptrdiff_t row = first_row; row < end_row; row += tile_rows)
+                run_tile(s, c, &s->panels[i], &chunk,
+                         (const char *)job->weights + (group * job->rows + row) * row_bytes + depth * element,
+                         row_bytes, fc_min(tile_rows, end_row - row),
+                         c->workspace->shared + (group * job->rows + row) * bias_bytes,
+                         destination + row * destination_plane, q == 0);
+        }
+    }
+}
+
+/* One vector a row, each lane the row's bias; without a bias one vector of zeros. */
+static void spread_bias(const fc_plane_correlation *job, char *vectors, ptrdiff_t lanes, size_t element)
+{
+    const ptrdiff_t rows = job->groups * job->rows;
+    if (!job->bias) {
+        memset(vectors, 0, (size_t)lanes * element);
+        return;
+    }
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t l = 0; l < lanes; l++, vectors += element)
+            memcpy(vectors, (const char *)job->bias + (size_t)r * element, element);
+}
+
+/* Rows are split over tasks as well when the panels alone make few of them; each split packs the panels anew. */
+static ptrdiff_t choose_row_blocks(const fc_plane_correlation *job, ptrdiff_t tasks)
+{
+    if (tasks * fc_ceil_div(job->rows, 128) >= 32) return fc_ceil_div(job->rows, 128);
+    if (tasks * fc_ceil_div(job->rows, 64) >= 4) return fc_ceil_div(job->rows, 64);
+    return fc_ceil_div(job->rows, 32);
+}
+
+void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc_workspace *workspace)
+{
+    call c = {.p = p, .job = job, .workspace = workspace, .kernels = &p->kernels->gemm[job->dtype],
+              .element = fc_dtype_size(job->dtype)};
+    c.taps = job->axis[0].taps * job->axis[1].taps;
+    c.chunks = fc_chunks_of(job->channels, c.taps);
+    c.panels = fc_panels_of(job->axis[0].points * job->axis[1].points, c.kernels->lanes);
+    c.blocks = fc_ceil_div(c.panels.count, panels_in_block(c.kernels, c.element));
+    c.row_blocks = choose_row_blocks(job, job->batch * job->groups * c.blocks);
+    spread_bias(job, workspace->shared, c.kernels->lanes, c.element);
+    fc_parallel_for(job->batch * job->groups * c.blocks * c.row_blocks, workspace->threads, true, run_task, &c);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* gemm_nhwc.c -- an implicit matrix product on channels-last images: the mirror image of gemm_nchw.c.
+ *
+ * Lanes are output channels, from weights packed into panels; the rows of a tile are grid points, whose channels are
+ * read where they lie through one pointer a tap (a row of zeros for padding). The image is never copied. Sums go to
+ * memory once a chunk of the depth. A sum depends on the depth and its cuts alone. */
+#include "algorithms/gemm_nhwc.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "algorithms/blocking.h"
+#include "platform/memory.h"
+#include "platform/parallel.h"
+
+#define MAX_TILE_ROWS 8
+#define MAX_PANEL_LANES (FC_MAX_TILE_VECTORS * FC_MAX_LANES)
+#define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
+
+typedef struct call {
+    const fc_pixel_correlation *job;
+    const fc_workspace *workspace;
+    const fc_gemm_kernels *kernels;
+    fc_chunks chunks; /* outer: taps, inner: channels */
+    fc_panels panels;
+    ptrdiff_t element, tiles, point_blocks, panel_blocks, group_elements;
+} call;
+
+/* One thread's memory. */
+typedef struct slot {
+    const void *a[FC_DEPTH * MAX_TILE_ROWS], *b[FC_DEPTH];
+    ptrdiff_t where[MAX_PANEL_LANES];
+    _Alignas(64) char scratch[MAX_TILE_ROWS * MAX_PANEL_LANES * 8]; /* a tile with columns that do not exist */
+    _Alignas(64) char nowhere[MAX_PANEL_LANES * 8];                 /* rows that do not exist are written here */
+    _Alignas(64) char zeros[FC_DEPTH * 8];
+} slot;
+
+/* The grid points of one tile: where tap 0 without its offset reads, and where the sums go. */
+typedef struct tile_points {
+    ptrdiff_t used, y[MAX_TILE_ROWS], x[MAX_TILE_ROWS];
+    char *destination[MAX_TILE_ROWS];
+} tile_points;
+
+static ptrdiff_t taps_of(const fc_pixel_correlation *job)
+{
+    return job->axis[0].taps * job->axis[1].taps;
+}
+
+static size_t group_elements(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels)
+{
+    const fc_panels panels = fc_panels_of(job->columns, kernels->lanes);
+    return fc_size_mul(fc_size_mul((size_t)panels.vectors, (size_t)kernels->lanes),
+                       fc_size_mul((size_t)taps_of(job), (size_t)job->channels));
+}
+
+size_t fc_gemm_nhwc_packed(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels)
+{
+    return fc_size_mul(group_elements(job, kernels), (size_t)job->groups);
+}
+
+#define PACK_PANEL(NAME, T)                                                                                    \
+    static T *NAME(const fc_pixel_correlation *job, const fc_panel_cut *panel, ptrdiff_t width, const T *from, \
+                   const fc_weight_steps *steps, T *to)                                                        \
+    {                                                                                                          \
+        for (ptrdiff_t t = 0; t < taps_of(job); t++) {                                                         \
+            const T *tap = from + t / job->axis[1].taps * steps->tap[0] + t % job->axis[1].taps * steps->tap[1]; \
+            for (ptrdiff_t c = 0; c < job->channels; c++, to += width) {                                       \
+                ptrdiff_t l = 0;                                                                               \
+                for (; l < panel->columns; l++)                                                                \
+                    to[l] = tap[c * steps->channel + (panel->first + l) * steps->column];                      \
+                for (; l < width; l++) to[l] = 0;                                                              \
+            }                                                                                                  \
+        }                                                                                                      \
+        return to;                                                                                             \
+    }
+
+PACK_PANEL(pack_panel32, uint32_t)
+PACK_PANEL(pack_panel64, uint64_t)
+
+void fc_gemm_nhwc_pack(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels, const void *weights,
+                       const fc_weight_steps *steps, void *packed)
+{
+    const fc_panels panels = fc_panels_of(job->columns, kernels->lanes);
+    for (ptrdiff_t g = 0; g < job->groups; g++)
+        for (ptrdiff_t i = 0; i < panels.count; i++) {
+            const fc_panel_cut panel = fc_panel_at(&panels, i);
+            const ptrdiff_t width = panel.vectors * kernels->lanes;
+            if (fc_dtype_size(job->dtype) == 4)
+                packed = pack_panel32(job, &panel, width, (const uint32_t *)weights + g * steps->group, steps, packed);
+            else
+                packed = pack_panel64(job, &panel, width, (const uint64_t *)weights + g * steps->group, steps, packed);
+        }
+}
+
+size_t fc_gemm_nhwc_slot_bytes(const fc_problem *p)
+{
+    (void)p;
+    return sizeof(slot);
+}
+
+static void find_points(tile_points *points, const call *c, ptrdiff_t tile, char *destination, char *nowhere)
+{
+    const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
+    const ptrdiff_t first = tile * c->kernels->rows, pixel = c->job->groups * c->job->columns * c->element;
+    points->used = fc_min(c->kernels->rows, rows->points * columns->points - first);
+    for (ptrdiff_t r = 0; r < c->kernels->rows; r++) {
+        const ptrdiff_t point = first + fc_min(r, points->used - 1);
+        const ptrdiff_t row = point / columns->points, column = point % columns->points;
+        points->y[r] = row * rows->source_step;
+        points->x[r] = column * columns->source_step;
+        points->destination[r] = nowhere;
+        if (r < points->used)
+            points->destination[r] =
+                destination + ((rows->destination_first + row * rows->destination_step) * columns->destination +
+                               columns->destination_first + column * columns->destination_step) * pixel;
+    }
+}
+
+/* One pointer for each tap of the chunk and row of the tile: to the chunk's first channel there, or to zeros. */
+static void find_sources(slot *s, const call *c, const fc_chunk *chunk, const tile_points *points, const char *source)
+{
+    const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
+    const ptrdiff_t pixel = c->job->groups * c->job->channels * c->element, tile_rows = c->kernels->rows;
+    for (ptrdiff_t t = 0; t < chunk->outers; t++) {
+        const ptrdiff_t tap = chunk->outer + t;
+        const ptrdiff_t dy = rows->tap_first + tap / columns->taps * rows->tap_step;
+        const ptrdiff_t dx = columns->tap_first + tap % columns->taps * columns->tap_step;
+        for (ptrdiff_t r = 0; r < tile_rows; r++) {
+            const ptrdiff_t y = points->y[r] + dy, x = points->x[r] + dx;
+            const bool inside = y >= 0 && y < rows->source && x >= 0 && x < columns->source;
+            s->a[t * tile_rows + r] =
+                inside ? source + (y * columns->source + x) * pixel + chunk->inner * c->element : s->zeros;
+        }
+    }
+}
+
+static void run_tile(slot *s, const call *c, const fc_chunk *chunk, const tile_points *points,
+                     const fc_panel_cut *panel, const char *weights, const char *bias, bool first_chunk)
+{
+    const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes, at = panel->first * c->element;
+    const bool whole = panel->columns == width;
+    const char *start = bias ? bias + at : s->zeros;
+    const void *init[MAX_TILE_ROWS], *starts[MAX_TILE_ROWS];
+    void *out[MAX_TILE_ROWS], *home[MAX_TILE_ROWS];
+    ptrdiff_t init_step = lanes;
+    for (ptrdiff_t t = 0; t < chunk->outers; t++) s->b[t] = weights + t * chunk->inners * width * c->element;
+    for (ptrdiff_t r = 0; r < c->kernels->rows; r++) {
+        home[r] = r < points->used ? points->destination[r] + at : s->nowhere;
+        out[r] = whole ? home[r] : s->scratch + r * width * c->element;
+        starts[r] = start;
+        init[r] = !whole ? s->zeros : first_chunk ? start : out[r];
+    }
+    if (!whole || (first_chunk && !bias)) init_step = 0;
+    c->kernels->tile[panel->vectors - 1](&(fc_tile){
+        .segments = chunk->outers, .depth = chunk->inners, .a = s->a, .b = s->b, .a_step = 1, .b_step = width,
+        .init = init, .init_step = init_step, .c = out});
+    if (whole) return;
+    c->kernels->scatter(&(fc_scatter){.rows = points->used, .lanes = panel->columns, .tile = s->scratch,
+                                      .tile_step = width, .init = first_chunk ? starts : NULL,
+                                      .init_step = bias ? 1 : 0, .c = home, .where = s->where});
+}
+
+static void run_task(void *context, ptrdiff_t task, int slot_number)
+{
+    const call *c = context;
+    const fc_pixel_correlation *job = c->job;
+    slot *s = (slot *)(c->workspace->slots + (size_t)slot_number * c->workspace->slot_bytes);
+    const ptrdiff_t panel_block = task % c->panel_blocks, point_block = task / c->panel_blocks % c->point_blocks;
+    const ptrdiff_t image_group = task / c->panel_blocks / c->point_blocks;
+    const ptrdiff_t image = image_group / job->groups, group = image_group % job->groups;
+    const ptrdiff_t first_panel = fc_cut(c->panels.count, c->panel_blocks, panel_block);
+    const ptrdiff_t end_panel = fc_cut(c->panels.count, c->panel_blocks, panel_block + 1);
+    const ptrdiff_t source_pixels = job->axis[0].source * job->axis[1].source;
+    const ptrdiff_t destination_pixels = job->axis[0].destination * job->axis[1].destination;
+    const char *source = (const char *)job->source +
+                         (image * source_pixels * job->groups + group) * job->channels * c->element;
+    char *destination = (char *)job->destination +
+                        (image * destination_pixels * job->groups + group) * job->columns * c->element;
+    const char *bias = job->bias ? (const char *)job->bias + group * job->columns * c->element : NULL;
+    const char *weights = (const char *)job->weights + group * c->group_elements * c->element;
+    const ptrdiff_t depth = taps_of(job) * job->channels;
+
+    assert(c->kernels->rows <= MAX_TILE_ROWS);
+    memset(s->zeros, 0, sizeof s->zeros);
+    for (ptrdiff_t l = 0; l < MAX_PANEL_LANES; l++) s->where[l] = l;
+    for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
+        const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
+        const ptrdiff_t start = chunk.outer * job->channels + chunk.inner;
+        for (ptrdiff_t t = fc_cut(c->tiles, c->point_blocks, point_block);
+             t < fc_cut(c->tiles, c->point_blocks, point_block + 1); t++) {
+            tile_points points;
+            find_points(&points, c, t, destination, s->nowhere);
+            find_sources(s, c, &chunk, &points, source);
+            for (ptrdiff_t i = first_panel; i < end_panel; i++) {
+                const fc_panel_cut panel = fc_panel_at(&c->panels, i);
+                const ptrdiff_t at = depth * panel.first + start * panel.vectors * c->kernels->lanes;
+                run_tile(s, c, &chunk, &points, &panel, weights + at * c->element, bias, q == 0);
+            }
+        }
+    }
+}
+
+void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc_workspace *workspace)
+{
+    call c = {.job = job, .workspace = workspace, .kernels = &p->kernels->gemm[job->dtype],
+              .element = (ptrdiff_t)fc_dtype_size(job->dtype)};
+    const ptrdiff_t points = job->axis[0].points * job->axis[1].points;
+    c.chunks = fc_chunks_of(taps_of(job), job->channels);
+    c.panels = fc_panels_of(job->columns, c.kernels->lanes);
+    c.group_elements = (ptrdiff_t)group_elements(job, c.kernels);
+    c.tiles = fc_ceil_div(points, c.kernels->rows);
+    c.point_blocks = fc_ceil_div(points, BLOCK_POINTS);
+    c.panel_blocks = fc_ceil_div(c.panels.count, job->batch * job->groups * c.point_blocks < 8 ? 3 : 6);
+    fc_parallel_for(job->batch * job->groups * c.point_blocks * c.panel_blocks, workspace->threads, true, run_task,
+                    &c);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* grid.h -- one shape of work for two operators. A grid of destination points, each of which reads a source at
+ * point * source_step + tap_first + tap * tap_step for every tap, along both axes, and zeros outside of it.
+ *
+ * The forward pass is one grid: points are outputs. The input gradient with stride s is s * s of them, its phases:
+ * the inputs i = phase + s * point are reached by the taps u with (i + before - u * d) divisible by s, from the output
+ * (i + before - u * d) / s. No multiplication by an inserted zero is done, and every phase reads grad_y with step 1. */
+#ifndef FC_ALGORITHMS_GRID_H
+#define FC_ALGORITHMS_GRID_H
+
+#include "algorithms/problem.h"
+
+typedef struct fc_grid_axis {
+    ptrdiff_t points;
+    ptrdiff_t source, source_step;
+    ptrdiff_t taps, tap_first, tap_step;
+    ptrdiff_t window_first, window_step; /* tap t is the window's tap window_first + t * window_step */
+    ptrdiff_t destination, destination_first, destination_step;
+} fc_grid_axis;
+
+static inline fc_grid_axis fc_forward_axis(const fc_problem *p, int axis)
+{
+    return (fc_grid_axis){
+        .points = p->out[axis],
+        .source = p->in[axis],
+        .source_step = p->stride[axis],
+        .taps = p->window[axis],
+        .tap_first = -p->pad_before[axis],
+        .tap_step = p->dilation[axis],
+        .window_first = 0,
+        .window_step = 1,
+        .destination = p->out[axis],
+        .destination_first = 0,
+        .destination_step = 1,
+    };
+}
+
+static inline ptrdiff_t fc_gcd(ptrdiff_t a, ptrdiff_t b)
+{
+    while (b) {
+        const ptrdiff_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Phases that hold an input, and how many of them along an axis an algorithm accepts. */
+#define FC_MAX_PHASES 16
+static inline ptrdiff_t fc_phases(const fc_problem *p, int axis)
+{
+    return fc_min(p->stride[axis], p->in[axis]);
+}
+
+static inline fc_grid_axis fc_phase_axis(const fc_problem *p, int axis, ptrdiff_t phase)
+{
+    const ptrdiff_t s = p->stride[axis], d = p->dilation[axis], k = p->window[axis], period = s / fc_gcd(s, d);
+    const ptrdiff_t from = phase + p->pad_before[axis];
+    fc_grid_axis a = {
+        .points = (p->in[axis] - 1 - phase) / s + 1,
+        .source = p->out[axis],
+        .source_step = 1,
+        .window_step = period,
+        .destination = p->in[axis],
+        .destination_first = phase,
+        .destination_step = s,
+    };
+    for (ptrdiff_t u = 0; u < period && u < k; u++) {
+        if ((from - u * d) % s) continue;
+        a.window_first = u;
+        a.taps = (k - 1 - u) / period + 1;
+        a.tap_first = (from - u * d) / s;
+        a.tap_step = a.taps > 1 ? -(period * d / s) : 0;
+        break;
+    }
+    return a;
+}
+
+/* Whether every coordinate that a kernel makes fits a 32-bit lane: taps, points, and the distance between the lanes
+ * of one vector. */
+static inline bool fc_fits_lanes(const fc_problem *p)
+{
+    const ptrdiff_t limit = (ptrdiff_t)1 << 29;
+    for (int i = 0; i < 2; i++) {
+        if (p->in[i] >= limit || p->out[i] >= limit || p->pad_before[i] >= limit || p->pad_after[i] >= limit)
+            return false;
+        /* no tap is further out than the padding and the image together, unless there is one tap alone */
+        if (p->window[i] > 1 && p->dilation[i] >= limit) return false;
+        if (p->out[i] > 1 && p->stride[i] >= limit) return false;
+    }
+    return fc_min(p->stride[0], p->in[0]) * p->in[1] < limit / FC_MAX_LANES && p->out[1] < limit / FC_MAX_LANES;
+}
+
+#endif

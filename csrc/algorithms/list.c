@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* list.c -- the choice as data: for each operation its algorithms, best first. */
+#include "algorithms/algorithm.h"
+
+static const fc_algorithm *const lists[FC_OPERATIONS][FC_MAX_ALGORITHMS + 1] = {
+    [FC_CORR2D] = {&fc_corr2d_implicit_gemm_nchw, &fc_corr2d_implicit_gemm_nhwc, &fc_corr2d_direct},
+    [FC_CORR2D_INPUT_GRAD] = {&fc_corr2d_input_grad_implicit_gemm_nchw, &fc_corr2d_input_grad_implicit_gemm_nhwc,
+                              &fc_corr2d_input_grad_direct},
+    [FC_CORR2D_WEIGHT_GRAD] = {&fc_corr2d_weight_grad_implicit_gemm, &fc_corr2d_weight_grad_direct},
+    [FC_MAX_POOL2D] = {&fc_max_pool2d_rows, &fc_max_pool2d_two_stack, &fc_max_pool2d_direct},
+    [FC_AVG_POOL2D] = {&fc_avg_pool2d_rows, &fc_avg_pool2d_two_stack, &fc_avg_pool2d_direct},
+    [FC_MAX_POOL2D_GRAD] = {&fc_max_pool2d_grad_direct},
+    [FC_AVG_POOL2D_GRAD] = {&fc_avg_pool2d_grad_two_stack, &fc_avg_pool2d_grad_direct},
+};
+
+const fc_algorithm *const *fc_algorithms(fc_operation operation)
+{
+    return lists[operation];
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pool2d_direct.h -- the loops of the definition for element type T; included once per type. FLOATING: T has NaNs
+ * and averages; U is T, or for integers the unsigned type of its width, whose sums wrap. */
+
+/* One row of outputs: task = (n * oc + o) * oh + i. */
+static void NAME(max_row)(void *context, ptrdiff_t task, int slot)
+{
+    const direct_call *call = context;
+    const fc_problem *p = call->p;
+    const ptrdiff_t i = task % p->out[0], c = task / p->out[0] % p->channels, n = task / p->out[0] / p->channels;
+    const ptrdiff_t home = n * call->out.n + c * call->out.c + i * call->out.h;
+    const T *x = (const T *)call->operands->x + n * call->in.n + c * call->in.c;
+    T *y = (T *)call->operands->y + home;
+    int64_t *argmax = call->operands->argmax ? call->operands->argmax + home : NULL;
+    const fc_range rows = fc_taps_inside(p, 0, i);
+    (void)slot;
+    for (ptrdiff_t j = 0; j < p->out[1]; j++) {
+        const fc_range columns = fc_taps_inside(p, 1, j);
+        T best = LOWEST;
+        int64_t place = -1;
+        for (ptrdiff_t u = rows.first; u < rows.end; u++)
+            for (ptrdiff_t v = columns.first; v < columns.end; v++) {
+                const ptrdiff_t h = fc_window_start(p, 0, i) + u * p->dilation[0];
+                const ptrdiff_t w = fc_window_start(p, 1, j) + v * p->dilation[1];
+                const T value = x[h * call->in.h + w * call->in.w];
+                if (place >= 0 && (value <= best || IS_NAN(best))) continue;
+                best = value;
+                place = h * p->in[1] + w;
+            }
+        y[j * call->out.w] = best;
+        if (argmax) argmax[j * call->out.w] = place;
+    }
+}
+
+/* The plane of one image and channel: task = n * c + channel. */
+static void NAME(max_grad_plane)(void *context, ptrdiff_t task, int slot)
+{
+    const direct_call *call = context;
+    const fc_problem *p = call->p;
+    const ptrdiff_t n = task / call->slices, first = task % call->slices * CHANNELS_A_SLICE;
+    const ptrdiff_t channels = p->layout == FC_NCHW ? 1 : fc_min(CHANNELS_A_SLICE, p->channels - first);
+    const ptrdiff_t outputs = p->out[0] * p->out[1], inputs = p->in[0] * p->in[1];
+    const ptrdiff_t depth = p->layout == FC_NCHW ? 1 : p->channels;
+    const U *grad_y = (const U *)call->operands->grad_y + n * outputs * depth + first;
+    const int64_t *indices = call->operands->indices + n * outputs * depth + first;
+    U *grad_x = (U *)call->operands->y + n * inputs * depth + first;
+    (void)slot;
+    for (ptrdiff_t i = 0; i < inputs; i++)
+        for (ptrdiff_t c = 0; c < channels; c++) grad_x[i * depth + c] = 0;
+    for (ptrdiff_t o = 0; o < outputs; o++)
+        for (ptrdiff_t c = 0; c < channels; c++) {
+            const int64_t place = indices[o * depth + c];
+            if (place >= 0) grad_x[place * depth + c] = (U)(grad_x[place * depth + c] + grad_y[o * depth + c]);
+        }
+}
+
+#if FLOATING
+/* As max_row. Sums are made in double. */
+static void NAME(average_row)(void *context, ptrdiff_t task, int slot)
+{
+    const direct_call *call = context;
+    const fc_problem *p = call->p;
+    const ptrdiff_t i = task % p->out[0], c = task / p->out[0] % p->channels, n = task / p->out[0] / p->channels;
+    const T *x = (const T *)call->operands->x + n * call->in.n + c * call->in.c;
+    T *y = (T *)call->operands->y + n * call->out.n + c * call->out.c + i * call->out.h;
+    const fc_range rows = fc_taps_inside(p, 0, i);
+    (void)slot;
+    for (ptrdiff_t j = 0; j < p->out[1]; j++) {
+        const fc_range columns = fc_taps_inside(p, 1, j);
+        double sum = 0;
+        for (ptrdiff_t u = rows.first; u < rows.end; u++)
+            for (ptrdiff_t v = columns.first; v < columns.end; v++)
+                sum += x[(fc_window_start(p, 0, i) + u * p->dilation[0]) * call->in.h +
+                         (fc_window_start(p, 1, j) + v * p->dilation[1]) * call->in.w];
+        y[j * call->out.w] = (T)(sum / (fc_pool_row_count(p, i) * fc_pool_column_count(p, j)));
+    }
+}
+
+/* One plane: task = n * c + channel. Each output's share is added to the inputs of its window. */
+static void NAME(average_grad_plane)(void *context, ptrdiff_t task, int slot)
+{
+    const direct_call *call = context;
+    const fc_problem *p = call->p;
+    const ptrdiff_t c = task % p->channels, n = task / p->channels;
+    const T *grad_y = (const T *)call->operands->grad_y + n * call->out.n + c * call->out.c;
+    T *grad_x = (T *)call->operands->y + n * call->in.n + c * call->in.c;
+    (void)slot;
+    for (ptrdiff_t h = 0; h < p->in[0]; h++)
+        for (ptrdiff_t w = 0; w < p->in[1]; w++) grad_x[h * call->in.h + w * call->in.w] = 0;
+    for (ptrdiff_t i = 0; i < p->out[0]; i++)
+        for (ptrdiff_t j = 0; j < p->out[1]; j++) {
+            const fc_range rows = fc_taps_inside(p, 0, i), columns = fc_taps_inside(p, 1, j);
+            const double divisor = fc_pool_row_count(p, i) * fc_pool_column_count(p, j);
+            const T share = (T)(grad_y[i * call->out.h + j * call->out.w] / divisor);
+            for (ptrdiff_t u = rows.first; u < rows.end; u++)
+                for (ptrdiff_t v = columns.first; v < columns.end; v++)
+                    grad_x[(fc_window_start(p, 0, i) + u * p->dilation[0]) * call->in.h +
+                           (fc_window_start(p, 1, j) + v * p->dilation[1]) * call->in.w] += share;
+        }
+}
+#endif
+#undef T
+#undef U
+#undef NAME
+#undef LOWEST

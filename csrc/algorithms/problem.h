@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* problem.h -- a judged problem: the one object that operators hand to algorithms.
+ *
+ * Everything in it was checked: sizes are at least 0 (heights, widths, windows, strides at least 1), every array's
+ * size in bytes fits ptrdiff_t, paddings are resolved to numbers. Below the operators only asserts remain. */
+#ifndef FC_ALGORITHMS_PROBLEM_H
+#define FC_ALGORITHMS_PROBLEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fastconv.h"
+#include "kernels/kernels.h"
+
+/* Where element (n, c, h, w) lies: strides in elements. For weights: (o, c, kh, kw). */
+typedef struct fc_strides {
+    ptrdiff_t n, c, h, w;
+} fc_strides;
+
+typedef struct fc_problem {
+    fc_operation operation;
+    fc_dtype dtype;
+    fc_layout layout;
+    ptrdiff_t batch, channels;
+    ptrdiff_t in[2];  /* height and width of x */
+    ptrdiff_t out[2]; /* and of y */
+    ptrdiff_t window[2], stride[2], dilation[2], pad_before[2], pad_after[2];
+    /* correlation */
+    ptrdiff_t out_channels, groups;
+    fc_weight_layout weight_layout;
+    bool with_bias; /* there is a bias, or a gradient for it */
+    /* pooling */
+    bool count_include_pad, with_indices, has_divisor;
+    int64_t divisor;
+    /* the settings at the time of the call */
+    const fc_kernels *kernels;
+    int threads;
+} fc_problem;
+
+typedef struct fc_operands {
+    const void *x, *w, *bias, *grad_y; /* read */
+    const void *prepared;              /* the weights as the algorithm prepared them, or NULL */
+    const int64_t *indices;
+    void *y, *grad_bias; /* written; y is also the place of grad_x and grad_w */
+    int64_t *argmax;
+} fc_operands;
+
+/* Memory for one call, and the number of threads that it was measured out for. */
+typedef struct fc_workspace {
+    int threads;
+    char *shared;
+    char *slots; /* slot s begins at slots + s * slot_bytes */
+    size_t slot_bytes;
+} fc_workspace;
+
+static inline size_t fc_dtype_size(fc_dtype dtype)
+{
+    static const unsigned char sizes[FC_DTYPES] = {
+        [FC_F32] = 4, [FC_F64] = 8, [FC_I32] = 4, [FC_I64] = 8, [FC_I8] = 1,
+        [FC_U8] = 1,  [FC_I16] = 2, [FC_U16] = 2, [FC_U32] = 4, [FC_U64] = 8,
+    };
+    return sizes[dtype];
+}
+
+static inline fc_strides fc_image_strides(fc_layout layout, ptrdiff_t channels, const ptrdiff_t size[2])
+{
+    ptrdiff_t plane = size[0] * size[1];
+    if (layout == FC_NCHW) return (fc_strides){channels * plane, plane, size[1], 1};
+    return (fc_strides){channels * plane, 1, size[1] * channels, channels};
+}
+
+static inline fc_strides fc_weight_strides(const fc_problem *p)
+{
+    ptrdiff_t c = p->channels / p->groups, kh = p->window[0], kw = p->window[1];
+    switch (p->weight_layout) {
+    case FC_OIHW: return (fc_strides){c * kh * kw, kh * kw, kw, 1};
+    case FC_OHWI: return (fc_strides){kh * kw * c, 1, kw * c, c};
+    case FC_HWIO: break;
+    }
+    return (fc_strides){1, p->out_channels, kw * c * p->out_channels, c * p->out_channels};
+}
+
+static inline ptrdiff_t fc_min(ptrdiff_t a, ptrdiff_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline ptrdiff_t fc_max(ptrdiff_t a, ptrdiff_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Division that rounds towards minus and plus infinity; b > 0. */
+static inline ptrdiff_t fc_floor_div(ptrdiff_t a, ptrdiff_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+static inline ptrdiff_t fc_ceil_div(ptrdiff_t a, ptrdiff_t b)
+{
+    return a / b + (a % b > 0);
+}
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vec_avx2.h -- the vocabulary of the tile templates in AVX2 and FMA: 8 floats or 4 doubles a vector.
+ * Masks are read from memory, one integer a lane; masked-out lanes are not touched. */
+#ifndef FC_KERNELS_VEC_AVX2_H
+#define FC_KERNELS_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define VECTOR_BYTES 32
+
+/* 16 registers: 4 x 3 sums, 3 of a panel, 1 broadcast. */
+#define TILE_ROWS 4
+
+typedef __m256 vec_f32;
+typedef __m256i mask_f32;
+#define LANES_f32 8
+static inline vec_f32 zero_f32(void) { return _mm256_setzero_ps(); }
+static inline vec_f32 splat_f32(const float *p) { return _mm256_broadcast_ss(p); }
+static inline vec_f32 load_f32(const float *p) { return _mm256_loadu_ps(p); }
+static inline void store_f32(float *p, vec_f32 v) { _mm256_storeu_ps(p, v); }
+static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return _mm256_add_ps(a, b); }
+static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm256_fmadd_ps(a, b, c); }
+static inline vec_f32 or_f32(vec_f32 a, vec_f32 b) { return _mm256_or_ps(a, b); }
+static inline mask_f32 mask_load_f32(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline mask_f32 mask_and_f32(mask_f32 a, mask_f32 b) { return _mm256_and_si256(a, b); }
+static inline vec_f32 load_masked_f32(const float *p, mask_f32 m) { return _mm256_maskload_ps(p, m); }
+static inline vec_f32 gather_masked_f32(const float *p, const int32_t *index, mask_f32 m)
+{
+    const __m256i at = _mm256_loadu_si256((const __m256i *)index);
+    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), p, at, _mm256_castsi256_ps(m), 4);
+}
+/* Elements 0, 2 … 14; nothing behind element 14 is read. */
+static inline vec_f32 load_even_f32(const float *p)
+{
+    const __m256 mixed = _mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 7), _MM_SHUFFLE(3, 1, 2, 0));
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
+}
+
+typedef __m256d vec_f64;
+typedef __m256i mask_f64;
+#define LANES_f64 4
+static inline vec_f64 zero_f64(void) { return _mm256_setzero_pd(); }
+static inline vec_f64 splat_f64(const double *p) { return _mm256_broadcast_sd(p); }
+static inline vec_f64 load_f64(const double *p) { return _mm256_loadu_pd(p); }
+static inline void store_f64(double *p, vec_f64 v) { _mm256_storeu_pd(p, v); }
+static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return _mm256_add_pd(a, b); }
+static inline vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm256_fmadd_pd(a, b, c); }
+static inline vec_f64 or_f64(vec_f64 a, vec_f64 b) { return _mm256_or_pd(a, b); }
+static inline mask_f64 mask_load_f64(const int64_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline mask_f64 mask_and_f64(mask_f64 a, mask_f64 b) { return _mm256_and_si256(a, b); }
+static inline vec_f64 load_masked_f64(const double *p, mask_f64 m) { return _mm256_maskload_pd(p, m); }
+static inline vec_f64 gather_masked_f64(const double *p, const int64_t *index, mask_f64 m)
+{
+    const __m256i at = _mm256_loadu_si256((const __m256i *)index);
+    return _mm256_mask_i64gather_pd(_mm256_setzero_pd(), p, at, _mm256_castsi256_pd(m), 8);
+}
+static inline vec_f64 load_even_f64(const double *p)
+{
+    const __m256d mixed = _mm256_shuffle_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(p + 3), 0xa);
+    return _mm256_permute4x64_pd(mixed, _MM_SHUFFLE(3, 1, 2, 0));
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* gemm.h -- the tiles of one element type, and the scatter that brings partial ones home. */
+#define V 1
+#include "kernels/gemm_tile.h"
+#define V 2
+#include "kernels/gemm_tile.h"
+#define V 3
+#include "kernels/gemm_tile.h"
+
+static void W(gemm_scatter)(const fc_scatter *s)
+{
+    for (ptrdiff_t r = 0; r < s->rows; r++) {
+        const T *tile = (const T *)s->tile + r * s->tile_step;
+        const T *init = s->init ? s->init[r] : NULL;
+        T *c = s->c[r];
+        for (ptrdiff_t l = 0; l < s->lanes; l++) {
+            const T start = init ? init[l * s->init_step] : c[s->where[l]];
+            c[s->where[l]] = start + tile[l];
+        }
+    }
+}

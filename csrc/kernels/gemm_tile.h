@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* gemm_tile.h -- C[TILE_ROWS x V vectors] = init + A · B; see fc_tile. Included once per element type and V.
+ * The sums are named variables, not an array: compilers keep these in registers. */
+#if V == 1
+#define EACH_VECTOR(DO, r) DO(r, 0)
+#elif V == 2
+#define EACH_VECTOR(DO, r) DO(r, 0) DO(r, 1)
+#else
+#define EACH_VECTOR(DO, r) DO(r, 0) DO(r, 1) DO(r, 2)
+#endif
+
+#define DECLARE_SUM(r, v) W(vec) sum##r##v = W(zero)();
+#define LOAD_PANEL(r, v) const W(vec) panel##v = W(load)(b + v * lanes);
+#define MULTIPLY_ADD(r, v) sum##r##v = W(fma)(factor, panel##v, sum##r##v);
+#define STORE_SUM(r, v) W(store)(c + v * lanes, W(add)(W(load)(init + v * tile->init_step), sum##r##v));
+
+#define DECLARE_ROW(r) EACH_VECTOR(DECLARE_SUM, r)
+#define POINT_ROW(r) const T *a##r = a[r];
+#define MULTIPLY_ROW(r)                             \
+    {                                               \
+        const W(vec) factor = W(splat)(a##r + at);  \
+        EACH_VECTOR(MULTIPLY_ADD, r)                \
+    }
+#define STORE_ROW(r)                    \
+    {                                   \
+        const T *init = tile->init[r];  \
+        T *c = tile->c[r];              \
+        EACH_VECTOR(STORE_SUM, r)       \
+    }
+
+static void FC_PASTE(W(gemm_tile), V)(const fc_tile *tile)
+{
+    enum { lanes = W(LANES) };
+    const ptrdiff_t depth = tile->depth, a_step = tile->a_step, b_step = tile->b_step;
+    EACH_TILE_ROW(DECLARE_ROW)
+    for (ptrdiff_t s = 0; s < tile->segments; s++) {
+        const void *const *a = tile->a + s * TILE_ROWS;
+        const T *b = tile->b[s];
+        ptrdiff_t at = 0;
+        EACH_TILE_ROW(POINT_ROW)
+        for (ptrdiff_t k = 0; k < depth; k++) {
+            EACH_VECTOR(LOAD_PANEL, 0)
+            EACH_TILE_ROW(MULTIPLY_ROW)
+            at += a_step;
+            b += b_step;
+        }
+    }
+    EACH_TILE_ROW(STORE_ROW)
+}
+
+#undef EACH_VECTOR
+#undef DECLARE_SUM
+#undef LOAD_PANEL
+#undef MULTIPLY_ADD
+#undef STORE_SUM
+#undef DECLARE_ROW
+#undef POINT_ROW
+#undef MULTIPLY_ROW
+#undef STORE_ROW
+#undef V

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* kernels.h -- what an instruction set offers: one const table each, filled from the same templates.
+ *
+ * Kernels know tiles, panels and rows, no shapes; they allocate nothing and run on one thread. Pointers are to the
+ * table's element type, strides count elements, and nothing is read or written outside what the arguments describe.
+ * The tables of one instruction set live in kernels/<isa>/; registry.c lists the sets, best first. */
+#ifndef FC_KERNELS_KERNELS_H
+#define FC_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fastconv.h"
+
+#define FC_MAX_TILE_VECTORS 3
+
+/* C[r][l] = init[r][l] + sum over segments s and steps k of a[s][r][k * a_step] * b[s][k * b_step + l].
+ *
+ * The sum is one chain of fused multiply-adds in the order of s and k, from zero; init is added behind it. Hence a
+ * lane's bits depend on nothing but its own operands. Every row of a tile is computed: a missing one is pointed at
+ * some readable operand, and its c at scratch. init and c of a row may be the same. */
+typedef struct fc_tile {
+    ptrdiff_t segments, depth;
+    const void *const *a; /* [segments][rows] */
+    const void *const *b; /* [segments] */
+    ptrdiff_t a_step, b_step;
+    const void *const *init; /* [rows], vectors init_step apart: 0 repeats one vector */
+    ptrdiff_t init_step;
+    void *const *c; /* [rows], vectors next to each other */
+} fc_tile;
+
+/* A tile that was computed into scratch, brought home: c[r][where[l]] = init[r][l * init_step] + tile[r][l] for the
+ * first `rows` and `lanes`. */
+typedef struct fc_scatter {
+    ptrdiff_t rows, lanes;
+    const void *tile;
+    ptrdiff_t tile_step;
+    const void *const *init; /* NULL: add to what is in c */
+    ptrdiff_t init_step;
+    void *const *c;
+    const ptrdiff_t *where; /* [lanes] */
+} fc_scatter;
+
+/* How the lanes of one vector lie in a plane of the source.
+ * RUNS: up to FC_MAX_RUNS runs of neighbours; lane l of run r is at base[r] + l, for the lanes of that run's mask.
+ * EVEN: all lanes in use, lane l at base[0] + 2 * l. ANY: the lanes of run_mask[0], lane l at base[0] + index[l].
+ * EVEN fills in run_mask[0] and index as ANY does. Masks (all ones or zero a lane) and indices are integers as wide
+ * as an element. */
+#define FC_MAX_RUNS 3
+#define FC_MAX_LANES 16
+typedef enum fc_lane_pattern { FC_LANES_RUNS, FC_LANES_EVEN, FC_LANES_ANY } fc_lane_pattern;
+
+typedef struct fc_lanes {
+    fc_lane_pattern pattern;
+    int runs;
+    bool full; /* one run of all lanes */
+    ptrdiff_t base[FC_MAX_RUNS];
+    union {
+        int32_t f32[FC_MAX_RUNS][FC_MAX_LANES];
+        int64_t f64[FC_MAX_RUNS][FC_MAX_LANES];
+    } run_mask;
+    union {
+        int32_t f32[FC_MAX_LANES];
+        int64_t f64[FC_MAX_LANES];
+    } index;
+} fc_lanes;
+
+/* panel[plane][tap][vector][lane] = source[plane * plane_step + tap_offset[tap] + place of the lane], or zero where
+ * the mask [tap][vector][lane] is zero or the lane is not in use. masks NULL: every lane in use lies inside the source
+ * for every tap. */
+typedef struct fc_pack {
+    const void *source;
+    ptrdiff_t planes, plane_step;
+    ptrdiff_t taps;
+    const ptrdiff_t *tap_offset;
+    int vectors;
+    const fc_lanes *lanes; /* [vectors] */
+    const void *masks;
+    void *panel;
+} fc_pack;
+
+/* masks[tap][lane] = all ones where 0 <= y[lane] + tap_y[tap] < height and likewise x. Coordinates as wide as an
+ * element; a lane that is not in use has a y that is out of range for every tap. */
+typedef struct fc_window_masks {
+    ptrdiff_t taps;
+    const ptrdiff_t *tap_y, *tap_x;
+    ptrdiff_t lanes;
+    const void *y, *x;
+    ptrdiff_t height, width;
+    void *masks;
+} fc_window_masks;
+
+/* The matrix kernels of one element type. A tile is `rows` high and 1 to FC_MAX_TILE_VECTORS vectors wide. */
+typedef struct fc_gemm_kernels {
+    int lanes, rows;
+    void (*tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile);
+    void (*scatter)(const fc_scatter *scatter);
+    void (*pack)(const fc_pack *pack);
+    void (*window_masks)(const fc_window_masks *masks);
+} fc_gemm_kernels;
+
+/* The place of a value in a plane, flat, counted from some row on. */
+typedef uint32_t fc_place;
+#define FC_NO_PLACE UINT32_MAX
+
+/* Rows and windows combined by maximum or by addition, in the order of their rows and taps. dst of `pair` may be a
+ * or b; otherwise nothing overlaps. */
+typedef struct fc_fold_kernels {
+    /* dst[i] = a[i] . b[i] */
+    void (*pair)(ptrdiff_t n, void *dst, const void *a, const void *b);
+    /* dst[i] = fold over t < rows of src[t * step + i] */
+    void (*rows)(ptrdiff_t n, void *dst, const void *src, ptrdiff_t rows, ptrdiff_t step);
+    /* dst[i * depth + c] = fold over t < taps of src[(i * stride + t * dilation) * depth + c] */
+    void (*window)(ptrdiff_t n, ptrdiff_t depth, void *dst, const void *src, ptrdiff_t taps, ptrdiff_t stride,
+                   ptrdiff_t dilation);
+} fc_fold_kernels;
+
+/* The row kernels of one element type. A NaN beats every number. The argmax kernels carry places along: of equals
+ * and of NaNs the least place wins, FC_NO_PLACE (the value is `lowest` then) loses to all. */
+typedef struct fc_pool_kernels {
+    fc_fold_kernels max, add; /* add: float32 and float64 only */
+    /* dst = what never wins a maximum: -inf, or the least integer; dst_at, unless NULL, = FC_NO_PLACE */
+    void (*lowest)(ptrdiff_t n, void *dst, fc_place *dst_at);
+    /* The place of src[t * step + i] is place + t * place_step + column[i]; place_step is not negative. */
+    void (*argmax_rows)(ptrdiff_t n, void *dst, fc_place *dst_at, const void *src, const fc_place *column,
+                        ptrdiff_t rows, ptrdiff_t step, fc_place place, fc_place place_step);
+    void (*argmax_pair)(ptrdiff_t n, void *dst, fc_place *dst_at, const void *a, const fc_place *a_at, const void *b,
+                        const fc_place *b_at);
+    void (*argmax_window)(ptrdiff_t n, ptrdiff_t depth, void *dst, fc_place *dst_at, const void *src,
+                          const fc_place *src_at, ptrdiff_t taps, ptrdiff_t stride, ptrdiff_t dilation);
+    /* dst[i * depth + c] = src[i * depth + c] / (scale * counts[i]), counts of the element type; dst may be src.
+     * float32 and float64 only. */
+    void (*divide)(ptrdiff_t n, ptrdiff_t depth, void *dst, const void *src, double scale, const void *counts);
+    /* dst[c * dst_step + r] = src[r * src_step + c] */
+    void (*transpose)(ptrdiff_t rows, ptrdiff_t columns, void *dst, ptrdiff_t dst_step, const void *src,
+                      ptrdiff_t src_step);
+} fc_pool_kernels;
+
+typedef struct fc_kernels {
+    const char *name;
+    bool (*usable)(void);
+    fc_gemm_kernels gemm[4]; /* by fc_dtype: FC_F32, FC_F64, FC_I32, FC_I64 */
+    fc_pool_kernels pool[FC_DTYPES];
+} fc_kernels;
+
+/* The sets that were built, best first, ended by NULL; the last is usable everywhere. */
+const fc_kernels *const *fc_kernels_built(void);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vec_neon.h -- the vocabulary of the tile templates in AArch64 NEON: 4 floats or 2 doubles a vector.
+ * NEON has neither masked loads nor gathers: they go lane by lane. */
+#ifndef FC_KERNELS_VEC_NEON_H
+#define FC_KERNELS_VEC_NEON_H
+
+#include <arm_neon.h>
+#include <stdint.h>
+
+#define VECTOR_BYTES 16
+
+/* 32 registers: 8 x 3 sums, 3 of a panel, 1 to 5 broadcasts. */
+#define TILE_ROWS 8
+
+typedef float32x4_t vec_f32;
+typedef int32x4_t mask_f32;
+#define LANES_f32 4
+static inline vec_f32 zero_f32(void) { return vdupq_n_f32(0); }
+static inline vec_f32 splat_f32(const float *p) { return vld1q_dup_f32(p); }
+static inline vec_f32 load_f32(const float *p) { return vld1q_f32(p); }
+static inline void store_f32(float *p, vec_f32 v) { vst1q_f32(p, v); }
+static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
+static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
+static inline vec_f32 or_f32(vec_f32 a, vec_f32 b)
+{
+    return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+}
+static inline mask_f32 mask_load_f32(const int32_t *p) { return vld1q_s32(p); }
+static inline mask_f32 mask_and_f32(mask_f32 a, mask_f32 b) { return vandq_s32(a, b); }
+static inline vec_f32 load_masked_f32(const float *p, mask_f32 m)
+{
+    float lanes[4] = {0};
+    for (int l = 0; l < 4; l++)
+        if (m[l]) lanes[l] = p[l];
+    return vld1q_f32(lanes);
+}
+static inline vec_f32 gather_masked_f32(const float *p, const int32_t *index, mask_f32 m)
+{
+    float lanes[4] = {0};
+    for (int l = 0; l < 4; l++)
+        if (m[l]) lanes[l] = p[index[l]];
+    return vld1q_f32(lanes);
+}
+/* Elements 0, 2, 4, 6; nothing behind element 6 is read. */
+static inline vec_f32 load_even_f32(const float *p)
+{
+    const float32x4_t low = vld1q_f32(p), high = vld1q_f32(p + 3);
+    return vcombine_f32(vget_low_f32(vuzp1q_f32(low, low)), vget_low_f32(vuzp2q_f32(high, high)));
+}
+
+typedef float64x2_t vec_f64;
+typedef int64x2_t mask_f64;
+#define LANES_f64 2
+static inline vec_f64 zero_f64(void) { return vdupq_n_f64(0); }
+static inline vec_f64 splat_f64(const double *p) { return vld1q_dup_f64(p); }
+static inline vec_f64 load_f64(const double *p) { return vld1q_f64(p); }
+static inline void store_f64(double *p, vec_f64 v) { vst1q_f64(p, v); }
+static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }
+static inline vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmaq_f64(c, a, b); }
+static inline vec_f64 or_f64(vec_f64 a, vec_f64 b)
+{
+    return vreinterpretq_f64_u64(vorrq_u64(vreinterpretq_u64_f64(a), vreinterpretq_u64_f64(b)));
+}
+static inline mask_f64 mask_load_f64(const int64_t *p) { return vld1q_s64(p); }
+static inline mask_f64 mask_and_f64(mask_f64 a, mask_f64 b) { return vandq_s64(a, b); }
+static inline vec_f64 load_masked_f64(const double *p, mask_f64 m)
+{
+    double lanes[2] = {0};
+    for (int l = 0; l < 2; l++)
+        if (m[l]) lanes[l] = p[l];
+    return vld1q_f64(lanes);
+}
+static inline vec_f64 gather_masked_f64(const double *p, const int64_t *index, mask_f64 m)
+{
+    double lanes[2] = {0};
+    for (int l = 0; l < 2; l++)
+        if (m[l]) lanes[l] = p[index[l]];
+    return vld1q_f64(lanes);
+}
+static inline vec_f64 load_even_f64(const double *p)
+{
+    const double lanes[2] = {p[0], p[2]};
+    return vld1q_f64(lanes);
+}
+
+#endif

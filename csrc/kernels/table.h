@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* table.h -- instantiates the templates over the vocabulary that was included before, and fills in one const table.
+ * FC_ISA is the set's name as a token, FC_ISA_USABLE the test that the machine has it. */
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kernels/kernels.h"
+#include "kernels/template.h"
+#include "kernels/vec_int.h"
+
+#define S f32
+#define T float
+#define I int32_t
+#include "kernels/gemm.h"
+#include "kernels/pack.h"
+#undef S
+#undef T
+#undef I
+
+#define S f64
+#define T double
+#define I int64_t
+#include "kernels/gemm.h"
+#include "kernels/pack.h"
+#undef S
+#undef T
+#undef I
+
+#define S i32
+#define T uint32_t
+#include "kernels/gemm.h"
+#undef S
+#undef T
+
+#define S i64
+#define T uint64_t
+#include "kernels/gemm.h"
+#undef S
+#undef T
+
+#define FC_GEMM_TABLE(type, width)                                         \
+    {                                                                      \
+        .lanes = LANES_##type, .rows = TILE_ROWS,                          \
+        .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3}, \
+        .scatter = gemm_scatter_##type, .pack = pack_##width,              \
+        .window_masks = window_masks_##width,                              \
+    }
+
+#define FLOATING 1
+#define S f32
+#define T float
+#include "kernels/pool_rows.h"
+#undef S
+#undef T
+#define S f64
+#define T double
+#include "kernels/pool_rows.h"
+#undef S
+#undef T
+#undef FLOATING
+
+#define FLOATING 0
+#define S i8
+#define T int8_t
+#include "kernels/pool_rows.h"
+#undef S
+#undef T
+#define S u8
+#define T uint8_t
+#include "kernels/pool_rows.h"
+#undef S
+#undef T
+#define S i16
+#define T int16_t
+#include "kernels/pool_rows.h"
+#undef S
+#undef T
+#define S u16
+#define T uint16_t
+#include "kernels/pool_rows.h"
+#undef S
+#undef T
+#define S i32
+#define T int32_t
+#include "kernels/pool_rows.h"
+#undef S
+#undef T
+#define S u32
+#define T uint32_t
+#include "kernels/pool_rows.h"
+#undef S
+#undef T
+#define S i64
+#define T int64_t
+#include "kernels/pool_rows.h"
+#undef S
+#undef T
+#define S u64
+#define T uint64_t
+#include "kernels/pool_rows.h"
+#undef S
+#undef T
+#undef FLOATING
+
+#define FC_FOLD_TABLE(name, type) {name##_pair_##type, name##_rows_##type, name##_window_##type}
+#define FC_MAX_TABLE(type)                                                            \
+    .max = FC_FOLD_TABLE(max, type), .lowest = lowest_##type,                         \
+    .argmax_rows = argmax_rows_##type, .argmax_pair = argmax_pair_##type,             \
+    .argmax_window = argmax_window_##type, .transpose = transpose_##type
+#define FC_AVERAGE_TABLE(type) .add = FC_FOLD_TABLE(add, type), .divide = divide_##type
+
+const fc_kernels FC_PASTE(fc_kernels, FC_ISA) = {
+    .name = FC_ISA_NAME,
+    .usable = FC_ISA_USABLE,
+    .gemm =
+        {
+            [FC_F32] = FC_GEMM_TABLE(f32, f32),
+            [FC_F64] = FC_GEMM_TABLE(f64, f64),
+            [FC_I32] = FC_GEMM_TABLE(i32, f32),
+            [FC_I64] = FC_GEMM_TABLE(i64, f64),
+        },
+    .pool =
+        {
+            [FC_F32] = {FC_MAX_TABLE(f32), FC_AVERAGE_TABLE(f32)},
+            [FC_F64] = {FC_MAX_TABLE(f64), FC_AVERAGE_TABLE(f64)},
+            [FC_I32] = {FC_MAX_TABLE(i32)},
+            [FC_I64] = {FC_MAX_TABLE(i64)},
+            [FC_I8] = {FC_MAX_TABLE(i8)},
+            [FC_U8] = {FC_MAX_TABLE(u8)},
+            [FC_I16] = {FC_MAX_TABLE(i16)},
+            [FC_U16] = {FC_MAX_TABLE(u16)},
+            [FC_U32] = {FC_MAX_TABLE(u32)},
+            [FC_U64] = {FC_MAX_TABLE(u64)},
+        },
+};

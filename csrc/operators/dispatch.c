@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "operators/dispatch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "platform/memory.h"
+#include "platform/status.h"
+
+/* Below about 25 microseconds of work a second thread costs more than it brings. */
+#define FLOPS_WORTH_A_THREAD 1.0e6
+#define BYTES_WORTH_A_THREAD 2.5e5
+
+static const char *decline(const fc_algorithm *algorithm, const fc_problem *problem)
+{
+    return algorithm->decline ? algorithm->decline(problem) : NULL;
+}
+
+static fc_status choose_by_name(const fc_problem *problem, const char *name, const fc_algorithm **chosen,
+                                fc_error *error)
+{
+    const fc_algorithm *const *list = fc_algorithms(problem->operation);
+    char known[200] = "auto";
+    for (; *list; list++) {
+        const char *reason;
+        if (strcmp(name, (*list)->name) != 0) {
+            snprintf(known + strlen(known), sizeof known - strlen(known), ", %s", (*list)->name);
+            continue;
+        }
+        reason = decline(*list, problem);
+        if (reason) return fc_fail(error, FC_BAD_VALUE, "algorithm '%s' declines this problem: %s", name, reason);
+        *chosen = *list;
+        return FC_OK;
+    }
+    return fc_fail(error, FC_BAD_VALUE, "algorithm '%s' is unknown; there are: %s", name, known);
+}
+
+fc_status fc_choose(const fc_problem *problem, const char *name, const fc_algorithm **chosen, fc_error *error)
+{
+    const fc_algorithm *const *list = fc_algorithms(problem->operation);
+    fc_problem asked = *problem;
+    if (name) return choose_by_name(problem, name, chosen, error);
+    if (fc_get_batch_invariant() && asked.batch > 1) asked.batch = 1;
+    while (decline(*list, &asked)) list++;
+    *chosen = *list;
+    return FC_OK;
+}
+
+static size_t bytes_of(size_t (*measure)(const fc_problem *), const fc_problem *problem)
+{
+    return measure ? measure(problem) : 0;
+}
+
+static bool is_correlation(const fc_problem *p)
+{
+    return p->operation <= FC_CORR2D_WEIGHT_GRAD;
+}
+
+/* Multiplications and additions of the definition; comparisons count as one. */
+static double flops(const fc_problem *p)
+{
+    double outputs = (double)p->batch * (double)p->out_channels * (double)p->out[0] * (double)p->out[1];
+    double taps = (double)fc_min(p->window[0], p->in[0]) * (double)fc_min(p->window[1], p->in[1]);
+    if (!is_correlation(p)) return outputs * taps;
+    return 2 * outputs * taps * (double)(p->channels / p->groups);
+}
+
+static int useful_threads(const fc_problem *p)
+{
+    double pixels = (double)p->in[0] * (double)p->in[1] + (double)p->out[0] * (double)p->out[1];
+    double bytes = (double)p->batch * (double)p->channels * pixels * (double)fc_dtype_size(p->dtype);
+    double worth = is_correlation(p) ? flops(p) / FLOPS_WORTH_A_THREAD : bytes / BYTES_WORTH_A_THREAD;
+    return worth < 2 ? 1 : p->threads;
+}
+
+/* The layout of one block: what all threads share, the prepared weights, then one slot a thread. */
+typedef struct block {
+    size_t shared, prepared, slot, total;
+    int threads;
+} block;
+
+static block measure(const fc_problem *problem, const fc_algorithm *algorithm, bool prepare)
+{
+    block b = {.threads = useful_threads(problem)};
+    b.shared = fc_size_lines(bytes_of(algorithm->shared_bytes, problem));
+    b.prepared = prepare ? fc_size_lines(bytes_of(algorithm->prepared_bytes, problem)) : 0;
+    b.slot = fc_size_lines(bytes_of(algorithm->slot_bytes, problem));
+    b.total = fc_size_add(fc_size_add(b.shared, b.prepared), fc_size_mul(b.slot, (size_t)b.threads));
+    return b;
+}
+
+fc_status fc_dispatch(const fc_problem *problem, const fc_operands *operands, const char *name, fc_error *error)
+{
+    const fc_algorithm *algorithm;
+    fc_operands used = *operands;
+    fc_workspace workspace;
+    block b;
+    char *memory;
+    fc_status status = fc_choose(problem, name, &algorithm, error);
+    if (status) return status;
+
+    bool prepare = !used.prepared && bytes_of(algorithm->prepared_bytes, problem) > 0;
+    b = measure(problem, algorithm, prepare);
+    memory = fc_allocate(b.total);
+    if (!memory) return fc_fail(error, FC_NO_MEMORY, "no memory for a workspace of %zu bytes", b.total);
+    workspace = (fc_workspace){b.threads, memory, memory + b.shared + b.prepared, b.slot};
+    if (prepare) {
+        algorithm->prepare(problem, used.w, memory + b.shared);
+        used.prepared = memory + b.shared;
+    }
+    algorithm->run(problem, &used, &workspace);
+    fc_release(memory);
+    return fc_succeed(error);
+}
+
+fc_status fc_explain(const fc_problem *problem, fc_explanation *explanation, fc_error *error)
+{
+    const fc_algorithm *const *list = fc_algorithms(problem->operation);
+    const fc_algorithm *chosen;
+    fc_status status = fc_choose(problem, NULL, &chosen, error);
+    size_t total;
+    double work = flops(problem);
+    if (status) return status;
+    *explanation = (fc_explanation){.algorithm = chosen->name};
+    for (int i = 0; list[i]; i++) explanation->declined[i] = decline(list[i], problem);
+    total = measure(problem, chosen, true).total;
+    explanation->workspace_bytes = total > INT64_MAX ? INT64_MAX : (int64_t)total;
+    explanation->flops = work < 9.2e18 ? (int64_t)work : INT64_MAX;
+    return fc_succeed(error);
+}
+
+const char *fc_algorithm_name(fc_operation operation, int index)
+{
+    if ((unsigned)operation >= FC_OPERATIONS || index < 0) return NULL;
+    const fc_algorithm *const *list = fc_algorithms(operation);
+    for (int i = 0; list[i]; i++)
+        if (i == index) return list[i]->name;
+    return NULL;
+}

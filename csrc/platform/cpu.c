@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#if defined(__linux__)
+#define _GNU_SOURCE
+#include <sched.h>
+#endif
+#include "platform/cpu.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+bool fc_cpu_any(void)
+{
+    return true;
+}
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#include <xmmintrin.h>
+
+/* XCR0 tells which registers the operating system saves: a CPU flag alone does not make an instruction usable. */
+static unsigned long long saved_registers(void)
+{
+    unsigned a, b, c, d, low, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return ((unsigned long long)high << 32) | low;
+}
+
+static bool feature_leaf(unsigned *ebx)
+{
+    unsigned a, c, d;
+    return __get_cpuid_count(7, 0, &a, ebx, &c, &d) != 0;
+}
+
+bool fc_cpu_has_avx2_fma(void)
+{
+    const unsigned long long ymm_state = 0x6;
+    unsigned a, b, c, d;
+    if ((saved_registers() & ymm_state) != ymm_state) return false;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_AVX) || !(c & bit_FMA)) return false;
+    return feature_leaf(&b) && (b & bit_AVX2);
+}
+
+bool fc_cpu_has_avx512(void)
+{
+    const unsigned long long zmm_state = 0xe6;
+    const unsigned needed = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    unsigned b;
+    if ((saved_registers() & zmm_state) != zmm_state || !fc_cpu_has_avx2_fma()) return false;
+    return feature_leaf(&b) && (b & needed) == needed;
+}
+
+bool fc_cpu_has_neon(void)
+{
+    return false;
+}
+
+fc_float_mode fc_float_mode_enter(bool flush_subnormals)
+{
+    const unsigned flush_to_zero = 0x8000, denormals_are_zero = 0x0040;
+    unsigned mode = _mm_getcsr();
+    if (flush_subnormals) _mm_setcsr(mode | flush_to_zero | denormals_are_zero);
+    return mode;
+}
+
+void fc_float_mode_restore(fc_float_mode mode)
+{
+    _mm_setcsr((unsigned)mode);
+}
+
+#else
+
+bool fc_cpu_has_avx2_fma(void)
+{
+    return false;
+}
+
+bool fc_cpu_has_avx512(void)
+{
+    return false;
+}
+
+#if defined(__aarch64__)
+
+bool fc_cpu_has_neon(void)
+{
+    return true;
+}
+
+fc_float_mode fc_float_mode_enter(bool flush_subnormals)
+{
+    const unsigned long long flush_to_zero = 1ULL << 24;
+    unsigned long long mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    if (flush_subnormals) __asm__ volatile("msr fpcr, %0" : : "r"(mode | flush_to_zero));
+    return mode;
+}
+
+void fc_float_mode_restore(fc_float_mode mode)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+}
+
+#else
+
+bool fc_cpu_has_neon(void)
+{
+    return false;
+}
+
+fc_float_mode fc_float_mode_enter(bool flush_subnormals)
+{
+    (void)flush_subnormals;
+    return 0;
+}
+
+void fc_float_mode_restore(fc_float_mode mode)
+{
+    (void)mode;
+}
+
+#endif
+#endif
+
+#if defined(__linux__)
+
+/* Reads up to two numbers, such as "150000 100000"; answers how many there were ("max 100000": none). */
+static int read_numbers(const char *path, long long *first, long long *second)
+{
+    FILE *file = fopen(path, "r");
+    int found;
+    if (!file) return 0;
+    found = fscanf(file, "%lld %lld", first, second);
+    fclose(file);
+    return found;
+}
+
+/* CPUs' worth of time that the control group allows (version 2, else 1), rounded up; 0 when there is no limit. */
+static int control_group_limit(void)
+{
+    long long quota = 0, period = 0, none;
+    if (read_numbers("/sys/fs/cgroup/cpu.max", &quota, &period) != 2 &&
+        (read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &quota, &none) != 1 ||
+         read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &period, &none) != 1))
+        return 0;
+    return quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+}
+
+static int allowed_cpus(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+#else
+
+static int control_group_limit(void)
+{
+    return 0;
+}
+
+static int allowed_cpus(void)
+{
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+#endif
+
+int fc_cpu_count(void)
+{
+    int cpus = allowed_cpus(), limit = control_group_limit();
+    if (limit > 0 && limit < cpus) cpus = limit;
+    return cpus > 0 ? cpus : 1;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "platform/parallel.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "platform/cpu.h"
+
+/* How long a worker looks for the next call before it sleeps. A wake-up costs 3 to 14 microseconds, and layers of
+ * one network follow each other closer than this. */
+#define SPIN_NANOSECONDS 60000
+
+typedef struct job {
+    fc_task run;
+    void *context;
+    ptrdiff_t tasks;
+    int threads;
+    bool flush_subnormals;
+} job;
+
+/* `gate` holds the number of the call (high bits), whether it is open, how many workers joined it, and how many of
+ * them have left. A worker joins by one compare-and-swap, so that none can enter a call that was closed. */
+#define LEFT_ONE 1ULL
+#define JOINED_ONE (1ULL << 16)
+#define OPEN (1ULL << 32)
+#define CALL_ONE (1ULL << 33)
+#define LEFT(gate) ((int)((gate) & 0xffff))
+#define JOINED(gate) ((int)(((gate) >> 16) & 0xffff))
+#define CALL(gate) ((gate) & ~(CALL_ONE - 1))
+
+static struct {
+    _Alignas(64) _Atomic uint64_t gate;
+    _Alignas(64) _Atomic ptrdiff_t next;
+    _Alignas(64) atomic_flag busy;
+    job job;
+    atomic_int sleepers;
+    int workers; /* written only by the owner of `busy` */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+} pool = {.busy = ATOMIC_FLAG_INIT, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static pthread_once_t fork_handler = PTHREAD_ONCE_INIT;
+
+static void pause_briefly(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void run_serially(const job *work, int slot)
+{
+    for (ptrdiff_t task = 0; task < work->tasks; task++) work->run(work->context, task, slot);
+}
+
+static void claim_tasks(const job *work, int slot)
+{
+    for (;;) {
+        ptrdiff_t task = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed);
+        if (task >= work->tasks) return;
+        work->run(work->context, task, slot);
+    }
+}
+
+static void run_in_mode(const job *work, void (*body)(const job *, int), int slot)
+{
+    fc_float_mode mode = fc_float_mode_enter(work->flush_subnormals);
+    body(work, slot);
+    fc_float_mode_restore(mode);
+}
+
+/* Takes part in the call that `gate` shows; answers false when it was closed, full or replaced. */
+static bool join(uint64_t gate)
+{
+    for (;;) {
+        int slot = JOINED(gate) + 1;
+        uint64_t seen = gate;
+        if (!(gate & OPEN)) return false;
+        if (!atomic_compare_exchange_strong(&pool.gate, &seen, gate + JOINED_ONE)) {
+            if (CALL(seen) != CALL(gate)) return false;
+            gate = seen;
+            continue;
+        }
+        /* The call cannot be replaced while this worker is inside: its job may be read now. */
+        if (slot < pool.job.threads) run_in_mode(&pool.job, claim_tasks, slot);
+        atomic_fetch_add_explicit(&pool.gate, LEFT_ONE, memory_order_release);
+        return true;
+    }
+}
+
+static uint64_t wait_for_call_after(uint64_t last)
+{
+    int64_t deadline = nanoseconds() + SPIN_NANOSECONDS;
+    uint64_t gate;
+    do {
+        for (int i = 0; i < 64; i++) {
+            gate = atomic_load_explicit(&pool.gate, memory_order_acquire);
+            if (CALL(gate) != last) return gate;
+            pause_briefly();
+        }
+    } while (nanoseconds() < deadline);
+
+    pthread_mutex_lock(&pool.mutex);
+    atomic_fetch_add(&pool.sleepers, 1);
+    while (CALL(gate = atomic_load(&pool.gate)) == last) pthread_cond_wait(&pool.wake, &pool.mutex);
+    atomic_fetch_sub(&pool.sleepers, 1);
+    pthread_mutex_unlock(&pool.mutex);
+    return gate;
+}
+
+static void *worker(void *unused)
+{
+    uint64_t last = 0;
+    (void)unused;
+    for (;;) {
+        uint64_t gate = wait_for_call_after(last);
+        join(gate);
+        last = CALL(gate);
+    }
+    return NULL;
+}
+
+/* Only the forking thread lives on in the child, whatever the others held. */
+static void reset_in_child(void)
+{
+    atomic_store(&pool.gate, 0);
+    atomic_store(&pool.sleepers, 0);
+    pool.workers = 0;
+    pthread_mutex_init(&pool.mutex, NULL);
+    pthread_cond_init(&pool.wake, NULL);
+    atomic_flag_clear(&pool.busy);
+}
+
+static void install_fork_handler(void)
+{
+    pthread_atfork(NULL, NULL, reset_in_child);
+}
+
+/* A worker that cannot be started is done without. */
+static void start_workers(int wanted)
+{
+    pthread_attr_t attributes;
+    if (pool.workers >= wanted || pthread_attr_init(&attributes)) return;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    while (pool.workers < wanted) {
+        pthread_t thread;
+        if (pthread_create(&thread, &attributes, worker, NULL)) break;
+        pool.workers++;
+    }
+    pthread_attr_destroy(&attributes);
+}
+
+static void open_call(const job *work)
+{
+    uint64_t gate = atomic_load_explicit(&pool.gate, memory_order_relaxed);
+    pool.job = *work;
+    atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+    atomic_store(&pool.gate, CALL(gate) + CALL_ONE + OPEN);
+    if (atomic_load(&pool.sleepers)) {
+        pthread_mutex_lock(&pool.mutex);
+        pthread_cond_broadcast(&pool.wake);
+        pthread_mutex_unlock(&pool.mutex);
+    }
+}
+
+static void close_call(void)
+{
+    uint64_t gate = atomic_fetch_and(&pool.gate, ~OPEN);
+    for (int spins = 0; JOINED(gate) != LEFT(gate); spins++) {
+        if (spins < 4096)
+            pause_briefly();
+        else
+            sched_yield(); /* the last worker may be waiting for this very core */
+        gate = atomic_load_explicit(&pool.gate, memory_order_acquire);
+    }
+}
+
+void fc_parallel_for(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context)
+{
+    job work = {run, context, tasks, threads, flush_subnormals};
+    if (tasks < work.threads) work.threads = (int)tasks;
+    if (work.threads <= 1 || atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire)) {
+        run_in_mode(&work, run_serially, 0);
+        return;
+    }
+    pthread_once(&fork_handler, install_fork_handler);
+    start_workers(work.threads - 1);
+    open_call(&work);
+    run_in_mode(&work, claim_tasks, 0);
+    close_call();
+    atomic_flag_clear_explicit(&pool.busy, memory_order_release);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* parallel.h -- one pool of threads, one way to use it.
+ *
+ * The caller takes part and never waits for a worker that has not joined. Tasks are claimed one by one, so the split
+ * of the work must come from the problem alone: which thread runs a task, and how many there are, changes nothing.
+ * A call made while the pool is busy (from another thread, or from inside a task) runs all its tasks by itself.
+ * A forked child starts with an empty pool. */
+#ifndef FC_PLATFORM_PARALLEL_H
+#define FC_PLATFORM_PARALLEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define FC_MAX_THREADS 1024
+
+/* `slot` is this thread's number in the call: below the call's `threads`, the caller's is 0. */
+typedef void (*fc_task)(void *context, ptrdiff_t task, int slot);
+
+/* Runs task 0 … tasks - 1 on at most `threads` threads. With `flush_subnormals` the tasks run in that mode, and each
+ * thread's floating-point mode is restored behind them. */
+void fc_parallel_for(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context);
+
+#endif

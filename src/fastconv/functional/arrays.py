@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Arrays in, arrays out: element types, contiguity, and the place of the result."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+DType: TypeAlias = np.dtype[Any]
+
+_FLOAT32 = np.dtype(np.float32)
+_FLOAT64 = np.dtype(np.float64)
+_INT32 = np.dtype(np.int32)
+_INT64 = np.dtype(np.int64)
+
+
+def _is_half(dtype: DType) -> bool:
+    return dtype == np.float16 or dtype.name == "bfloat16"
+
+
+def is_float(dtype: DType) -> bool:
+    """Whether `dtype` is one of the four supported floats, in any byte order."""
+    return (dtype.kind == "f" and dtype.itemsize in (4, 8)) or _is_half(dtype)
+
+
+def is_integer(dtype: DType) -> bool:
+    """Whether `dtype` is a bool or an integer, in any byte order."""
+    return dtype.kind in "biu"
+
+
+def as_array(name: str, value: Any) -> Array:
+    """`value` as an array of a numeric dtype; TypeError names the argument otherwise."""
+    array = np.asarray(value)
+    if not is_float(array.dtype) and not is_integer(array.dtype):
+        raise TypeError(
+            f"{name} has dtype {array.dtype}, which is not supported: use float16, bfloat16, float32, float64, "
+            "bool or an integer"
+        )
+    return array
+
+
+def contiguous(array: Array, dtype: DType) -> Array:
+    """The array as kernels read it: itself if it can be, else one converted copy."""
+    if array.dtype == dtype and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    return np.require(array, dtype, ["C", "A"])
+
+
+def correlation_dtypes(**arrays: Array) -> tuple[DType, DType]:
+    """(dtype to compute in, dtype of the result) for the arrays that meet in a correlation."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "u" and array.dtype.itemsize == 8:
+            raise TypeError(f"{name} has dtype uint64, which is not supported: int64 is the widest integer")
+    dtypes = [array.dtype for array in arrays.values()]
+    if all(is_integer(dtype) for dtype in dtypes):
+        wide = _INT32 if all(dtype.itemsize == 1 for dtype in dtypes) else _INT64
+        return wide, wide
+    result = np.result_type(*dtypes).newbyteorder("=")
+    if not is_float(result):
+        raise TypeError(f"{' and '.join(arrays)} have dtypes that meet in {result}, which is not supported")
+    return compute_dtype(result), result
+
+
+def compute_dtype(dtype: DType) -> DType:
+    """Half precision is computed in float32, bool as uint8, everything else in itself."""
+    if _is_half(dtype):
+        return _FLOAT32
+    return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
+
+
+def average_dtypes(dtype: DType) -> tuple[DType, DType]:
+    """(dtype to compute in, dtype of the result) of an average: integers average in float64."""
+    if is_integer(dtype):
+        return _FLOAT64, _FLOAT64
+    return compute_dtype(dtype), dtype.newbyteorder("=")
+
+
+class Result:
+    """Where a kernel writes, and what the caller gets.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for errors.
+    out : ndarray or None
+        The caller's own array, of exactly `shape` and `dtype`, that overlaps none of `inputs`.
+    shape, dtype
+        Of the result.
+    compute : dtype
+        Of the kernel's output; the result is rounded from it once.
+    """
+
+    __slots__ = ("_answer", "buffer")
+
+    def __init__(
+        self,
+        out: Any,
+        shape: tuple[int, ...],
+        dtype: DType,
+        compute: DType,
+        inputs: tuple[Array | None, ...] = (),
+        name: str = "out",
+    ) -> None:
+        if out is not None:
+            _judge_out(name, out, shape, dtype, inputs)
+        self._answer: Array = np.empty(shape, dtype) if out is None else out
+        written_in_place = dtype == compute or dtype.kind == "b"  # a bool is the byte that a kernel writes
+        if written_in_place and self._answer.flags.c_contiguous and self._answer.flags.aligned:
+            self.buffer: Array = self._answer.view(compute)
+        else:
+            self.buffer = np.empty(shape, compute)
+
+    def finish(self) -> Array:
+        """The array to answer, after the kernel wrote to `buffer`."""
+        if not np.may_share_memory(self._answer, self.buffer):
+            with np.errstate(all="ignore"):
+                self._answer[...] = self.buffer.astype(self._answer.dtype, copy=False)
+        return self._answer
+
+
+def _judge_out(name: str, out: Any, shape: tuple[int, ...], dtype: DType, inputs: tuple[Array | None, ...]) -> None:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{name} must be a numpy.ndarray, got {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"{name} has shape {out.shape} but must have {shape}")
+    if out.dtype != dtype or not out.dtype.isnative:
+        raise ValueError(f"{name} has dtype {out.dtype.str} but must have {dtype.str}")
+    if not out.flags.writeable:
+        raise ValueError(f"{name} is read-only")
+    for array in inputs:
+        if array is not None and _overlap(out, array):
+            raise ValueError(f"{name} must not share memory with an input")
+
+
+def _overlap(a: Array, b: Array) -> bool:
+    if not np.may_share_memory(a, b):
+        return False
+    try:
+        return np.shares_memory(a, b, max_work=100_000)
+    except np.exceptions.TooHardError:
+        return True

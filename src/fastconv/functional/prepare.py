@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Weights that stay: copied and transformed once."""
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from fastconv import _core
+from fastconv.functional.arrays import Array, DType, Result, as_array, contiguous, correlation_dtypes
+from fastconv.functional.correlation import Ranks, as_bias, problem
+from fastconv.geometry import IntOrPair, Layout, Padding, Windows, integer, layout_name
+
+
+class Prepared:
+    """A correlation whose weights are fixed: call it with images.
+
+    Made by `prepare`. The weights were copied: editing the original array changes nothing here. What an algorithm makes
+    of them is kept, one transformed copy for each algorithm and dtype that calls have used.
+    """
+
+    def __init__(self, w: Array, bias: Any, windows: Windows, groups: int, layout: Layout, algorithm: str) -> None:
+        self._w = w.copy()
+        self._bias = None if bias is None else as_array("bias", bias).copy()
+        self._windows = windows
+        self._groups = groups
+        self._layout = layout
+        self._algorithm = algorithm
+        self._transformed: dict[tuple[str, str, DType], Array] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<fastconv.prepare of w {self._w.shape} {self._w.dtype}, {self._layout}>"
+
+    def __call__(self, x: Any, out: Array | None = None) -> Array:
+        """Correlate `x` with the prepared weights.
+
+        Parameters
+        ----------
+        x : array_like
+            Images, as `corr2d` takes them.
+        out : ndarray, optional
+            Where to write: the right shape and dtype, sharing no memory with `x`.
+
+        Returns
+        -------
+        ndarray
+            What ``corr2d(x, w, bias, ...)`` gives.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastconv
+        >>> blur = fastconv.prepare(np.full((2, 2), 0.25))
+        >>> blur(np.arange(9.0).reshape(3, 3))
+        array([[2., 3.],
+               [5., 6.]])
+        """
+        x = as_array("x", x)
+        compute, dtype = correlation_dtypes(x=x, w=self._w)
+        ranks = Ranks.of(x.shape, self._w.shape, self._layout)
+        judged = problem(compute, ranks, self._windows, self._groups)
+        bias = as_bias(self._bias, ranks.out_channels, compute)
+        shape = ranks.output_shape(judged.out, x.ndim, self._w.ndim)
+        result = Result(out, shape, dtype, compute, (x,))
+        algorithm, weights = self._weights(judged, compute)
+        judged.forward_prepared(contiguous(x, compute), weights, bias, result.buffer, algorithm)
+        return result.finish()
+
+    def _weights(self, judged: _core.Corr2d, dtype: DType) -> tuple[str, Array]:
+        algorithm, size = judged.choose(self._algorithm)
+        key = (algorithm if size else "", _core.get_isa(), dtype)
+        with self._lock:
+            weights = self._transformed.get(key)
+            if weights is None:
+                weights = contiguous(self._w, dtype)
+                if size:
+                    transformed = np.empty(size, np.uint8)
+                    judged.prepare(weights, transformed, algorithm)
+                    weights = transformed
+                self._transformed[key] = weights
+        return algorithm, weights
+
+
+def prepare(
+    w: Any,
+    bias: Any = None,
+    *,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+    layout: Layout = "NCHW",
+    algorithm: str = "auto",
+) -> Prepared:
+    """Copy the weights, and transform them once for all the calls to come.
+
+    Parameters
+    ----------
+    w, bias, stride, padding, dilation, groups, layout, algorithm
+        As in `corr2d`.
+
+    Returns
+    -------
+    Prepared
+        A callable: ``prepared(x, out=None)`` gives what ``corr2d(x, w, bias, ...)`` gives.
+
+    Raises
+    ------
+    ValueError
+        `w` has not 2, 3 or 4 dimensions, or an argument does not fit. What depends on `x` is judged in the call.
+    TypeError
+        A dtype or an argument's type is not supported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> edges = fastconv.prepare([[1.0, -1.0]])
+    >>> edges([[0.0, 0.0, 5.0]])
+    array([[ 0., -5.]])
+    """
+    w = as_array("w", w)
+    if w.ndim not in (2, 3, 4):
+        raise ValueError(f"w must have 2, 3 or 4 dimensions, got shape {w.shape}")
+    known = ("auto", *_core.algorithms("corr2d"))
+    if algorithm not in known:
+        raise ValueError(f"algorithm {algorithm!r} is unknown; there are: {', '.join(known)}")
+    windows = Windows.of(stride, padding, dilation)
+    return Prepared(w, bias, windows, integer("groups", groups), layout_name(layout), algorithm)
