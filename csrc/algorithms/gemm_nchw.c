@@ -29,6 +29,7 @@ typedef struct grid_panel {
         int64_t f64[2][MAX_PANEL_LANES];
     } at;                               /* source coordinates (y, x) of tap 0 without its offset */
     ptrdiff_t where[MAX_PANEL_LANES];   /* place in the destination plane */
+    ptrdiff_t first;                    /* place of the first point in the source plane, tap offset aside */
     ptrdiff_t points, vectors;          /* in use */
     bool inner;                         /* no tap of no point lies outside */
     void *packed;
@@ -52,7 +53,8 @@ typedef struct slot {
     _Alignas(64) char scratch[MAX_TILE_ROWS * MAX_PANEL_LANES * 8]; /* a tile that does not go home in one piece */
     _Alignas(64) char nowhere[MAX_PANEL_LANES * 8];                 /* missing rows are written here */
     _Alignas(64) char zeros[FC_MAX_LANES * 8];
-    _Alignas(64) char masks[FC_DEPTH * MAX_PANEL_LANES * 4]; /* as many lanes as fit are half as wide for 8 bytes */
+    _Alignas(64) char masks[FC_DEPTH * MAX_PANEL_LANES * 4]; /* half as many lanes where an element has 8 bytes */
+    unsigned char whole[FC_DEPTH * FC_MAX_TILE_VECTORS];
 } slot;
 
 static size_t packed_bytes(const fc_gemm_kernels *k, size_t element)
@@ -79,45 +81,46 @@ size_t fc_gemm_nchw_slot_bytes(const fc_problem *p)
     return sizeof(slot) + packed_bytes(k, element) * (size_t)panels_in_block(k, element);
 }
 
+static void set_lane(const call *c, fc_lanes *lanes, int run, ptrdiff_t lane, ptrdiff_t index)
+{
+    if (c->element == 4) {
+        lanes->run_mask.f32[run][lane] = -1;
+        lanes->index.f32[lane] = (int32_t)index;
+    } else {
+        lanes->run_mask.f64[run][lane] = -1;
+        lanes->index.f64[lane] = index;
+    }
+}
+
+/* Up to FC_MAX_RUNS runs of neighbours, one a grid row; false when there are more. */
+static bool find_runs(fc_lanes *lanes, const call *c, const ptrdiff_t *y, const ptrdiff_t *x, ptrdiff_t used)
+{
+    const ptrdiff_t width = c->job->axis[1].source;
+    lanes->pattern = FC_LANES_RUNS;
+    lanes->runs = 0;
+    for (ptrdiff_t l = 0; l < used; l++) {
+        if (l == 0 || y[l] != y[l - 1]) {
+            if (lanes->runs == FC_MAX_RUNS) return false;
+            lanes->base[lanes->runs++] = y[l] * width + x[l] - l;
+        }
+        set_lane(c, lanes, lanes->runs - 1, l, 0);
+    }
+    return true;
+}
+
 /* Reads the pattern of one vector whose lane l sits at y[l], x[l]; `used` lanes count. */
 static void find_pattern(fc_lanes *lanes, const call *c, const ptrdiff_t *y, const ptrdiff_t *x, ptrdiff_t used)
 {
     const fc_grid_axis *columns = &c->job->axis[1];
-    const ptrdiff_t width = columns->source, all = c->kernels->lanes;
-    const ptrdiff_t start = y[0] * width + x[0];
-    memset(lanes, 0, sizeof *lanes);
-    lanes->pattern = FC_LANES_ANY;
-    if (columns->source_step == 1) {
-        lanes->pattern = FC_LANES_RUNS;
-        for (ptrdiff_t l = 0; l < used && lanes->pattern == FC_LANES_RUNS; l++) {
-            if (l == 0 || y[l] != y[l - 1]) {
-                if (lanes->runs == FC_MAX_RUNS) {
-                    lanes->pattern = FC_LANES_ANY;
-                    break;
-                }
-                lanes->base[lanes->runs++] = y[l] * width + x[l] - l;
-            }
-            if (c->element == 4)
-                lanes->run_mask.f32[lanes->runs - 1][l] = -1;
-            else
-                lanes->run_mask.f64[lanes->runs - 1][l] = -1;
-        }
-    }
-    if (lanes->pattern == FC_LANES_RUNS) {
-        lanes->full = lanes->runs == 1 && used == all;
-        return;
-    }
+    const ptrdiff_t width = columns->source, start = y[0] * width + x[0];
+    const bool one_row = used == c->kernels->lanes && y[0] == y[used - 1];
+    lanes->full = one_row && columns->source_step == 1;
+    if (!lanes->full) memset(&lanes->run_mask, 0, sizeof lanes->run_mask);
+    if (columns->source_step == 1 && find_runs(lanes, c, y, x, used)) return;
+    lanes->pattern = one_row && columns->source_step == 2 ? FC_LANES_EVEN : FC_LANES_ANY;
     lanes->base[0] = start;
-    if (columns->source_step == 2 && used == all && y[0] == y[all - 1]) lanes->pattern = FC_LANES_EVEN;
-    for (ptrdiff_t l = 0; l < used; l++) {
-        if (c->element == 4) {
-            lanes->run_mask.f32[0][l] = -1;
-            lanes->index.f32[l] = (int32_t)(y[l] * width + x[l] - start);
-        } else {
-            lanes->run_mask.f64[0][l] = -1;
-            lanes->index.f64[l] = y[l] * width + x[l] - start;
-        }
-    }
+    memset(&lanes->run_mask, 0, sizeof lanes->run_mask);
+    for (ptrdiff_t l = 0; l < used; l++) set_lane(c, lanes, 0, l, y[l] * width + x[l] - start);
 }
 
 static bool axis_inside(const fc_grid_axis *axis, ptrdiff_t least, ptrdiff_t most)
@@ -131,11 +134,15 @@ static void find_panel(grid_panel *panel, const call *c, fc_panel_cut cut)
     const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
     const ptrdiff_t lanes = c->kernels->lanes, nowhere = -((ptrdiff_t)1 << 30);
     ptrdiff_t y[MAX_PANEL_LANES], x[MAX_PANEL_LANES], left = columns->source, right = 0;
+    ptrdiff_t row = cut.first / columns->points, column = cut.first % columns->points;
     panel->vectors = cut.vectors;
     panel->points = cut.columns;
-    for (ptrdiff_t l = 0; l < cut.vectors * lanes; l++) {
-        const ptrdiff_t point = cut.first + l, row = point / columns->points, column = point % columns->points;
+    for (ptrdiff_t l = 0; l < cut.vectors * lanes; l++, column++) {
         const bool used = l < panel->points;
+        if (column == columns->points) {
+            column = 0;
+            row++;
+        }
         y[l] = used ? row * rows->source_step : nowhere;
         x[l] = used ? column * columns->source_step : 0;
         if (c->element == 4) {
@@ -151,6 +158,7 @@ static void find_panel(grid_panel *panel, const call *c, fc_panel_cut cut)
         panel->where[l] = (rows->destination_first + row * rows->destination_step) * columns->destination +
                           columns->destination_first + column * columns->destination_step;
     }
+    panel->first = y[0] * columns->source + x[0];
     panel->inner = axis_inside(rows, y[0], y[panel->points - 1]) && axis_inside(columns, left, right);
     for (ptrdiff_t v = 0; v < cut.vectors; v++)
         find_pattern(&panel->lanes[v], c, y + v * lanes, x + v * lanes,
@@ -168,53 +176,90 @@ static void find_taps(slot *s, const call *c, const fc_chunk *chunk)
     }
 }
 
-static void pack_panel(slot *s, const call *c, grid_panel *panel, const fc_chunk *chunk, const char *source)
+/* `next`: the panel that will be packed after this one, or NULL. */
+static void pack_panel(slot *s, const call *c, grid_panel *panel, const grid_panel *next, const fc_chunk *chunk,
+                       const char *source)
 {
-    const ptrdiff_t plane = c->job->axis[0].source * c->job->axis[1].source;
+    const ptrdiff_t height = c->job->axis[0].source, width = c->job->axis[1].source;
     const bool narrow = c->element == 4;
+    const ptrdiff_t last_tap = chunk->inners ? s->tap_offset[chunk->inners - 1] : 0;
     if (!panel->inner)
         c->kernels->window_masks(&(fc_window_masks){
-            .taps = chunk->inners, .tap_y = s->tap_y, .tap_x = s->tap_x, .lanes = panel->vectors * c->kernels->lanes,
+            .taps = chunk->inners, .tap_y = s->tap_y, .tap_x = s->tap_x, .vectors = panel->vectors,
             .y = narrow ? (void *)panel->at.f32[0] : (void *)panel->at.f64[0],
             .x = narrow ? (void *)panel->at.f32[1] : (void *)panel->at.f64[1],
-            .height = c->job->axis[0].source, .width = c->job->axis[1].source, .masks = s->masks});
+            .height = height, .width = width, .masks = s->masks, .whole = s->whole});
     c->kernels->pack(&(fc_pack){
-        .source = source, .planes = chunk->outers, .plane_step = plane, .taps = chunk->inners,
+        .source = source, .planes = chunk->outers, .plane_step = height * width, .taps = chunk->inners,
         .tap_offset = s->tap_offset, .vectors = (int)panel->vectors, .lanes = panel->lanes,
-        .masks = panel->inner ? NULL : s->masks, .panel = panel->packed});
+        .masks = panel->inner ? NULL : s->masks, .whole = s->whole, .ahead = next ? next->first + last_tap : 0,
+        .ahead_bytes = next ? next->points * c->job->axis[1].source_step * (ptrdiff_t)c->element : 0,
+        .panel = panel->packed});
 }
 
-/* The rows first … first + MAX_TILE_ROWS of one chunk over one panel. */
-static void run_tile(slot *s, const call *c, const grid_panel *panel, const fc_chunk *chunk, const char *weights,
-                     ptrdiff_t row_bytes, ptrdiff_t rows, const char *bias, char *destination, bool first_chunk)
+/* What the tiles of one row block have in common, for one chunk and panel. */
+typedef struct row_span {
+    const char *weights; /* of the first row, at the chunk's depth */
+    const char *bias;    /* of the first row: one vector, bias_bytes from row to row */
+    char *destination;   /* the first row's plane */
+    ptrdiff_t row_bytes, bias_bytes, plane_bytes, rows, depth;
+    bool first_chunk;
+} row_span;
+
+/* Tiles that cover their panel go straight to the destination. */
+static void run_whole_tiles(slot *s, const call *c, const grid_panel *panel, const row_span *block)
 {
-    const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes, tile_rows = c->kernels->rows;
-    const ptrdiff_t bias_bytes = c->job->bias ? lanes * (ptrdiff_t)c->element : 0;
-    const ptrdiff_t plane_bytes = c->job->axis[0].destination * c->job->axis[1].destination * (ptrdiff_t)c->element;
-    const bool whole = panel->points == width && c->job->axis[0].destination_step == 1 &&
-                       c->job->axis[1].destination_step == 1;
-    const void *a[MAX_TILE_ROWS], *init[MAX_TILE_ROWS], *start[MAX_TILE_ROWS], *b[1] = {panel->packed};
-    void *out[MAX_TILE_ROWS], *home[MAX_TILE_ROWS];
-    for (ptrdiff_t r = 0; r < tile_rows; r++) {
-        const bool used = r < rows;
-        a[r] = weights + (used ? r : 0) * row_bytes;
-        start[r] = bias + (used ? r : 0) * bias_bytes;
-        home[r] = used ? destination + r * plane_bytes : s->nowhere;
-        if (whole) {
-            out[r] = used ? (char *)home[r] + panel->where[0] * (ptrdiff_t)c->element : s->nowhere;
-            init[r] = first_chunk ? start[r] : out[r];
-        } else {
-            out[r] = s->scratch + r * width * (ptrdiff_t)c->element;
+    const ptrdiff_t lanes = c->kernels->lanes, tile_rows = c->kernels->rows;
+    const void *a[MAX_TILE_ROWS], *init[MAX_TILE_ROWS], *const b[1] = {panel->packed};
+    void *out[MAX_TILE_ROWS];
+    const bool from_bias = block->first_chunk;
+    const char *weights = block->weights, *bias = block->bias;
+    char *destination = block->destination + panel->where[0] * (ptrdiff_t)c->element;
+    const fc_tile tile = {.segments = 1, .depth = block->depth, .a = a, .b = b, .a_step = 1,
+                          .b_step = panel->vectors * lanes, .init = init, .init_step = from_bias ? 0 : lanes, .c = out};
+    void (*const run)(const fc_tile *) = c->kernels->tile[panel->vectors - 1];
+    for (ptrdiff_t row = 0; row < block->rows; row += tile_rows) {
+        const ptrdiff_t used = fc_min(tile_rows, block->rows - row);
+        for (ptrdiff_t r = 0; r < used; r++) {
+            a[r] = weights;
+            out[r] = destination;
+            init[r] = from_bias ? bias : destination;
+            weights += block->row_bytes;
+            bias += block->bias_bytes;
+            destination += block->plane_bytes;
+        }
+        for (ptrdiff_t r = used; r < tile_rows; r++) {
+            a[r] = a[0];
+            out[r] = s->nowhere;
             init[r] = s->zeros;
         }
+        run(&tile);
     }
-    c->kernels->tile[panel->vectors - 1](&(fc_tile){
-        .segments = 1, .depth = chunk->outers * chunk->inners, .a = a, .b = b, .a_step = 1, .b_step = width,
-        .init = init, .init_step = whole && !first_chunk ? lanes : 0, .c = out});
-    if (whole) return;
-    c->kernels->scatter(&(fc_scatter){.rows = rows, .lanes = panel->points, .tile = s->scratch, .tile_step = width,
-                                      .init = first_chunk ? start : NULL, .init_step = 0, .c = home,
-                                      .where = panel->where});
+}
+
+/* Partial panels, and grids whose points are apart in the destination, go through scratch. */
+static void run_scattered_tiles(slot *s, const call *c, const grid_panel *panel, const row_span *block)
+{
+    const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes, tile_rows = c->kernels->rows;
+    const void *a[MAX_TILE_ROWS], *zeros[MAX_TILE_ROWS], *bias[MAX_TILE_ROWS], *const b[1] = {panel->packed};
+    void *out[MAX_TILE_ROWS], *home[MAX_TILE_ROWS];
+    const fc_tile tile = {.segments = 1, .depth = block->depth, .a = a, .b = b, .a_step = 1, .b_step = width,
+                          .init = zeros, .init_step = 0, .c = out};
+    for (ptrdiff_t row = 0; row < block->rows; row += tile_rows) {
+        const ptrdiff_t used = fc_min(tile_rows, block->rows - row);
+        for (ptrdiff_t r = 0; r < tile_rows; r++) {
+            const ptrdiff_t from = row + (r < used ? r : 0);
+            a[r] = block->weights + from * block->row_bytes;
+            bias[r] = block->bias + from * block->bias_bytes;
+            home[r] = block->destination + from * block->plane_bytes;
+            out[r] = s->scratch + r * width * (ptrdiff_t)c->element;
+            zeros[r] = s->zeros;
+        }
+        c->kernels->tile[panel->vectors - 1](&tile);
+        c->kernels->scatter(&(fc_scatter){.rows = used, .lanes = panel->points, .tile = s->scratch,
+                                          .tile_step = width, .init = block->first_chunk ? bias : NULL,
+                                          .init_step = 0, .c = home, .where = panel->where});
+    }
 }
 
 static void run_task(void *context, ptrdiff_t task, int slot_number)
@@ -234,6 +279,7 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     const ptrdiff_t end_row = fc_min(job->rows, fc_cut(tiles, c->row_blocks, row_block + 1) * tile_rows);
     const ptrdiff_t first_panel = fc_cut(c->panels.count, c->blocks, block);
     const ptrdiff_t panels = fc_cut(c->panels.count, c->blocks, block + 1) - first_panel;
+    const bool dense = job->axis[0].destination_step == 1 && job->axis[1].destination_step == 1;
     const char *source = (const char *)job->source + image * job->channels * source_plane;
     char *destination = (char *)job->destination + image * job->rows * destination_plane;
 
@@ -246,15 +292,20 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
         const ptrdiff_t depth = chunk.outer * c->taps + chunk.inner;
+        const row_span rows = {
+            .weights = (const char *)job->weights + (group * job->rows + first_row) * row_bytes + depth * element,
+            .bias = c->workspace->shared + (group * job->rows + first_row) * bias_bytes,
+            .destination = destination + first_row * destination_plane,
+            .row_bytes = row_bytes, .bias_bytes = bias_bytes, .plane_bytes = destination_plane,
+            .rows = end_row - first_row, .depth = chunk.outers * chunk.inners, .first_chunk = q == 0};
         find_taps(s, c, &chunk);
         for (ptrdiff_t i = 0; i < panels; i++) {
-            pack_panel(s, c, &s->panels[i], &chunk, source + chunk.outer * source_plane);
-            for (ptrdiff_t row = first_row; row < end_row; row += tile_rows)
-                run_tile(s, c, &s->panels[i], &chunk,
-                         (const char *)job->weights + (group * job->rows + row) * row_bytes + depth * element,
-                         row_bytes, fc_min(tile_rows, end_row - row),
-                         c->workspace->shared + (group * job->rows + row) * bias_bytes,
-                         destination + row * destination_plane, q == 0);
+            grid_panel *panel = &s->panels[i];
+            pack_panel(s, c, panel, i + 1 < panels ? panel + 1 : NULL, &chunk, source + chunk.outer * source_plane);
+            if (dense && panel->points == panel->vectors * c->kernels->lanes)
+                run_whole_tiles(s, c, panel, &rows);
+            else
+                run_scattered_tiles(s, c, panel, &rows);
         }
     }
 }

@@ -66,9 +66,10 @@ typedef struct fc_lanes {
     } index;
 } fc_lanes;
 
-/* panel[plane][tap][vector][lane] = source[plane * plane_step + tap_offset[tap] + place of the lane], or zero where
- * the mask [tap][vector][lane] is zero or the lane is not in use. masks NULL: every lane in use lies inside the source
- * for every tap. */
+/* panel[plane][tap][vector][lane] = source[plane * plane_step + tap_offset[tap] + place of the lane], or zero where the
+ * lane is not in use or masked out. The masks are those of fc_window_masks; masks NULL: every lane in use lies inside
+ * the source for every tap. In passing, the `ahead_bytes` from source + ahead of each plane are asked into the second-level
+ * cache: what the next panel will want. */
 typedef struct fc_pack {
     const void *source;
     ptrdiff_t planes, plane_step;
@@ -77,18 +78,22 @@ typedef struct fc_pack {
     int vectors;
     const fc_lanes *lanes; /* [vectors] */
     const void *masks;
+    const unsigned char *whole;
+    ptrdiff_t ahead, ahead_bytes;
     void *panel;
 } fc_pack;
 
-/* masks[tap][lane] = all ones where 0 <= y[lane] + tap_y[tap] < height and likewise x. Coordinates as wide as an
- * element; a lane that is not in use has a y that is out of range for every tap. */
+/* masks[tap][vector][lane] = all ones where 0 <= y[lane] + tap_y[tap] < height and likewise x, else zero;
+ * whole[tap][vector] = 1 where that is so for all lanes. Coordinates are as wide as an element; a lane that is not in use
+ * has a y that is out of range for every tap. */
 typedef struct fc_window_masks {
     ptrdiff_t taps;
     const ptrdiff_t *tap_y, *tap_x;
-    ptrdiff_t lanes;
-    const void *y, *x;
+    ptrdiff_t vectors;
+    const void *y, *x; /* [vectors][lanes] */
     ptrdiff_t height, width;
     void *masks;
+    unsigned char *whole;
 } fc_window_masks;
 
 /* The matrix kernels of one element type. A tile is `rows` high and 1 to FC_MAX_TILE_VECTORS vectors wide. */
@@ -142,6 +147,8 @@ typedef struct fc_kernels {
     bool (*usable)(void);
     fc_gemm_kernels gemm[4]; /* by fc_dtype: FC_F32, FC_F64, FC_I32, FC_I64 */
     fc_pool_kernels pool[FC_DTYPES];
+    /* dst = base + src, or -1 for FC_NO_PLACE */
+    void (*widen_places)(ptrdiff_t n, int64_t *dst, const fc_place *src, int64_t base);
 } fc_kernels;
 
 /* The sets that were built, best first, ended by NULL; the last is usable everywhere. */

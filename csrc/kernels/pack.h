@@ -15,56 +15,65 @@ static inline W(vec) W(pack_masked)(const T *source, const fc_lanes *lanes, W(ma
     return v;
 }
 
-static void W(pack_border)(const fc_pack *p)
+/* All lanes in use, when no mask is needed. */
+static inline W(vec) W(pack_unmasked)(const T *source, const fc_lanes *lanes, W(mask) all)
 {
-    enum { lanes = W(LANES) };
-    const T *plane = p->source;
-    T *panel = p->panel;
-    for (ptrdiff_t c = 0; c < p->planes; c++, plane += p->plane_step) {
-        const I *mask = p->masks;
-        for (ptrdiff_t t = 0; t < p->taps; t++)
-            for (int v = 0; v < p->vectors; v++, mask += lanes, panel += lanes)
-                W(store)(panel, W(pack_masked)(plane + p->tap_offset[t], &p->lanes[v], W(mask_load)(mask)));
-    }
+    if (lanes->full) return W(load)(source + lanes->base[0]);
+    if (lanes->pattern == FC_LANES_EVEN) return W(load_even)(source + lanes->base[0]);
+    return W(pack_masked)(source, lanes, all);
 }
 
-static void W(pack_inner)(const fc_pack *p)
+static inline void W(look_ahead)(const fc_pack *p, const T *plane)
 {
-    enum { lanes = W(LANES) };
-    static const I ones[FC_MAX_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-    const W(mask) all = W(mask_load)(ones);
-    const T *plane = p->source;
-    T *panel = p->panel;
-    for (ptrdiff_t c = 0; c < p->planes; c++, plane += p->plane_step)
-        for (ptrdiff_t t = 0; t < p->taps; t++)
-            for (int v = 0; v < p->vectors; v++, panel += lanes) {
-                const fc_lanes *at = &p->lanes[v];
-                const T *source = plane + p->tap_offset[t];
-                if (at->full)
-                    W(store)(panel, W(load)(source + at->base[0]));
-                else if (at->pattern == FC_LANES_EVEN)
-                    W(store)(panel, W(load_even)(source + at->base[0]));
-                else
-                    W(store)(panel, W(pack_masked)(source, at, all));
-            }
+    const char *line = (const char *)(plane + p->ahead);
+    for (ptrdiff_t byte = 0; byte < p->ahead_bytes; byte += 64) __builtin_prefetch(line + byte, 0, 2);
 }
 
 static void W(pack)(const fc_pack *p)
 {
-    if (p->masks)
-        W(pack_border)(p);
-    else
-        W(pack_inner)(p);
+    enum { lanes = W(LANES) };
+    static const I ones[FC_MAX_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    const W(mask) all = W(mask_load)(ones);
+    const ptrdiff_t taps = p->taps, vectors = p->vectors;
+    const T *plane = p->source;
+    T *panel = p->panel;
+    for (ptrdiff_t c = 0; c < p->planes; c++, plane += p->plane_step) {
+        const I *mask = p->masks;
+        const unsigned char *whole = p->whole;
+        W(look_ahead)(p, plane);
+        if (!mask) {
+            for (ptrdiff_t t = 0; t < taps; t++)
+                for (ptrdiff_t v = 0; v < vectors; v++, panel += lanes)
+                    W(store)(panel, W(pack_unmasked)(plane + p->tap_offset[t], &p->lanes[v], all));
+            continue;
+        }
+        for (ptrdiff_t t = 0; t < taps; t++)
+            for (ptrdiff_t v = 0; v < vectors; v++, panel += lanes, mask += lanes) {
+                const T *source = plane + p->tap_offset[t];
+                if (*whole++)
+                    W(store)(panel, W(pack_unmasked)(source, &p->lanes[v], all));
+                else
+                    W(store)(panel, W(pack_masked)(source, &p->lanes[v], W(mask_load)(mask)));
+            }
+    }
 }
 
 static void W(window_masks)(const fc_window_masks *m)
 {
-    const I *y = m->y, *x = m->x;
+    enum { lanes = W(LANES) };
     I *mask = m->masks;
-    for (ptrdiff_t t = 0; t < m->taps; t++, mask += m->lanes) {
+    unsigned char *whole = m->whole;
+    for (ptrdiff_t t = 0; t < m->taps; t++) {
+        const I *y = m->y, *x = m->x;
         const I top = (I)-m->tap_y[t], left = (I)-m->tap_x[t];
         const I bottom = (I)(m->height - m->tap_y[t]), right = (I)(m->width - m->tap_x[t]);
-        for (ptrdiff_t l = 0; l < m->lanes; l++)
-            mask[l] = -(I)((y[l] >= top) & (y[l] < bottom) & (x[l] >= left) & (x[l] < right));
+        for (ptrdiff_t v = 0; v < m->vectors; v++, y += lanes, x += lanes, mask += lanes) {
+            I all = -1;
+            for (int l = 0; l < lanes; l++) {
+                mask[l] = -(I)((y[l] >= top) & (y[l] < bottom) & (x[l] >= left) & (x[l] < right));
+                all &= mask[l];
+            }
+            *whole++ = all != 0;
+        }
     }
 }

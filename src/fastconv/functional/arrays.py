@@ -12,6 +12,7 @@ _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
 _INT32 = np.dtype(np.int32)
 _INT64 = np.dtype(np.int64)
+_OVERLAP_WORK = 100_000
 
 
 def _is_half(dtype: DType) -> bool:
@@ -133,9 +134,10 @@ def _judge_out(name: str, out: Any, shape: tuple[int, ...], dtype: DType, inputs
 
 
 def _overlap(a: Array, b: Array) -> bool:
+    """Whether they share an element; when that is hard to tell, whether their spans of memory meet."""
     if not np.may_share_memory(a, b):
         return False
     try:
-        return np.shares_memory(a, b, max_work=100_000)
+        return np.shares_memory(a, b, max_work=_OVERLAP_WORK)  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True

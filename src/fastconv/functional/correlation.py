@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """corr2d and its gradients on NumPy arrays."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 from fastconv import _core
 from fastconv.functional.arrays import Array, DType, Result, as_array, contiguous, correlation_dtypes
@@ -335,6 +335,36 @@ def corr2d_input_grad(
     return result.finish()
 
 
+@overload
+def corr2d_weight_grad(
+    grad_y: Any,
+    x: Any,
+    w_shape: tuple[int, ...],
+    *,
+    with_bias: Literal[False] = ...,
+    stride: IntOrPair = ...,
+    padding: Padding = ...,
+    dilation: IntOrPair = ...,
+    groups: int = ...,
+    layout: Layout = ...,
+    algorithm: str = ...,
+    out: Array | None = ...,
+) -> Array: ...
+@overload
+def corr2d_weight_grad(
+    grad_y: Any,
+    x: Any,
+    w_shape: tuple[int, ...],
+    *,
+    with_bias: Literal[True],
+    stride: IntOrPair = ...,
+    padding: Padding = ...,
+    dilation: IntOrPair = ...,
+    groups: int = ...,
+    layout: Layout = ...,
+    algorithm: str = ...,
+    out: Array | None = ...,
+) -> tuple[Array, Array]: ...
 def corr2d_weight_grad(
     grad_y: Any,
     x: Any,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Max and average pooling and their gradients on NumPy arrays."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -79,6 +79,34 @@ def pool_problem(
     )
 
 
+@overload
+def max_pool2d(
+    x: Any,
+    pool_size: IntOrPair,
+    *,
+    stride: IntOrPair | None = ...,
+    padding: Padding = ...,
+    dilation: IntOrPair = ...,
+    ceil_mode: bool = ...,
+    return_indices: Literal[False] = ...,
+    layout: Layout = ...,
+    algorithm: str = ...,
+    out: Array | None = ...,
+) -> Array: ...
+@overload
+def max_pool2d(
+    x: Any,
+    pool_size: IntOrPair,
+    *,
+    stride: IntOrPair | None = ...,
+    padding: Padding = ...,
+    dilation: IntOrPair = ...,
+    ceil_mode: bool = ...,
+    return_indices: Literal[True],
+    layout: Layout = ...,
+    algorithm: str = ...,
+    out: Array | None = ...,
+) -> tuple[Array, Array]: ...
 def max_pool2d(
     x: Any,
     pool_size: IntOrPair,
@@ -220,7 +248,7 @@ def pool2d(
     stride: IntOrPair | None = 1,
     padding: Padding = 0,
     **options: Any,
-) -> Array | tuple[Array, Array]:
+) -> Any:
     """Pooling as the textbook has it: a window that slides by one pixel.
 
     Parameters

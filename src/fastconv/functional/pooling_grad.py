@@ -80,9 +80,7 @@ def max_pool2d_grad(
     pooled = Images.of("grad_y", grad_y.shape, images.layout)
     must_have_shape("grad_y", grad_y, images.output_shape(pooled.size, len(x_shape)))
     must_have_shape("indices", indices, grad_y.shape)
-    judged = _core.MaxPool2dGrad(
-        compute.name, images.layout, images.batch, images.channels, images.size, pooled.size
-    )
+    judged = _core.MaxPool2dGrad(compute.name, images.layout, images.batch, images.channels, images.size, pooled.size)
     result = Result(out, x_shape, dtype, compute, (grad_y, indices))
     judged.run(contiguous(grad_y, compute), contiguous(indices, _INT64), result.buffer, algorithm)
     return result.finish()

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fair times on a shared machine: contestants take turns in one process, warm and rested."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable
+
+REST_SECONDS = 0.03  # worker threads of one library spin for a while behind a call, and would tax the next
+CALL_SECONDS = 0.02  # of calls in one turn
+SETTLE_CALLS = 2
+
+
+def interleaved(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Seconds of one call of each: the median over rounds of the fastest call in its turn."""
+    turns: dict[str, list[float]] = {name: [] for name in contestants}
+    for call in contestants.values():
+        call()
+    for _ in range(rounds):
+        for name, call in contestants.items():
+            time.sleep(REST_SECONDS)
+            turns[name].append(_fastest(call))
+    return {name: statistics.median(times) for name, times in turns.items()}
+
+
+def _fastest(call: Callable[[], object]) -> float:
+    for _ in range(SETTLE_CALLS):
+        call()
+    best, spent = math.inf, 0.0
+    while spent < CALL_SECONDS:
+        start = time.perf_counter()
+        call()
+        took = time.perf_counter() - start
+        best, spent = min(best, took), spent + took
+    return best
+
+
+def geometric_mean(ratios: Iterable[float]) -> float:
+    """Of positive numbers."""
+    return math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
