@@ -13,27 +13,13 @@
 #include <string.h>
 
 #include "algorithms/blocking.h"
+#include "algorithms/grid_panel.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
 #define PANEL_BYTES (192 * 1024) /* packed panels of one task: a part of the second-level cache */
 #define MAX_PANELS 16
 #define MAX_TILE_ROWS 8
-#define MAX_PANEL_LANES (FC_MAX_TILE_VECTORS * FC_MAX_LANES)
-
-/* Where the points of one panel lie; the same for every chunk of the depth. */
-typedef struct grid_panel {
-    fc_lanes lanes[FC_MAX_TILE_VECTORS];
-    union {
-        int32_t f32[2][MAX_PANEL_LANES];
-        int64_t f64[2][MAX_PANEL_LANES];
-    } at;                               /* source coordinates (y, x) of tap 0 without its offset */
-    ptrdiff_t where[MAX_PANEL_LANES];   /* place in the destination plane */
-    ptrdiff_t first;                    /* place of the first point in the source plane, tap offset aside */
-    ptrdiff_t points, vectors;          /* in use */
-    bool inner;                         /* no tap of no point lies outside */
-    void *packed;
-} grid_panel;
 
 typedef struct call {
     const fc_problem *p;
@@ -48,12 +34,12 @@ typedef struct call {
 
 /* One thread's memory. */
 typedef struct slot {
-    grid_panel panels[MAX_PANELS];
+    fc_grid_panel panels[MAX_PANELS];
     ptrdiff_t tap_y[FC_DEPTH], tap_x[FC_DEPTH], tap_offset[FC_DEPTH];
-    _Alignas(64) char scratch[MAX_TILE_ROWS * MAX_PANEL_LANES * 8]; /* a tile that does not go home in one piece */
-    _Alignas(64) char nowhere[MAX_PANEL_LANES * 8];                 /* missing rows are written here */
+    _Alignas(64) char scratch[MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8]; /* a tile that does not go home in one piece */
+    _Alignas(64) char nowhere[FC_MAX_PANEL_LANES * 8];                 /* missing rows are written here */
     _Alignas(64) char zeros[FC_MAX_LANES * 8];
-    _Alignas(64) char masks[FC_DEPTH * MAX_PANEL_LANES * 4]; /* half as many lanes where an element has 8 bytes */
+    _Alignas(64) char masks[FC_DEPTH * FC_MAX_PANEL_LANES * 4]; /* half as many lanes where an element has 8 bytes */
     unsigned char whole[FC_DEPTH * FC_MAX_TILE_VECTORS];
 } slot;
 
@@ -81,90 +67,6 @@ size_t fc_gemm_nchw_slot_bytes(const fc_problem *p)
     return sizeof(slot) + packed_bytes(k, element) * (size_t)panels_in_block(k, element);
 }
 
-static void set_lane(const call *c, fc_lanes *lanes, int run, ptrdiff_t lane, ptrdiff_t index)
-{
-    if (c->element == 4) {
-        lanes->run_mask.f32[run][lane] = -1;
-        lanes->index.f32[lane] = (int32_t)index;
-    } else {
-        lanes->run_mask.f64[run][lane] = -1;
-        lanes->index.f64[lane] = index;
-    }
-}
-
-/* Up to FC_MAX_RUNS runs of neighbours, one a grid row; false when there are more. */
-static bool find_runs(fc_lanes *lanes, const call *c, const ptrdiff_t *y, const ptrdiff_t *x, ptrdiff_t used)
-{
-    const ptrdiff_t width = c->job->axis[1].source;
-    lanes->pattern = FC_LANES_RUNS;
-    lanes->runs = 0;
-    for (ptrdiff_t l = 0; l < used; l++) {
-        if (l == 0 || y[l] != y[l - 1]) {
-            if (lanes->runs == FC_MAX_RUNS) return false;
-            lanes->base[lanes->runs++] = y[l] * width + x[l] - l;
-        }
-        set_lane(c, lanes, lanes->runs - 1, l, 0);
-    }
-    return true;
-}
-
-/* Reads the pattern of one vector whose lane l sits at y[l], x[l]; `used` lanes count. */
-static void find_pattern(fc_lanes *lanes, const call *c, const ptrdiff_t *y, const ptrdiff_t *x, ptrdiff_t used)
-{
-    const fc_grid_axis *columns = &c->job->axis[1];
-    const ptrdiff_t width = columns->source, start = y[0] * width + x[0];
-    const bool one_row = used == c->kernels->lanes && y[0] == y[used - 1];
-    lanes->full = one_row && columns->source_step == 1;
-    if (!lanes->full) memset(&lanes->run_mask, 0, sizeof lanes->run_mask);
-    if (columns->source_step == 1 && find_runs(lanes, c, y, x, used)) return;
-    lanes->pattern = one_row && columns->source_step == 2 ? FC_LANES_EVEN : FC_LANES_ANY;
-    lanes->base[0] = start;
-    memset(&lanes->run_mask, 0, sizeof lanes->run_mask);
-    for (ptrdiff_t l = 0; l < used; l++) set_lane(c, lanes, 0, l, y[l] * width + x[l] - start);
-}
-
-static bool axis_inside(const fc_grid_axis *axis, ptrdiff_t least, ptrdiff_t most)
-{
-    const ptrdiff_t first = axis->tap_first, last = axis->tap_first + (axis->taps - 1) * axis->tap_step;
-    return least + fc_min(first, last) >= 0 && most + fc_max(first, last) < axis->source;
-}
-
-static void find_panel(grid_panel *panel, const call *c, fc_panel_cut cut)
-{
-    const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
-    const ptrdiff_t lanes = c->kernels->lanes, nowhere = -((ptrdiff_t)1 << 30);
-    ptrdiff_t y[MAX_PANEL_LANES], x[MAX_PANEL_LANES], left = columns->source, right = 0;
-    ptrdiff_t row = cut.first / columns->points, column = cut.first % columns->points;
-    panel->vectors = cut.vectors;
-    panel->points = cut.columns;
-    for (ptrdiff_t l = 0; l < cut.vectors * lanes; l++, column++) {
-        const bool used = l < panel->points;
-        if (column == columns->points) {
-            column = 0;
-            row++;
-        }
-        y[l] = used ? row * rows->source_step : nowhere;
-        x[l] = used ? column * columns->source_step : 0;
-        if (c->element == 4) {
-            panel->at.f32[0][l] = (int32_t)y[l];
-            panel->at.f32[1][l] = (int32_t)x[l];
-        } else {
-            panel->at.f64[0][l] = y[l];
-            panel->at.f64[1][l] = x[l];
-        }
-        if (!used) continue;
-        left = fc_min(left, x[l]);
-        right = fc_max(right, x[l]);
-        panel->where[l] = (rows->destination_first + row * rows->destination_step) * columns->destination +
-                          columns->destination_first + column * columns->destination_step;
-    }
-    panel->first = y[0] * columns->source + x[0];
-    panel->inner = axis_inside(rows, y[0], y[panel->points - 1]) && axis_inside(columns, left, right);
-    for (ptrdiff_t v = 0; v < cut.vectors; v++)
-        find_pattern(&panel->lanes[v], c, y + v * lanes, x + v * lanes,
-                     fc_max(0, fc_min(lanes, panel->points - v * lanes)));
-}
-
 static void find_taps(slot *s, const call *c, const fc_chunk *chunk)
 {
     const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
@@ -177,7 +79,7 @@ static void find_taps(slot *s, const call *c, const fc_chunk *chunk)
 }
 
 /* `next`: the panel that will be packed after this one, or NULL. */
-static void pack_panel(slot *s, const call *c, grid_panel *panel, const grid_panel *next, const fc_chunk *chunk,
+static void pack_panel(slot *s, const call *c, fc_grid_panel *panel, const fc_grid_panel *next, const fc_chunk *chunk,
                        const char *source)
 {
     const ptrdiff_t height = c->job->axis[0].source, width = c->job->axis[1].source;
@@ -207,7 +109,7 @@ typedef struct row_span {
 } row_span;
 
 /* Tiles that cover their panel go straight to the destination. */
-static void run_whole_tiles(slot *s, const call *c, const grid_panel *panel, const row_span *block)
+static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, const row_span *block)
 {
     const ptrdiff_t lanes = c->kernels->lanes, tile_rows = c->kernels->rows;
     const void *a[MAX_TILE_ROWS], *init[MAX_TILE_ROWS], *const b[1] = {panel->packed};
@@ -238,7 +140,7 @@ static void run_whole_tiles(slot *s, const call *c, const grid_panel *panel, con
 }
 
 /* Partial panels, and grids whose points are apart in the destination, go through scratch. */
-static void run_scattered_tiles(slot *s, const call *c, const grid_panel *panel, const row_span *block)
+static void run_scattered_tiles(slot *s, const call *c, const fc_grid_panel *panel, const row_span *block)
 {
     const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes, tile_rows = c->kernels->rows;
     const void *a[MAX_TILE_ROWS], *zeros[MAX_TILE_ROWS], *bias[MAX_TILE_ROWS], *const b[1] = {panel->packed};
@@ -279,7 +181,6 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     const ptrdiff_t end_row = fc_min(job->rows, fc_cut(tiles, c->row_blocks, row_block + 1) * tile_rows);
     const ptrdiff_t first_panel = fc_cut(c->panels.count, c->blocks, block);
     const ptrdiff_t panels = fc_cut(c->panels.count, c->blocks, block + 1) - first_panel;
-    const bool dense = job->axis[0].destination_step == 1 && job->axis[1].destination_step == 1;
     const char *source = (const char *)job->source + image * job->channels * source_plane;
     char *destination = (char *)job->destination + image * job->rows * destination_plane;
 
@@ -287,7 +188,7 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     memset(s->zeros, 0, sizeof s->zeros);
     for (ptrdiff_t i = 0; i < panels; i++) {
         s->panels[i].packed = (char *)(s + 1) + (size_t)i * packed_bytes(c->kernels, c->element);
-        find_panel(&s->panels[i], c, fc_panel_at(&c->panels, first_panel + i));
+        fc_find_grid_panel(&s->panels[i], job->axis, c->kernels->lanes, c->element, fc_panel_at(&c->panels, first_panel + i));
     }
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
@@ -300,9 +201,9 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
             .rows = end_row - first_row, .depth = chunk.outers * chunk.inners, .first_chunk = q == 0};
         find_taps(s, c, &chunk);
         for (ptrdiff_t i = 0; i < panels; i++) {
-            grid_panel *panel = &s->panels[i];
+            fc_grid_panel *panel = &s->panels[i];
             pack_panel(s, c, panel, i + 1 < panels ? panel + 1 : NULL, &chunk, source + chunk.outer * source_plane);
-            if (dense && panel->points == panel->vectors * c->kernels->lanes)
+            if (panel->whole)
                 run_whole_tiles(s, c, panel, &rows);
             else
                 run_scattered_tiles(s, c, panel, &rows);

@@ -2,25 +2,48 @@
 /* pack.h -- panels of shifted windows, and the masks that cut them off at the border; see fc_pack and
  * fc_window_masks. Bits are moved, not computed with, so integers of the same width share these. */
 
-/* The lanes that are in use and that `mask` lets through. */
-static inline W(vec) W(pack_masked)(const T *source, const fc_lanes *lanes, W(mask) mask)
+/* How one vector of one tap is fetched, the same for every plane: decided once a panel, in few enough pieces to stay in
+ * the first-level cache. */
+typedef struct W(move) {
+    enum { W(MOVE_WHOLE), W(MOVE_EVEN), W(MOVE_ONE_RUN), W(MOVE_RUNS), W(MOVE_ANY) } kind;
+    int runs;
+    ptrdiff_t at[FC_MAX_RUNS]; /* from the plane's start */
+    const I *index;
+    I mask[FC_MAX_RUNS][W(LANES)];
+} W(move);
+
+static inline void W(find_move)(W(move) *move, const fc_lanes *lanes, ptrdiff_t offset, const I *mask, bool whole)
 {
     const I(*run)[FC_MAX_LANES] = lanes->run_mask.S;
-    const W(mask) first = W(mask_and)(W(mask_load)(run[0]), mask);
-    W(vec) v;
-    if (lanes->pattern != FC_LANES_RUNS) return W(gather_masked)(source + lanes->base[0], lanes->index.S, first);
-    v = W(load_masked)(source + lanes->base[0], first);
-    for (int r = 1; r < lanes->runs; r++)
-        v = W(or)(v, W(load_masked)(source + lanes->base[r], W(mask_and)(W(mask_load)(run[r]), mask)));
-    return v;
+    move->at[0] = lanes->base[0] + offset;
+    if (whole && (lanes->full || lanes->pattern == FC_LANES_EVEN)) {
+        move->kind = lanes->full ? W(MOVE_WHOLE) : W(MOVE_EVEN);
+        return;
+    }
+    move->runs = lanes->pattern == FC_LANES_RUNS ? lanes->runs : 1;
+    move->index = lanes->index.S;
+    move->kind = lanes->pattern != FC_LANES_RUNS ? W(MOVE_ANY) : lanes->runs == 1 ? W(MOVE_ONE_RUN) : W(MOVE_RUNS);
+    for (int r = 0; r < move->runs; r++) {
+        move->at[r] = lanes->base[r] + offset;
+        for (int l = 0; l < W(LANES); l++) move->mask[r][l] = whole ? run[r][l] : run[r][l] & mask[l];
+    }
 }
 
-/* All lanes in use, when no mask is needed. */
-static inline W(vec) W(pack_unmasked)(const T *source, const fc_lanes *lanes, W(mask) all)
+static inline W(vec) W(fetch)(const T *plane, const W(move) *move)
 {
-    if (lanes->full) return W(load)(source + lanes->base[0]);
-    if (lanes->pattern == FC_LANES_EVEN) return W(load_even)(source + lanes->base[0]);
-    return W(pack_masked)(source, lanes, all);
+    W(vec) v;
+    switch (move->kind) {
+    case W(MOVE_WHOLE): return W(load)(plane + move->at[0]);
+    case W(MOVE_EVEN): return W(load_even)(plane + move->at[0]);
+    case W(MOVE_ANY):
+        return W(gather_masked)(plane + move->at[0], move->index, W(mask_load)(move->mask[0]));
+    case W(MOVE_ONE_RUN): return W(load_masked)(plane + move->at[0], W(mask_load)(move->mask[0]));
+    case W(MOVE_RUNS): break;
+    }
+    v = W(load_masked)(plane + move->at[0], W(mask_load)(move->mask[0]));
+    for (int r = 1; r < move->runs; r++)
+        v = W(or)(v, W(load_masked)(plane + move->at[r], W(mask_load)(move->mask[r])));
+    return v;
 }
 
 static inline void W(look_ahead)(const fc_pack *p, const T *plane)
@@ -31,30 +54,26 @@ static inline void W(look_ahead)(const fc_pack *p, const T *plane)
 
 static void W(pack)(const fc_pack *p)
 {
-    enum { lanes = W(LANES) };
-    static const I ones[FC_MAX_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-    const W(mask) all = W(mask_load)(ones);
-    const ptrdiff_t taps = p->taps, vectors = p->vectors;
-    const T *plane = p->source;
-    T *panel = p->panel;
-    for (ptrdiff_t c = 0; c < p->planes; c++, plane += p->plane_step) {
-        const I *mask = p->masks;
-        const unsigned char *whole = p->whole;
-        W(look_ahead)(p, plane);
-        if (!mask) {
-            for (ptrdiff_t t = 0; t < taps; t++)
-                for (ptrdiff_t v = 0; v < vectors; v++, panel += lanes)
-                    W(store)(panel, W(pack_unmasked)(plane + p->tap_offset[t], &p->lanes[v], all));
-            continue;
-        }
-        for (ptrdiff_t t = 0; t < taps; t++)
-            for (ptrdiff_t v = 0; v < vectors; v++, panel += lanes, mask += lanes) {
-                const T *source = plane + p->tap_offset[t];
-                if (*whole++)
-                    W(store)(panel, W(pack_unmasked)(source, &p->lanes[v], all));
-                else
-                    W(store)(panel, W(pack_masked)(source, &p->lanes[v], W(mask_load)(mask)));
+    enum { lanes = W(LANES), most = 81 };
+    const ptrdiff_t vectors = p->vectors, count = p->taps * vectors;
+    W(move) moves[most];
+    for (ptrdiff_t first = 0; first < count; first += most) {
+        const ptrdiff_t used = count - first < most ? count - first : most;
+        const T *plane = p->source;
+        T *panel = (T *)p->panel + first * lanes;
+        ptrdiff_t tap = first / vectors, v = first % vectors;
+        for (ptrdiff_t m = 0; m < used; m++) {
+            W(find_move)(&moves[m], &p->lanes[v], p->tap_offset[tap],
+                         p->masks ? (const I *)p->masks + (first + m) * lanes : NULL, !p->masks || p->whole[first + m]);
+            if (++v == vectors) {
+                v = 0;
+                tap++;
             }
+        }
+        for (ptrdiff_t c = 0; c < p->planes; c++, plane += p->plane_step, panel += count * lanes) {
+            if (first == 0) W(look_ahead)(p, plane);
+            for (ptrdiff_t m = 0; m < used; m++) W(store)(panel + m * lanes, W(fetch)(plane, &moves[m]));
+        }
     }
 }
 

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Check that a wheel holds what users need and nothing else."""
+
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+WANTED = (
+    r"fastconv/__init__\.py",
+    r"fastconv/py\.typed",
+    r"fastconv/_core\.pyi",
+    r"fastconv/_core\..*\.(so|pyd)",
+    r"fastconv/demo/__init__\.py",
+    r"fastconv-.*\.dist-info/licenses/LICENSE",
+)
+ALLOWED = r"fastconv(-[^/]*\.dist-info)?/.*(\.py|\.pyi|\.so|\.pyd|py\.typed|METADATA|WHEEL|RECORD|LICENSE|entry_points\.txt)"
+MOST_BYTES = 2_000_000
+
+
+def main(path: Path) -> None:
+    """Exit with a sentence if the wheel is not as it should be."""
+    with zipfile.ZipFile(path) as wheel:
+        names = wheel.namelist()
+    for pattern in WANTED:
+        if not any(re.fullmatch(pattern, name) for name in names):
+            sys.exit(f"{path.name} lacks {pattern}")
+    extra = [name for name in names if not re.fullmatch(ALLOWED, name)]
+    if extra:
+        sys.exit(f"{path.name} holds what it should not: {', '.join(extra)}")
+    if path.stat().st_size > MOST_BYTES:
+        sys.exit(f"{path.name} has {path.stat().st_size} bytes, more than {MOST_BYTES}")
+    print(f"{path.name}: {len(names)} files, {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
