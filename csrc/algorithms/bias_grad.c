@@ -11,28 +11,28 @@ typedef struct bias_call {
     const fc_operands *operands;
 } bias_call;
 
-#define BIAS_GRAD_BLOCK(NAME, T, SUM)                                                                        \
-    static void NAME(void *context, ptrdiff_t task, int slot)                                                \
-    {                                                                                                        \
-        const bias_call *call = context;                                                                     \
-        const fc_problem *p = call->p;                                                                       \
-        const fc_strides ys = fc_image_strides(p->layout, p->out_channels, p->out);                          \
-        const ptrdiff_t first = task * BLOCK, count = fc_min(BLOCK, p->out_channels - first);                \
-        const ptrdiff_t pixels = p->out[0] * p->out[1];                                                      \
-        const T *grad_y = (const T *)call->operands->grad_y + first * ys.c;                                  \
-        T *grad_bias = (T *)call->operands->grad_bias + first;                                               \
-        SUM sum[BLOCK] = {0};                                                                                \
-        (void)slot;                                                                                          \
-        for (ptrdiff_t n = 0; n < p->batch; n++, grad_y += ys.n) {                                           \
-            if (p->layout == FC_NCHW) {                                                                      \
-                for (ptrdiff_t o = 0; o < count; o++)                                                        \
-                    for (ptrdiff_t i = 0; i < pixels; i++) sum[o] += grad_y[o * pixels + i];                 \
-            } else {                                                                                         \
-                for (ptrdiff_t i = 0; i < pixels; i++)                                                       \
-                    for (ptrdiff_t o = 0; o < count; o++) sum[o] += grad_y[i * p->out_channels + o];         \
-            }                                                                                                \
-        }                                                                                                    \
-        for (ptrdiff_t o = 0; o < count; o++) grad_bias[o] = (T)sum[o];                                      \
+#define BIAS_GRAD_BLOCK(NAME, T, SUM)                                                                \
+    static void NAME(void *context, ptrdiff_t task, int slot)                                        \
+    {                                                                                                \
+        const bias_call *call = context;                                                             \
+        const fc_problem *p = call->p;                                                               \
+        const fc_strides ys = fc_image_strides(p->layout, p->out_channels, p->out);                  \
+        const ptrdiff_t first = task * BLOCK, count = fc_min(BLOCK, p->out_channels - first);        \
+        const ptrdiff_t pixels = p->out[0] * p->out[1];                                              \
+        const T *grad_y = (const T *)call->operands->grad_y + first * ys.c;                          \
+        T *grad_bias = (T *)call->operands->grad_bias + first;                                       \
+        SUM sum[BLOCK] = {0};                                                                        \
+        (void)slot;                                                                                  \
+        for (ptrdiff_t n = 0; n < p->batch; n++, grad_y += ys.n) {                                   \
+            if (p->layout == FC_NCHW) {                                                              \
+                for (ptrdiff_t o = 0; o < count; o++)                                                \
+                    for (ptrdiff_t i = 0; i < pixels; i++) sum[o] += grad_y[o * pixels + i];         \
+            } else {                                                                                 \
+                for (ptrdiff_t i = 0; i < pixels; i++)                                               \
+                    for (ptrdiff_t o = 0; o < count; o++) sum[o] += grad_y[i * p->out_channels + o]; \
+            }                                                                                        \
+        }                                                                                            \
+        for (ptrdiff_t o = 0; o < count; o++) grad_bias[o] = (T)sum[o];                              \
     }
 
 BIAS_GRAD_BLOCK(block_f32, float, double)

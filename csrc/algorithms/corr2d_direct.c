@@ -35,22 +35,26 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
 
 static void run_forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    static const fc_task row[4] = {[FC_F32] = forward_row_f32, [FC_F64] = forward_row_f64,
-                                   [FC_I32] = forward_row_i32, [FC_I64] = forward_row_i64};
+    static const fc_task row[4] = {
+        [FC_F32] = forward_row_f32, [FC_F64] = forward_row_f64, [FC_I32] = forward_row_i32, [FC_I64] = forward_row_i64};
     run(p, operands, workspace, p->batch * p->out_channels * p->out[0], row);
 }
 
 static void run_input_grad(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    static const fc_task row[4] = {[FC_F32] = input_grad_row_f32, [FC_F64] = input_grad_row_f64,
-                                   [FC_I32] = input_grad_row_i32, [FC_I64] = input_grad_row_i64};
+    static const fc_task row[4] = {[FC_F32] = input_grad_row_f32,
+                                   [FC_F64] = input_grad_row_f64,
+                                   [FC_I32] = input_grad_row_i32,
+                                   [FC_I64] = input_grad_row_i64};
     run(p, operands, workspace, p->batch * p->channels * p->in[0], row);
 }
 
 static void run_weight_grad(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    static const fc_task plane[4] = {[FC_F32] = weight_grad_plane_f32, [FC_F64] = weight_grad_plane_f64,
-                                     [FC_I32] = weight_grad_plane_i32, [FC_I64] = weight_grad_plane_i64};
+    static const fc_task plane[4] = {[FC_F32] = weight_grad_plane_f32,
+                                     [FC_F64] = weight_grad_plane_f64,
+                                     [FC_I32] = weight_grad_plane_i32,
+                                     [FC_I64] = weight_grad_plane_i64};
     run(p, operands, workspace, p->out_channels * (p->channels / p->groups), plane);
     fc_bias_grad(p, operands, workspace->threads);
 }

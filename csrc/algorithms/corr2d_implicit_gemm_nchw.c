@@ -25,10 +25,7 @@ static size_t weight_bytes(const fc_problem *p)
     return (size_t)p->out_channels * filter * fc_dtype_size(p->dtype);
 }
 
-static size_t forward_prepared_bytes(const fc_problem *p)
-{
-    return p->weight_layout == FC_OIHW ? 0 : weight_bytes(p);
-}
+static size_t forward_prepared_bytes(const fc_problem *p) { return p->weight_layout == FC_OIHW ? 0 : weight_bytes(p); }
 
 static void forward_prepare(const fc_problem *p, const void *w, void *prepared)
 {
@@ -69,7 +66,8 @@ static void input_grad_prepare(const fc_problem *p, const void *w, void *prepare
             const ptrdiff_t tap = rows.window_first * ws.h + columns.window_first * ws.w;
             if (rows.taps * columns.taps == 0) continue;
             for (ptrdiff_t g = 0; g < p->groups; g++) {
-                fc_strided_copy(element, sizes, steps, (const char *)w + (g * oc * ws.n + tap) * (ptrdiff_t)element, to);
+                fc_strided_copy(element, sizes, steps, (const char *)w + (g * oc * ws.n + tap) * (ptrdiff_t)element,
+                                to);
                 to += (size_t)(ic * oc * rows.taps * columns.taps) * element;
             }
         }

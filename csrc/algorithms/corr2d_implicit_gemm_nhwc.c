@@ -5,10 +5,7 @@
 #include "algorithms/gemm_nhwc.h"
 #include "platform/memory.h"
 
-static const char *decline(const fc_problem *p)
-{
-    return p->layout == FC_NHWC ? NULL : "layout is not NHWC";
-}
+static const char *decline(const fc_problem *p) { return p->layout == FC_NHWC ? NULL : "layout is not NHWC"; }
 
 static const char *decline_input_grad(const fc_problem *p)
 {
@@ -38,8 +35,7 @@ static void forward_prepare(const fc_problem *p, const void *w, void *prepared)
 {
     const fc_pixel_correlation job = forward_job(p);
     const fc_strides ws = fc_weight_strides(p);
-    const fc_weight_steps steps = {
-        .group = job.columns * ws.n, .channel = ws.c, .column = ws.n, .tap = {ws.h, ws.w}};
+    const fc_weight_steps steps = {.group = job.columns * ws.n, .channel = ws.c, .column = ws.n, .tap = {ws.h, ws.w}};
     fc_gemm_nhwc_pack(&job, &p->kernels->gemm[p->dtype], w, &steps, prepared);
 }
 
@@ -85,9 +81,10 @@ static void input_grad_prepare(const fc_problem *p, const void *w, void *prepare
     for (ptrdiff_t i = 0; i < fc_phases(p, 0); i++)
         for (ptrdiff_t j = 0; j < fc_phases(p, 1); j++) {
             const fc_pixel_correlation job = phase_job(p, i, j);
-            const fc_weight_steps steps = {
-                .group = job.channels * ws.n, .channel = ws.n, .column = ws.c,
-                .tap = {job.axis[0].window_step * ws.h, job.axis[1].window_step * ws.w}};
+            const fc_weight_steps steps = {.group = job.channels * ws.n,
+                                           .channel = ws.n,
+                                           .column = ws.c,
+                                           .tap = {job.axis[0].window_step * ws.h, job.axis[1].window_step * ws.w}};
             const ptrdiff_t tap = job.axis[0].window_first * ws.h + job.axis[1].window_first * ws.w;
             if (fc_gemm_nhwc_packed(&job, kernels) == 0) continue;
             fc_gemm_nhwc_pack(&job, kernels, (const char *)w + (size_t)tap * fc_dtype_size(p->dtype), &steps, to);

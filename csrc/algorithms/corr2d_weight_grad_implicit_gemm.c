@@ -114,16 +114,16 @@ typedef struct panel_place {
     ptrdiff_t row_step, column_step; /* in elements */
 } panel_place;
 
-#define TRANSPOSE(NAME, T)                                                                                   \
-    static void NAME(const T *from, fc_strides step, fc_range rows, fc_range columns, ptrdiff_t channels,    \
-                     ptrdiff_t width, T *to)                                                                 \
-    {                                                                                                        \
-        for (ptrdiff_t i = rows.first; i < rows.end; i++)                                                    \
-            for (ptrdiff_t j = columns.first; j < columns.end; j++, to += width) {                           \
-                ptrdiff_t l = 0;                                                                             \
-                for (; l < channels; l++) to[l] = from[l * step.c + i * step.h + j * step.w];                \
-                for (; l < width; l++) to[l] = 0;                                                            \
-            }                                                                                                \
+#define TRANSPOSE(NAME, T)                                                                                \
+    static void NAME(const T *from, fc_strides step, fc_range rows, fc_range columns, ptrdiff_t channels, \
+                     ptrdiff_t width, T *to)                                                              \
+    {                                                                                                     \
+        for (ptrdiff_t i = rows.first; i < rows.end; i++)                                                 \
+            for (ptrdiff_t j = columns.first; j < columns.end; j++, to += width) {                        \
+                ptrdiff_t l = 0;                                                                          \
+                for (; l < channels; l++) to[l] = from[l * step.c + i * step.h + j * step.w];             \
+                for (; l < width; l++) to[l] = 0;                                                         \
+            }                                                                                             \
     }
 
 TRANSPOSE(transpose32, uint32_t)
@@ -137,8 +137,8 @@ static panel_place place_panel(slot *s, const call *c, const image_strip *strip,
     const char *grad_y = (const char *)c->operands->grad_y +
                          (strip->image * c->y.n + (first_channel + cut->first) * c->y.c) * c->element;
     if (c->p->layout == FC_NHWC && cut->columns == width)
-        return (panel_place){grad_y + (strip->rows.first * c->y.h + strip->columns.first * c->y.w) * c->element,
-                             c->y.h, c->y.w};
+        return (panel_place){grad_y + (strip->rows.first * c->y.h + strip->columns.first * c->y.w) * c->element, c->y.h,
+                             c->y.w};
     if (c->element == 4)
         transpose32((const uint32_t *)grad_y, c->y, strip->rows, strip->columns, cut->columns, width, (void *)s->panel);
     else
@@ -147,8 +147,8 @@ static panel_place place_panel(slot *s, const call *c, const image_strip *strip,
 }
 
 /* One strip and one tap: adds to the sums of all channels. */
-static void add_tap(slot *s, const call *c, const image_strip *strip, const panel_place *panel, ptrdiff_t u, ptrdiff_t v,
-                    const char *x, char *sums, ptrdiff_t vectors)
+static void add_tap(slot *s, const call *c, const image_strip *strip, const panel_place *panel, ptrdiff_t u,
+                    ptrdiff_t v, const char *x, char *sums, ptrdiff_t vectors)
 {
     const fc_problem *p = c->p;
     const fc_range tap_rows = fc_outputs_inside(p, 0, u), tap_columns = fc_outputs_inside(p, 1, v);
@@ -160,10 +160,12 @@ static void add_tap(slot *s, const call *c, const image_strip *strip, const pane
     ptrdiff_t segments = rows.end - rows.first, depth = columns.end - columns.first;
     if (segments <= 0 || depth <= 0) return;
     x += ((fc_window_start(p, 0, rows.first) + u * p->dilation[0]) * c->x.h +
-          (fc_window_start(p, 1, columns.first) + v * p->dilation[1]) * c->x.w) * c->element;
+          (fc_window_start(p, 1, columns.first) + v * p->dilation[1]) * c->x.w) *
+         c->element;
     for (ptrdiff_t i = 0; i < segments; i++)
         s->b[i] = panel->start + ((rows.first + i - strip->rows.first) * panel->row_step +
-                                  (columns.first - strip->columns.first) * panel->column_step) * c->element;
+                                  (columns.first - strip->columns.first) * panel->column_step) *
+                                     c->element;
     /* Rows that follow each other without a gap on both sides are one long row. */
     if (x_row == depth * x_step && panel->row_step == depth * panel->column_step) {
         depth *= segments;
@@ -176,9 +178,15 @@ static void add_tap(slot *s, const call *c, const image_strip *strip, const pane
             for (ptrdiff_t i = 0; i < segments; i++) s->a[i * tile_rows + r] = from + i * x_row * c->element;
             out[r] = sums + (channel + r) * width * c->element;
         }
-        c->kernels->tile[vectors - 1](&(fc_tile){
-            .segments = segments, .depth = depth, .a = s->a, .b = s->b, .a_step = x_step,
-            .b_step = panel->column_step, .init = (const void *const *)out, .init_step = lanes, .c = out});
+        c->kernels->tile[vectors - 1](&(fc_tile){.segments = segments,
+                                                 .depth = depth,
+                                                 .a = s->a,
+                                                 .b = s->b,
+                                                 .a_step = x_step,
+                                                 .b_step = panel->column_step,
+                                                 .init = (const void *const *)out,
+                                                 .init_step = lanes,
+                                                 .c = out});
     }
 }
 
@@ -192,8 +200,9 @@ static void sum_panel(void *context, ptrdiff_t task, int slot_number)
     const ptrdiff_t partial = task / plan->panels.count / c->p->groups;
     const fc_panel_cut cut = fc_panel_at(&plan->panels, panel);
     const ptrdiff_t depth_rows = plan->taps * plan->padded_channels, width = cut.vectors * c->kernels->lanes;
-    char *sums = c->workspace->shared + ((size_t)partial * plan->sums + (size_t)group * plan->group_sums +
-                                         (size_t)(cut.first * depth_rows)) * (size_t)c->element;
+    char *sums = c->workspace->shared +
+                 ((size_t)partial * plan->sums + (size_t)group * plan->group_sums + (size_t)(cut.first * depth_rows)) *
+                     (size_t)c->element;
     memset(sums, 0, (size_t)(depth_rows * width * c->element));
     for (ptrdiff_t unit = fc_cut(plan->units, plan->partials, partial);
          unit < fc_cut(plan->units, plan->partials, partial + 1); unit++) {
@@ -207,27 +216,27 @@ static void sum_panel(void *context, ptrdiff_t task, int slot_number)
 }
 
 /* Adds the partial sums of one panel in their order, into the weights' own order. */
-#define FINISH_PANEL(NAME, T)                                                                                  \
-    static void NAME(void *context, ptrdiff_t task, int slot_number)                                           \
-    {                                                                                                          \
-        const call *c = context;                                                                               \
-        const sum_plan *plan = &c->plan;                                                                           \
-        const fc_strides ws = fc_weight_strides(c->p);                                                         \
-        const ptrdiff_t group = task / plan->panels.count;                                                     \
-        const fc_panel_cut cut = fc_panel_at(&plan->panels, task % plan->panels.count);                        \
-        const ptrdiff_t width = cut.vectors * c->kernels->lanes;                                               \
-        const T *sums = (const T *)c->workspace->shared + (size_t)group * plan->group_sums +                   \
-                        (size_t)(cut.first * plan->taps * plan->padded_channels);                              \
-        T *grad_w = (T *)c->operands->y + (group * plan->oc + cut.first) * ws.n;                               \
-        (void)slot_number;                                                                                     \
-        for (ptrdiff_t t = 0; t < plan->taps; t++)                                                             \
-            for (ptrdiff_t i = 0; i < plan->ic; i++)                                                           \
-                for (ptrdiff_t l = 0; l < cut.columns; l++) {                                                  \
-                    const T *place = sums + (t * plan->padded_channels + i) * width + l;                       \
-                    T sum = place[0];                                                                          \
-                    for (ptrdiff_t q = 1; q < plan->partials; q++) sum += place[(size_t)q * plan->sums];       \
+#define FINISH_PANEL(NAME, T)                                                                                    \
+    static void NAME(void *context, ptrdiff_t task, int slot_number)                                             \
+    {                                                                                                            \
+        const call *c = context;                                                                                 \
+        const sum_plan *plan = &c->plan;                                                                         \
+        const fc_strides ws = fc_weight_strides(c->p);                                                           \
+        const ptrdiff_t group = task / plan->panels.count;                                                       \
+        const fc_panel_cut cut = fc_panel_at(&plan->panels, task % plan->panels.count);                          \
+        const ptrdiff_t width = cut.vectors * c->kernels->lanes;                                                 \
+        const T *sums = (const T *)c->workspace->shared + (size_t)group * plan->group_sums +                     \
+                        (size_t)(cut.first * plan->taps * plan->padded_channels);                                \
+        T *grad_w = (T *)c->operands->y + (group * plan->oc + cut.first) * ws.n;                                 \
+        (void)slot_number;                                                                                       \
+        for (ptrdiff_t t = 0; t < plan->taps; t++)                                                               \
+            for (ptrdiff_t i = 0; i < plan->ic; i++)                                                             \
+                for (ptrdiff_t l = 0; l < cut.columns; l++) {                                                    \
+                    const T *place = sums + (t * plan->padded_channels + i) * width + l;                         \
+                    T sum = place[0];                                                                            \
+                    for (ptrdiff_t q = 1; q < plan->partials; q++) sum += place[(size_t)q * plan->sums];         \
                     grad_w[l * ws.n + i * ws.c + t / c->p->window[1] * ws.h + t % c->p->window[1] * ws.w] = sum; \
-                }                                                                                              \
+                }                                                                                                \
     }
 
 FINISH_PANEL(finish_panel_f32, float)
@@ -237,8 +246,10 @@ FINISH_PANEL(finish_panel_i64, uint64_t)
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    static const fc_task finish[4] = {[FC_F32] = finish_panel_f32, [FC_F64] = finish_panel_f64,
-                                      [FC_I32] = finish_panel_i32, [FC_I64] = finish_panel_i64};
+    static const fc_task finish[4] = {[FC_F32] = finish_panel_f32,
+                                      [FC_F64] = finish_panel_f64,
+                                      [FC_I32] = finish_panel_i32,
+                                      [FC_I64] = finish_panel_i64};
     call c = {
         .p = p,
         .operands = operands,

@@ -86,17 +86,29 @@ static void pack_panel(slot *s, const call *c, fc_grid_panel *panel, const fc_gr
     const bool narrow = c->element == 4;
     const ptrdiff_t last_tap = chunk->inners ? s->tap_offset[chunk->inners - 1] : 0;
     if (!panel->inner)
-        c->kernels->window_masks(&(fc_window_masks){
-            .taps = chunk->inners, .tap_y = s->tap_y, .tap_x = s->tap_x, .vectors = panel->vectors,
-            .y = narrow ? (void *)panel->at.f32[0] : (void *)panel->at.f64[0],
-            .x = narrow ? (void *)panel->at.f32[1] : (void *)panel->at.f64[1],
-            .height = height, .width = width, .masks = s->masks, .whole = s->whole});
-    c->kernels->pack(&(fc_pack){
-        .source = source, .planes = chunk->outers, .plane_step = height * width, .taps = chunk->inners,
-        .tap_offset = s->tap_offset, .vectors = (int)panel->vectors, .lanes = panel->lanes,
-        .masks = panel->inner ? NULL : s->masks, .whole = s->whole, .ahead = next ? next->first + last_tap : 0,
-        .ahead_bytes = next ? next->points * c->job->axis[1].source_step * (ptrdiff_t)c->element : 0,
-        .panel = panel->packed});
+        c->kernels->window_masks(&(fc_window_masks){.taps = chunk->inners,
+                                                    .tap_y = s->tap_y,
+                                                    .tap_x = s->tap_x,
+                                                    .vectors = panel->vectors,
+                                                    .y = narrow ? (void *)panel->at.f32[0] : (void *)panel->at.f64[0],
+                                                    .x = narrow ? (void *)panel->at.f32[1] : (void *)panel->at.f64[1],
+                                                    .height = height,
+                                                    .width = width,
+                                                    .masks = s->masks,
+                                                    .whole = s->whole});
+    c->kernels->pack(
+        &(fc_pack){.source = source,
+                   .planes = chunk->outers,
+                   .plane_step = height * width,
+                   .taps = chunk->inners,
+                   .tap_offset = s->tap_offset,
+                   .vectors = (int)panel->vectors,
+                   .lanes = panel->lanes,
+                   .masks = panel->inner ? NULL : s->masks,
+                   .whole = s->whole,
+                   .ahead = next ? next->first + last_tap : 0,
+                   .ahead_bytes = next ? next->points * c->job->axis[1].source_step * (ptrdiff_t)c->element : 0,
+                   .panel = panel->packed});
 }
 
 /* What the tiles of one row block have in common, for one chunk and panel. */
@@ -117,8 +129,15 @@ static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, 
     const bool from_bias = block->first_chunk;
     const char *weights = block->weights, *bias = block->bias;
     char *destination = block->destination + panel->where[0] * (ptrdiff_t)c->element;
-    const fc_tile tile = {.segments = 1, .depth = block->depth, .a = a, .b = b, .a_step = 1,
-                          .b_step = panel->vectors * lanes, .init = init, .init_step = from_bias ? 0 : lanes, .c = out};
+    const fc_tile tile = {.segments = 1,
+                          .depth = block->depth,
+                          .a = a,
+                          .b = b,
+                          .a_step = 1,
+                          .b_step = panel->vectors * lanes,
+                          .init = init,
+                          .init_step = from_bias ? 0 : lanes,
+                          .c = out};
     void (*const run)(const fc_tile *) = c->kernels->tile[panel->vectors - 1];
     for (ptrdiff_t row = 0; row < block->rows; row += tile_rows) {
         const ptrdiff_t used = fc_min(tile_rows, block->rows - row);
@@ -145,8 +164,15 @@ static void run_scattered_tiles(slot *s, const call *c, const fc_grid_panel *pan
     const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes, tile_rows = c->kernels->rows;
     const void *a[MAX_TILE_ROWS], *zeros[MAX_TILE_ROWS], *bias[MAX_TILE_ROWS], *const b[1] = {panel->packed};
     void *out[MAX_TILE_ROWS], *home[MAX_TILE_ROWS];
-    const fc_tile tile = {.segments = 1, .depth = block->depth, .a = a, .b = b, .a_step = 1, .b_step = width,
-                          .init = zeros, .init_step = 0, .c = out};
+    const fc_tile tile = {.segments = 1,
+                          .depth = block->depth,
+                          .a = a,
+                          .b = b,
+                          .a_step = 1,
+                          .b_step = width,
+                          .init = zeros,
+                          .init_step = 0,
+                          .c = out};
     for (ptrdiff_t row = 0; row < block->rows; row += tile_rows) {
         const ptrdiff_t used = fc_min(tile_rows, block->rows - row);
         for (ptrdiff_t r = 0; r < tile_rows; r++) {
@@ -158,9 +184,14 @@ static void run_scattered_tiles(slot *s, const call *c, const fc_grid_panel *pan
             zeros[r] = s->zeros;
         }
         c->kernels->tile[panel->vectors - 1](&tile);
-        c->kernels->scatter(&(fc_scatter){.rows = used, .lanes = panel->points, .tile = s->scratch,
-                                          .tile_step = width, .init = block->first_chunk ? bias : NULL,
-                                          .init_step = 0, .c = home, .where = panel->where});
+        c->kernels->scatter(&(fc_scatter){.rows = used,
+                                          .lanes = panel->points,
+                                          .tile = s->scratch,
+                                          .tile_step = width,
+                                          .init = block->first_chunk ? bias : NULL,
+                                          .init_step = 0,
+                                          .c = home,
+                                          .where = panel->where});
     }
 }
 
@@ -188,17 +219,22 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     memset(s->zeros, 0, sizeof s->zeros);
     for (ptrdiff_t i = 0; i < panels; i++) {
         s->panels[i].packed = (char *)(s + 1) + (size_t)i * packed_bytes(c->kernels, c->element);
-        fc_find_grid_panel(&s->panels[i], job->axis, c->kernels->lanes, c->element, fc_panel_at(&c->panels, first_panel + i));
+        fc_find_grid_panel(&s->panels[i], job->axis, c->kernels->lanes, c->element,
+                           fc_panel_at(&c->panels, first_panel + i));
     }
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
         const ptrdiff_t depth = chunk.outer * c->taps + chunk.inner;
-        const row_span rows = {
-            .weights = (const char *)job->weights + (group * job->rows + first_row) * row_bytes + depth * element,
-            .bias = c->workspace->shared + (group * job->rows + first_row) * bias_bytes,
-            .destination = destination + first_row * destination_plane,
-            .row_bytes = row_bytes, .bias_bytes = bias_bytes, .plane_bytes = destination_plane,
-            .rows = end_row - first_row, .depth = chunk.outers * chunk.inners, .first_chunk = q == 0};
+        const row_span rows = {.weights = (const char *)job->weights + (group * job->rows + first_row) * row_bytes +
+                                          depth * element,
+                               .bias = c->workspace->shared + (group * job->rows + first_row) * bias_bytes,
+                               .destination = destination + first_row * destination_plane,
+                               .row_bytes = row_bytes,
+                               .bias_bytes = bias_bytes,
+                               .plane_bytes = destination_plane,
+                               .rows = end_row - first_row,
+                               .depth = chunk.outers * chunk.inners,
+                               .first_chunk = q == 0};
         find_taps(s, c, &chunk);
         for (ptrdiff_t i = 0; i < panels; i++) {
             fc_grid_panel *panel = &s->panels[i];
@@ -234,7 +270,10 @@ static ptrdiff_t choose_row_blocks(const fc_plane_correlation *job, ptrdiff_t ta
 
 void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc_workspace *workspace)
 {
-    call c = {.p = p, .job = job, .workspace = workspace, .kernels = &p->kernels->gemm[job->dtype],
+    call c = {.p = p,
+              .job = job,
+              .workspace = workspace,
+              .kernels = &p->kernels->gemm[job->dtype],
               .element = fc_dtype_size(job->dtype)};
     c.taps = job->axis[0].taps * job->axis[1].taps;
     c.chunks = fc_chunks_of(job->channels, c.taps);

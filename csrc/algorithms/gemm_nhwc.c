@@ -41,10 +41,7 @@ typedef struct tile_points {
     char *destination[MAX_TILE_ROWS];
 } tile_points;
 
-static ptrdiff_t taps_of(const fc_pixel_correlation *job)
-{
-    return job->axis[0].taps * job->axis[1].taps;
-}
+static ptrdiff_t taps_of(const fc_pixel_correlation *job) { return job->axis[0].taps * job->axis[1].taps; }
 
 static size_t group_elements(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels)
 {
@@ -58,20 +55,19 @@ size_t fc_gemm_nhwc_packed(const fc_pixel_correlation *job, const fc_gemm_kernel
     return fc_size_mul(group_elements(job, kernels), (size_t)job->groups);
 }
 
-#define PACK_PANEL(NAME, T)                                                                                    \
-    static T *NAME(const fc_pixel_correlation *job, const fc_panel_cut *panel, ptrdiff_t width, const T *from, \
-                   const fc_weight_steps *steps, T *to)                                                        \
-    {                                                                                                          \
-        for (ptrdiff_t t = 0; t < taps_of(job); t++) {                                                         \
-            const T *tap = from + t / job->axis[1].taps * steps->tap[0] + t % job->axis[1].taps * steps->tap[1]; \
-            for (ptrdiff_t c = 0; c < job->channels; c++, to += width) {                                       \
-                ptrdiff_t l = 0;                                                                               \
-                for (; l < panel->columns; l++)                                                                \
-                    to[l] = tap[c * steps->channel + (panel->first + l) * steps->column];                      \
-                for (; l < width; l++) to[l] = 0;                                                              \
-            }                                                                                                  \
-        }                                                                                                      \
-        return to;                                                                                             \
+#define PACK_PANEL(NAME, T)                                                                                           \
+    static T *NAME(const fc_pixel_correlation *job, const fc_panel_cut *panel, ptrdiff_t width, const T *from,        \
+                   const fc_weight_steps *steps, T *to)                                                               \
+    {                                                                                                                 \
+        for (ptrdiff_t t = 0; t < taps_of(job); t++) {                                                                \
+            const T *tap = from + t / job->axis[1].taps * steps->tap[0] + t % job->axis[1].taps * steps->tap[1];      \
+            for (ptrdiff_t c = 0; c < job->channels; c++, to += width) {                                              \
+                ptrdiff_t l = 0;                                                                                      \
+                for (; l < panel->columns; l++) to[l] = tap[c * steps->channel + (panel->first + l) * steps->column]; \
+                for (; l < width; l++) to[l] = 0;                                                                     \
+            }                                                                                                         \
+        }                                                                                                             \
+        return to;                                                                                                    \
     }
 
 PACK_PANEL(pack_panel32, uint32_t)
@@ -112,7 +108,8 @@ static void find_points(tile_points *points, const call *c, ptrdiff_t tile, char
         if (r < points->used)
             points->destination[r] =
                 destination + ((rows->destination_first + row * rows->destination_step) * columns->destination +
-                               columns->destination_first + column * columns->destination_step) * pixel;
+                               columns->destination_first + column * columns->destination_step) *
+                                  pixel;
     }
 }
 
@@ -151,13 +148,24 @@ static void run_tile(slot *s, const call *c, const fc_chunk *chunk, const tile_p
         init[r] = !whole ? s->zeros : first_chunk ? start : out[r];
     }
     if (!whole || (first_chunk && !bias)) init_step = 0;
-    c->kernels->tile[panel->vectors - 1](&(fc_tile){
-        .segments = chunk->outers, .depth = chunk->inners, .a = s->a, .b = s->b, .a_step = 1, .b_step = width,
-        .init = init, .init_step = init_step, .c = out});
+    c->kernels->tile[panel->vectors - 1](&(fc_tile){.segments = chunk->outers,
+                                                    .depth = chunk->inners,
+                                                    .a = s->a,
+                                                    .b = s->b,
+                                                    .a_step = 1,
+                                                    .b_step = width,
+                                                    .init = init,
+                                                    .init_step = init_step,
+                                                    .c = out});
     if (whole) return;
-    c->kernels->scatter(&(fc_scatter){.rows = points->used, .lanes = panel->columns, .tile = s->scratch,
-                                      .tile_step = width, .init = first_chunk ? starts : NULL,
-                                      .init_step = bias ? 1 : 0, .c = home, .where = s->where});
+    c->kernels->scatter(&(fc_scatter){.rows = points->used,
+                                      .lanes = panel->columns,
+                                      .tile = s->scratch,
+                                      .tile_step = width,
+                                      .init = first_chunk ? starts : NULL,
+                                      .init_step = bias ? 1 : 0,
+                                      .c = home,
+                                      .where = s->where});
 }
 
 static void run_task(void *context, ptrdiff_t task, int slot_number)
@@ -172,10 +180,10 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     const ptrdiff_t end_panel = fc_cut(c->panels.count, c->panel_blocks, panel_block + 1);
     const ptrdiff_t source_pixels = job->axis[0].source * job->axis[1].source;
     const ptrdiff_t destination_pixels = job->axis[0].destination * job->axis[1].destination;
-    const char *source = (const char *)job->source +
-                         (image * source_pixels * job->groups + group) * job->channels * c->element;
-    char *destination = (char *)job->destination +
-                        (image * destination_pixels * job->groups + group) * job->columns * c->element;
+    const char *source =
+        (const char *)job->source + (image * source_pixels * job->groups + group) * job->channels * c->element;
+    char *destination =
+        (char *)job->destination + (image * destination_pixels * job->groups + group) * job->columns * c->element;
     const char *bias = job->bias ? (const char *)job->bias + group * job->columns * c->element : NULL;
     const char *weights = (const char *)job->weights + group * c->group_elements * c->element;
     const ptrdiff_t depth = taps_of(job) * job->channels;
@@ -202,7 +210,9 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
 
 void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc_workspace *workspace)
 {
-    call c = {.job = job, .workspace = workspace, .kernels = &p->kernels->gemm[job->dtype],
+    call c = {.job = job,
+              .workspace = workspace,
+              .kernels = &p->kernels->gemm[job->dtype],
               .element = (ptrdiff_t)fc_dtype_size(job->dtype)};
     const ptrdiff_t points = job->axis[0].points * job->axis[1].points;
     c.chunks = fc_chunks_of(taps_of(job), job->channels);
@@ -211,6 +221,5 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
     c.tiles = fc_ceil_div(points, c.kernels->rows);
     c.point_blocks = fc_ceil_div(points, BLOCK_POINTS);
     c.panel_blocks = fc_ceil_div(c.panels.count, job->batch * job->groups * c.point_blocks < 8 ? 3 : 6);
-    fc_parallel_for(job->batch * job->groups * c.point_blocks * c.panel_blocks, workspace->threads, true, run_task,
-                    &c);
+    fc_parallel_for(job->batch * job->groups * c.point_blocks * c.panel_blocks, workspace->threads, true, run_task, &c);
 }

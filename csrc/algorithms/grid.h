@@ -35,22 +35,9 @@ static inline fc_grid_axis fc_forward_axis(const fc_problem *p, int axis)
     };
 }
 
-static inline ptrdiff_t fc_gcd(ptrdiff_t a, ptrdiff_t b)
-{
-    while (b) {
-        const ptrdiff_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /* Phases that hold an input, and how many of them along an axis an algorithm accepts. */
 #define FC_MAX_PHASES 16
-static inline ptrdiff_t fc_phases(const fc_problem *p, int axis)
-{
-    return fc_min(p->stride[axis], p->in[axis]);
-}
+static inline ptrdiff_t fc_phases(const fc_problem *p, int axis) { return fc_min(p->stride[axis], p->in[axis]); }
 
 static inline fc_grid_axis fc_phase_axis(const fc_problem *p, int axis, ptrdiff_t phase)
 {

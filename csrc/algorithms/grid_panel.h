@@ -14,12 +14,12 @@ typedef struct fc_grid_panel {
     union {
         int32_t f32[2][FC_MAX_PANEL_LANES];
         int64_t f64[2][FC_MAX_PANEL_LANES];
-    } at;                               /* source coordinates (y, x) of tap 0 without its offset */
-    ptrdiff_t where[FC_MAX_PANEL_LANES];   /* place in the destination plane; of a whole panel the first alone */
-    ptrdiff_t first;                    /* place of the first point in the source plane, tap offset aside */
-    ptrdiff_t points, vectors;          /* in use */
-    bool inner;                         /* every tap of every point lies inside */
-    bool whole;                         /* every lane is in use, and they are neighbours in the destination */
+    } at;                                /* source coordinates (y, x) of tap 0 without its offset */
+    ptrdiff_t where[FC_MAX_PANEL_LANES]; /* place in the destination plane; of a whole panel the first alone */
+    ptrdiff_t first;                     /* place of the first point in the source plane, tap offset aside */
+    ptrdiff_t points, vectors;           /* in use */
+    bool inner;                          /* every tap of every point lies inside */
+    bool whole;                          /* every lane is in use, and they are neighbours in the destination */
     void *packed;
 } fc_grid_panel;
 

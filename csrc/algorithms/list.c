@@ -13,7 +13,4 @@ static const fc_algorithm *const lists[FC_OPERATIONS][FC_MAX_ALGORITHMS + 1] = {
     [FC_AVG_POOL2D_GRAD] = {&fc_avg_pool2d_grad_two_stack, &fc_avg_pool2d_grad_direct},
 };
 
-const fc_algorithm *const *fc_algorithms(fc_operation operation)
-{
-    return lists[operation];
-}
+const fc_algorithm *const *fc_algorithms(fc_operation operation) { return lists[operation]; }

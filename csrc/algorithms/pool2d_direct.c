@@ -78,12 +78,11 @@ typedef struct direct_call {
 #undef FLOATING
 #undef IS_NAN
 
-#define BY_DTYPE(function)                                                                           \
-    {                                                                                                \
-        [FC_F32] = function##_f32, [FC_F64] = function##_f64, [FC_I32] = function##_i32,             \
-        [FC_I64] = function##_i64, [FC_I8] = function##_i8,   [FC_U8] = function##_u8,               \
-        [FC_I16] = function##_i16, [FC_U16] = function##_u16, [FC_U32] = function##_u32,             \
-        [FC_U64] = function##_u64,                                                                   \
+#define BY_DTYPE(function)                                                                                          \
+    {                                                                                                               \
+        [FC_F32] = function##_f32, [FC_F64] = function##_f64, [FC_I32] = function##_i32, [FC_I64] = function##_i64, \
+        [FC_I8] = function##_i8,   [FC_U8] = function##_u8,   [FC_I16] = function##_i16, [FC_U16] = function##_u16, \
+        [FC_U32] = function##_u32, [FC_U64] = function##_u64,                                                       \
     }
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace, ptrdiff_t tasks,

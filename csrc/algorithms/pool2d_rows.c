@@ -12,7 +12,7 @@
 
 #define ROW_LANES 4096
 #define DEEPEST 1024
-#define TAPS_ALWAYS 8 /* up to about here two_stack is no faster at stride 1 */
+#define TAPS_ALWAYS 9 /* up to about here two_stack is no faster at stride 1 */
 
 typedef struct rows_call {
     const fc_problem *p;
@@ -33,31 +33,19 @@ typedef struct rows_tile {
     fc_pool_tile at;
     rows_slot slot;
     ptrdiff_t lanes;
-    fc_range windows;     /* the output columns with a tap inside */
-    fc_range items;       /* the input columns under them */
-    ptrdiff_t left;       /* pixels of padding in front of them */
-    ptrdiff_t top;        /* the first input row: places count from it */
+    fc_range windows; /* the output columns with a tap inside */
+    fc_range items;   /* the input columns under them */
+    ptrdiff_t left;   /* pixels of padding in front of them */
+    ptrdiff_t top;    /* the first input row: places count from it */
 } rows_tile;
 
-static bool average(const fc_problem *p)
-{
-    return p->operation == FC_AVG_POOL2D;
-}
+static bool average(const fc_problem *p) { return p->operation == FC_AVG_POOL2D; }
 
-static ptrdiff_t last_tap(const fc_problem *p, int axis)
-{
-    return (p->window[axis] - 1) * p->dilation[axis];
-}
+static ptrdiff_t last_tap(const fc_problem *p, int axis) { return (p->window[axis] - 1) * p->dilation[axis]; }
 
-static const fc_pool_kernels *kernels(const fc_problem *p)
-{
-    return &p->kernels->pool[p->dtype];
-}
+static const fc_pool_kernels *kernels(const fc_problem *p) { return &p->kernels->pool[p->dtype]; }
 
-static const fc_fold_kernels *fold(const fc_problem *p)
-{
-    return average(p) ? &kernels(p)->add : &kernels(p)->max;
-}
+static const fc_fold_kernels *fold(const fc_problem *p) { return average(p) ? &kernels(p)->add : &kernels(p)->max; }
 
 static rows_slot lay_out(const fc_problem *p, const fc_pool_tiles *t, char *slot)
 {
@@ -76,10 +64,7 @@ static rows_slot lay_out(const fc_problem *p, const fc_pool_tiles *t, char *slot
     return s;
 }
 
-static fc_pool_tiles split(const fc_problem *p)
-{
-    return fc_pool_split(p, false, ROW_LANES, DEEPEST);
-}
+static fc_pool_tiles split(const fc_problem *p) { return fc_pool_split(p, false, ROW_LANES, DEEPEST); }
 
 static size_t slot_bytes(const fc_problem *p)
 {
@@ -95,65 +80,80 @@ static void clear(const fc_problem *p, ptrdiff_t n, char *dst, fc_place *dst_at)
         kernels(p)->lowest(n, dst, dst_at);
 }
 
-static fc_place *places(fc_place *row, ptrdiff_t offset)
+/* An output row of a tile: what all its images share. */
+typedef struct rows_row {
+    ptrdiff_t out_row, first, rows; /* the input rows: first, first + dilation ... */
+    ptrdiff_t left, middle, right;  /* elements in front of the windows with taps inside, of them, and behind */
+    double count;
+} rows_row;
+
+static rows_row row_of(const rows_tile *t, ptrdiff_t out_row)
 {
-    return row ? row + offset : NULL;
+    const fc_problem *p = t->call->p;
+    const fc_range taps = fc_taps_inside(p, 0, out_row), columns = t->at.columns;
+    rows_row r = {.out_row = out_row, .rows = fc_length(taps), .right = fc_length(columns) * t->lanes};
+    if (r.rows > 0 && fc_length(t->windows)) {
+        r.first = fc_window_start(p, 0, out_row) + taps.first * p->dilation[0];
+        r.left = (t->windows.first - columns.first) * t->lanes;
+        r.middle = fc_length(t->windows) * t->lanes;
+        r.right -= r.left + r.middle;
+    }
+    if (average(p)) r.count = fc_pool_row_count(p, out_row);
+    return r;
 }
 
 /* The rows of a window into the slot's row. A sliced pixel is one run of lanes, whole ones are a single run. */
-static void combine_rows(const rows_tile *t, ptrdiff_t image, ptrdiff_t out_row, fc_range taps)
+static void combine_rows(const rows_tile *t, const rows_row *r, ptrdiff_t image)
 {
     const fc_problem *p = t->call->p;
     const fc_pool_tiles *tiles = &t->call->tiles;
     const size_t element = fc_dtype_size(p->dtype);
-    const ptrdiff_t first = fc_window_start(p, 0, out_row) + taps.first * p->dilation[0], rows = fc_length(taps);
-    const ptrdiff_t row_places = rows > 1 ? p->dilation[0] * p->in[1] : 0, pixels = fc_length(t->items);
+    const ptrdiff_t row_places = r->rows > 1 ? p->dilation[0] * p->in[1] : 0, pixels = fc_length(t->items);
     const bool whole = t->lanes == tiles->depth;
     const ptrdiff_t runs = whole ? 1 : pixels, run = whole ? pixels * t->lanes : t->lanes;
     const char *x = t->call->operands->x;
-    x += (size_t)fc_pool_offset(tiles, p->in, image, first, t->items.first, t->at.lanes.first) * element;
+    x += (size_t)fc_pool_offset(tiles, p->in, image, r->first, t->items.first, t->at.lanes.first) * element;
     for (ptrdiff_t i = 0; i < runs; i++, x += (size_t)tiles->depth * element) {
         const ptrdiff_t offset = t->left * t->lanes + i * run;
         char *row = t->slot.row + (size_t)offset * element;
         if (p->with_indices)
-            kernels(p)->argmax_rows(run, row, t->slot.row_at + offset, x, t->slot.columns + i * run, rows,
-                                    row_places * tiles->depth, (fc_place)((first - t->top) * p->in[1]),
+            kernels(p)->argmax_rows(run, row, t->slot.row_at + offset, x, t->slot.columns + i * run, r->rows,
+                                    row_places * tiles->depth, (fc_place)((r->first - t->top) * p->in[1]),
                                     (fc_place)row_places);
         else
-            fold(p)->rows(run, row, x, rows, row_places * tiles->depth);
+            fold(p)->rows(run, row, x, r->rows, row_places * tiles->depth);
     }
 }
 
-static void output_row(const rows_tile *t, ptrdiff_t image, ptrdiff_t out_row)
+static void output_row(const rows_tile *t, const rows_row *r, ptrdiff_t image)
 {
     const fc_problem *p = t->call->p;
     const fc_pool_tiles *tiles = &t->call->tiles;
     const size_t element = fc_dtype_size(p->dtype);
-    const fc_range taps = fc_taps_inside(p, 0, out_row), columns = t->at.columns;
-    const fc_range windows = fc_length(taps) > 0 ? t->windows : (fc_range){columns.first, columns.first};
-    const ptrdiff_t left = (windows.first - columns.first) * t->lanes, middle = fc_length(windows) * t->lanes;
-    const ptrdiff_t all = fc_length(columns) * t->lanes;
-    const ptrdiff_t home = fc_pool_offset(tiles, p->out, image, out_row, columns.first, t->at.lanes.first);
+    const ptrdiff_t pixels = fc_length(t->at.columns), windows = fc_length(t->windows);
+    /* A step that is never made may be too long to be multiplied. */
+    const ptrdiff_t stride = windows > 1 ? p->stride[1] : 1, dilation = p->window[1] > 1 ? p->dilation[1] : 1;
+    const ptrdiff_t home = fc_pool_offset(tiles, p->out, image, r->out_row, t->at.columns.first, t->at.lanes.first);
     char *y = (char *)t->call->operands->y + (size_t)home * element;
     char *dst = t->lanes == tiles->depth ? y : t->slot.stage;
-    fc_place *dst_at = t->slot.stage_at;
-
-    clear(p, left, dst, dst_at);
-    if (middle) {
-        combine_rows(t, image, out_row, taps);
-        if (p->with_indices)
-            kernels(p)->argmax_window(fc_length(windows), t->lanes, dst + (size_t)left * element, dst_at + left,
-                                      t->slot.row, t->slot.row_at, p->window[1], p->stride[1], p->dilation[1]);
-        else
-            fold(p)->window(fc_length(windows), t->lanes, dst + (size_t)left * element, t->slot.row, p->window[1],
-                            p->stride[1], p->dilation[1]);
+    char *middle = dst + (size_t)r->left * element, *right = middle + (size_t)r->middle * element;
+    fc_place *middle_at = NULL, *right_at = NULL;
+    if (p->with_indices) {
+        middle_at = t->slot.stage_at + r->left;
+        right_at = middle_at + r->middle;
     }
-    clear(p, all - left - middle, dst + (size_t)(left + middle) * element, places(dst_at, left + middle));
-    if (average(p))
-        kernels(p)->divide(fc_length(columns), t->lanes, dst, dst, fc_pool_row_count(p, out_row), t->slot.counts);
-    if (dst != y) fc_pool_store(tiles, fc_length(columns), t->lanes, y, dst, element);
+    if (r->left) clear(p, r->left, dst, t->slot.stage_at);
+    if (r->middle) combine_rows(t, r, image);
+    if (r->middle && p->with_indices)
+        kernels(p)->argmax_window(windows, t->lanes, middle, middle_at, t->slot.row, t->slot.row_at, p->window[1],
+                                  stride, dilation);
+    else if (r->middle)
+        fold(p)->window(windows, t->lanes, middle, t->slot.row, p->window[1], stride, dilation);
+    if (r->right) clear(p, r->right, right, right_at);
+    if (average(p)) kernels(p)->divide(pixels, t->lanes, dst, dst, r->count, t->slot.counts);
+    if (dst != y) fc_pool_store(tiles, pixels, t->lanes, y, dst, element);
     if (p->with_indices)
-        fc_pool_store_places(tiles, fc_length(columns), t->lanes, t->call->operands->argmax + home, dst_at,
+        fc_pool_store_places(tiles, pixels, t->lanes, t->call->operands->argmax + home, t->slot.stage_at,
                              (int64_t)t->top * p->in[1]);
 }
 
@@ -178,8 +178,10 @@ static void run_tile(void *context, ptrdiff_t task, int slot)
         t.windows = (fc_range){t.at.columns.first, t.at.columns.first};
     }
     if (average(p)) fc_pool_counts(p, t.at.columns, t.slot.counts);
-    for (ptrdiff_t image = t.at.images.first; image < t.at.images.end; image++)
-        for (ptrdiff_t row = t.at.rows.first; row < t.at.rows.end; row++) output_row(&t, image, row);
+    for (ptrdiff_t row = t.at.rows.first; row < t.at.rows.end; row++) {
+        const rows_row shared = row_of(&t, row);
+        for (ptrdiff_t image = t.at.images.first; image < t.at.images.end; image++) output_row(&t, &shared, image);
+    }
 }
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
@@ -202,7 +204,5 @@ static const char *decline(const fc_problem *p)
     return NULL;
 }
 
-const fc_algorithm fc_max_pool2d_rows = {
-    .name = "rows", .decline = decline, .slot_bytes = slot_bytes, .run = run};
-const fc_algorithm fc_avg_pool2d_rows = {
-    .name = "rows", .decline = decline, .slot_bytes = slot_bytes, .run = run};
+const fc_algorithm fc_max_pool2d_rows = {.name = "rows", .decline = decline, .slot_bytes = slot_bytes, .run = run};
+const fc_algorithm fc_avg_pool2d_rows = {.name = "rows", .decline = decline, .slot_bytes = slot_bytes, .run = run};

@@ -9,10 +9,7 @@
 #define BYTES_A_TASK 262144
 #define SMALL_IMAGES_A_TASK 65536
 
-static ptrdiff_t parts(ptrdiff_t whole, ptrdiff_t part)
-{
-    return part ? (whole - 1) / part + 1 : 0;
-}
+static ptrdiff_t parts(ptrdiff_t whole, ptrdiff_t part) { return part ? (whole - 1) / part + 1 : 0; }
 
 /* The number of results that touch about `items` items, at least 1. */
 static ptrdiff_t results_of(fc_slide_axis along, ptrdiff_t items)
@@ -44,10 +41,7 @@ static ptrdiff_t most_items(fc_slide_axis along, ptrdiff_t results)
 }
 
 /* Items of a window with the holes between its taps, as far as they lie in the array. */
-static ptrdiff_t window_items(fc_slide_axis along)
-{
-    return most_items(along, 1);
-}
+static ptrdiff_t window_items(fc_slide_axis along) { return most_items(along, 1); }
 
 fc_pool_tiles fc_pool_split(const fc_problem *p, bool gradient, ptrdiff_t row_lanes, ptrdiff_t deepest)
 {
@@ -145,15 +139,12 @@ void fc_pool_store(const fc_pool_tiles *t, ptrdiff_t pixels, ptrdiff_t lanes, ch
     }
 }
 
-void fc_pool_store_places(const fc_pool_tiles *t, ptrdiff_t pixels, ptrdiff_t lanes, int64_t *dst,
-                          const fc_place *src, int64_t base)
+void fc_pool_store_places(const fc_pool_tiles *t, ptrdiff_t pixels, ptrdiff_t lanes, int64_t *dst, const fc_place *src,
+                          int64_t base)
 {
     const ptrdiff_t runs = lanes == t->depth ? 1 : pixels, run = lanes == t->depth ? pixels * lanes : lanes;
     for (ptrdiff_t i = 0; i < runs; i++)
-        for (ptrdiff_t l = 0; l < run; l++) {
-            const fc_place place = src[i * run + l];
-            dst[i * t->depth + l] = place == FC_NO_PLACE ? -1 : base + place;
-        }
+        t->axes[0].p->kernels->widen_places(run, dst + i * t->depth, src + i * run, base);
 }
 
 void fc_pool_columns(fc_range columns, ptrdiff_t lanes, fc_place *places)

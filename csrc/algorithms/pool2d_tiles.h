@@ -49,8 +49,8 @@ void fc_pool_store(const fc_pool_tiles *t, ptrdiff_t pixels, ptrdiff_t lanes, ch
                    size_t element);
 
 /* The same for places: dst = base + place, or -1. */
-void fc_pool_store_places(const fc_pool_tiles *t, ptrdiff_t pixels, ptrdiff_t lanes, int64_t *dst,
-                          const fc_place *src, int64_t base);
+void fc_pool_store_places(const fc_pool_tiles *t, ptrdiff_t pixels, ptrdiff_t lanes, int64_t *dst, const fc_place *src,
+                          int64_t base);
 
 /* columns[i * lanes + l] = first + i: places within a row. */
 void fc_pool_columns(fc_range columns, ptrdiff_t lanes, fc_place *places);
@@ -61,9 +61,6 @@ bool fc_pool_places_fit(const fc_pool_tiles *t);
 /* The next array of a slot, and its bytes added to *bytes; NULL when slot is, which only measures. */
 char *fc_pool_take(char *slot, size_t *bytes, size_t count, size_t element);
 
-static inline ptrdiff_t fc_length(fc_range range)
-{
-    return range.end - range.first;
-}
+static inline ptrdiff_t fc_length(fc_range range) { return range.end - range.first; }
 
 #endif

@@ -16,10 +16,10 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define ROW_LANES 4096
+#define ROW_LANES 1024
 #define DEEPEST 64
 #define SHALLOW 16 /* pixels with fewer lanes are transposed, in batches of rows: */
-#define BATCH_ROWS 64
+#define BATCH_ROWS 128
 #define BATCH_BYTES 131072
 #define SUFFIX_BYTES 262144 /* when suffixes take more they are kept in blocks */
 
@@ -28,14 +28,16 @@ typedef struct stacks {
     fc_lane_row suffixes, checkpoints, running;
 } stacks;
 
-/* Rows of a batch lie next to each other; transposed ones are [pixel][lane][row of the batch]. */
+/* Rows of a batch lie row_step or result_step lanes apart; transposed ones are [pixel][lane][row of the batch]. */
 typedef struct two_stack_slot {
     stacks down, across;
+    ptrdiff_t row_step, result_step;
     fc_lane_row item; /* an item that does not lie in memory as it is needed */
     fc_lane_row rows, turned_rows, turned_results, results;
     fc_place *columns;
     char *counts;
-    ptrdiff_t *row_numbers;
+    fc_range *intervals;    /* of the result columns */
+    ptrdiff_t *row_numbers; /* image * rows of an image + row */
     size_t bytes;
 } two_stack_slot;
 
@@ -46,7 +48,7 @@ typedef struct two_stack_call {
     fc_pool_tiles tiles;
 } two_stack_call;
 
-/* One image of a tile at work. */
+/* A tile at work. */
 typedef struct two_stack_tile {
     const two_stack_call *call;
     two_stack_slot slot;
@@ -58,31 +60,19 @@ typedef struct two_stack_tile {
     fc_slide_class class;     /* at work in the present step */
 } two_stack_tile;
 
-static bool gradient(const fc_problem *p)
-{
-    return p->operation == FC_AVG_POOL2D_GRAD;
-}
+static bool gradient(const fc_problem *p) { return p->operation == FC_AVG_POOL2D_GRAD; }
 
-static bool sums(const fc_problem *p)
-{
-    return p->operation != FC_MAX_POOL2D;
-}
+static bool sums(const fc_problem *p) { return p->operation != FC_MAX_POOL2D; }
 
-static const fc_pool_kernels *kernels(const fc_problem *p)
-{
-    return &p->kernels->pool[p->dtype];
-}
+static const fc_pool_kernels *kernels(const fc_problem *p) { return &p->kernels->pool[p->dtype]; }
 
-static fc_pool_tiles split(const fc_problem *p)
-{
-    return fc_pool_split(p, gradient(p), ROW_LANES, DEEPEST);
-}
+static fc_pool_tiles split(const fc_problem *p) { return fc_pool_split(p, gradient(p), ROW_LANES, DEEPEST); }
 
 static ptrdiff_t batch_rows(const fc_problem *p, const fc_pool_tiles *t)
 {
     const ptrdiff_t row_bytes = t->item_columns * t->lanes * (ptrdiff_t)fc_dtype_size(p->dtype);
     if (t->lanes >= SHALLOW || !row_bytes) return 1;
-    return fc_min(fc_max(BATCH_BYTES / row_bytes, SHALLOW), fc_min(BATCH_ROWS, t->rows));
+    return fc_min(fc_max(BATCH_BYTES / row_bytes, SHALLOW), fc_min(BATCH_ROWS, t->rows * t->group));
 }
 
 static fc_lane_row take_rows(const fc_problem *p, char *slot, size_t *bytes, ptrdiff_t rows, ptrdiff_t lanes)
@@ -105,22 +95,31 @@ static stacks take_stacks(const fc_problem *p, fc_slide_axis along, char *slot, 
     return s;
 }
 
+/* An odd number of cache lines: the same column of all rows does not fall on a few cache sets. */
+static ptrdiff_t apart(const fc_problem *p, ptrdiff_t lanes)
+{
+    const ptrdiff_t line = FC_CACHE_LINE / (ptrdiff_t)fc_dtype_size(p->dtype);
+    return ((lanes / line + 1) | 1) * line;
+}
+
 static two_stack_slot lay_out(const fc_problem *p, const fc_pool_tiles *t, char *slot)
 {
     const ptrdiff_t row = t->item_columns * t->lanes, results = t->columns * t->lanes, batch = batch_rows(p, t);
-    two_stack_slot s = {.bytes = 0};
+    two_stack_slot s = {.row_step = apart(p, row), .result_step = apart(p, results)};
     size_t *bytes = &s.bytes;
     s.down = take_stacks(p, t->axes[0], slot, bytes, row);
     s.across = take_stacks(p, t->axes[1], slot, bytes, batch * t->lanes);
     s.item = take_rows(p, slot, bytes, 1, row);
-    s.rows = take_rows(p, slot, bytes, batch, row);
-    s.results = take_rows(p, slot, bytes, batch, results);
+    s.rows = take_rows(p, slot, bytes, batch, s.row_step);
+    s.results = take_rows(p, slot, bytes, batch, s.result_step);
     if (batch > 1) {
         s.turned_rows = take_rows(p, slot, bytes, batch, row);
         s.turned_results = take_rows(p, slot, bytes, batch, results);
     }
+    s.intervals = (fc_range *)fc_pool_take(slot, bytes, (size_t)t->columns, sizeof(fc_range));
     s.row_numbers = (ptrdiff_t *)fc_pool_take(slot, bytes, (size_t)batch, sizeof(ptrdiff_t));
-    if (sums(p)) s.counts = fc_pool_take(slot, bytes, (size_t)fc_max(t->item_columns, t->columns), fc_dtype_size(p->dtype));
+    if (sums(p))
+        s.counts = fc_pool_take(slot, bytes, (size_t)fc_max(t->item_columns, t->columns), fc_dtype_size(p->dtype));
     if (p->with_indices) s.columns = (fc_place *)fc_pool_take(slot, bytes, (size_t)row, sizeof(fc_place));
     return s;
 }
@@ -138,10 +137,11 @@ static fc_lane_row row_at(const fc_problem *p, fc_lane_row rows, ptrdiff_t offse
     return rows;
 }
 
-static void turn(const fc_problem *p, ptrdiff_t rows, ptrdiff_t columns, fc_lane_row dst, fc_lane_row src)
+static void turn(const fc_problem *p, ptrdiff_t rows, ptrdiff_t columns, fc_lane_row dst, ptrdiff_t dst_step,
+                 fc_lane_row src, ptrdiff_t src_step)
 {
-    kernels(p)->transpose(rows, columns, dst.value, rows, src.value, columns);
-    if (dst.place) p->kernels->pool[FC_U32].transpose(rows, columns, dst.place, rows, src.place, columns);
+    kernels(p)->transpose(rows, columns, dst.value, dst_step, src.value, src_step);
+    if (dst.place) p->kernels->pool[FC_U32].transpose(rows, columns, dst.place, dst_step, src.place, src_step);
 }
 
 /* ---- down ---------------------------------------------------------------------------------------------------- */
@@ -156,7 +156,8 @@ static fc_lane_row item_down(void *context, ptrdiff_t q)
     const ptrdiff_t row = t->class.item + q * t->class.item_step, pixels = fc_length(t->items[1]);
     const char *source = gradient(p) ? call->operands->grad_y : call->operands->x;
     source += (size_t)fc_pool_offset(&call->tiles, gradient(p) ? p->out : p->in, t->image, row, t->items[1].first,
-                                     t->at.lanes.first) * element;
+                                     t->at.lanes.first) *
+              element;
     if (t->lanes != call->tiles.depth) {
         char *dst = t->slot.item.value;
         for (ptrdiff_t i = 0; i < pixels; i++, dst += (size_t)t->lanes * element)
@@ -203,13 +204,14 @@ static void store_row(const two_stack_tile *t, ptrdiff_t index)
 {
     const two_stack_call *call = t->call;
     const fc_problem *p = call->p;
+    const ptrdiff_t *size = gradient(p) ? p->in : p->out;
     const ptrdiff_t pixels = fc_length(t->at.columns), row = t->slot.row_numbers[index];
-    const fc_lane_row result = row_at(p, t->slot.results, index * pixels * t->lanes);
-    const ptrdiff_t home = fc_pool_offset(&call->tiles, gradient(p) ? p->in : p->out, t->image, row,
-                                          t->at.columns.first, t->at.lanes.first);
+    const fc_lane_row result = row_at(p, t->slot.results, index * t->slot.result_step);
+    const ptrdiff_t home = fc_pool_offset(&call->tiles, size, 0, row, t->at.columns.first, t->at.lanes.first);
     const size_t element = fc_dtype_size(p->dtype);
     if (p->operation == FC_AVG_POOL2D)
-        kernels(p)->divide(pixels, t->lanes, result.value, result.value, fc_pool_row_count(p, row), t->slot.counts);
+        kernels(p)->divide(pixels, t->lanes, result.value, result.value, fc_pool_row_count(p, row % size[0]),
+                           t->slot.counts);
     fc_pool_store(&call->tiles, pixels, t->lanes, (char *)call->operands->y + (size_t)home * element, result.value,
                   element);
     if (p->with_indices)
@@ -225,17 +227,21 @@ static void go_across(two_stack_tile *t)
     const fc_slide_class down = t->class;
     const ptrdiff_t lanes = t->batched * t->lanes, classes = fc_slide_classes(along, t->at.columns);
     fc_slide stack = slide(t, &t->slot.across, lanes, item_across);
-    if (t->batch > 1) turn(p, t->batched, fc_length(t->items[1]) * t->lanes, t->slot.turned_rows, t->slot.rows);
+    if (t->batch > 1)
+        turn(p, t->batched, fc_length(t->items[1]) * t->lanes, t->slot.turned_rows, t->batched, t->slot.rows,
+             t->slot.row_step);
     for (ptrdiff_t c = 0; c < classes; c++) {
         t->class = fc_slide_class_of(along, t->at.columns, c);
         fc_slide_restart(&stack);
         for (ptrdiff_t j = t->class.first;; j += t->class.step) {
-            fc_slide_window(&stack, fc_slide_interval(&t->class, j),
-                            row_at(p, t->slot.turned_results, (j - t->at.columns.first) * lanes));
+            const ptrdiff_t result = j - t->at.columns.first;
+            fc_slide_window(&stack, t->slot.intervals[result], row_at(p, t->slot.turned_results, result * lanes));
             if (t->class.end - j <= t->class.step) break;
         }
     }
-    if (t->batch > 1) turn(p, fc_length(t->at.columns) * t->lanes, t->batched, t->slot.results, t->slot.turned_results);
+    if (t->batch > 1)
+        turn(p, fc_length(t->at.columns) * t->lanes, t->batched, t->slot.results, t->slot.result_step,
+             t->slot.turned_results, t->batched);
     for (ptrdiff_t i = 0; i < t->batched; i++) store_row(t, i);
     t->batched = 0;
     t->class = down;
@@ -253,13 +259,25 @@ static void run_image(two_stack_tile *t)
         fc_slide_restart(&stack);
         for (ptrdiff_t i = t->class.first;; i += t->class.step) {
             fc_slide_window(&stack, fc_slide_interval(&t->class, i),
-                            row_at(t->call->p, t->slot.rows, t->batched * lanes));
-            t->slot.row_numbers[t->batched++] = i;
+                            row_at(t->call->p, t->slot.rows, t->batched * t->slot.row_step));
+            t->slot.row_numbers[t->batched++] = t->image * fc_slide_results(along) + i;
             if (t->batched == t->batch) go_across(t);
             if (t->class.end - i <= t->class.step) break;
         }
     }
-    if (t->batched) go_across(t);
+}
+
+static void find_intervals(two_stack_tile *t)
+{
+    const fc_slide_axis along = t->call->tiles.axes[1];
+    const ptrdiff_t classes = fc_slide_classes(along, t->at.columns);
+    for (ptrdiff_t c = 0; c < classes; c++) {
+        const fc_slide_class class = fc_slide_class_of(along, t->at.columns, c);
+        for (ptrdiff_t j = class.first;; j += class.step) {
+            t->slot.intervals[j - t->at.columns.first] = fc_slide_interval(&class, j);
+            if (class.end - j <= class.step) break;
+        }
+    }
 }
 
 static void run_tile(void *context, ptrdiff_t task, int slot)
@@ -276,9 +294,11 @@ static void run_tile(void *context, ptrdiff_t task, int slot)
     t.lanes = fc_length(t.at.lanes);
     t.items[0] = fc_slide_reach(call->tiles.axes[0], t.at.rows);
     t.items[1] = fc_slide_reach(call->tiles.axes[1], t.at.columns);
+    find_intervals(&t);
     if (sums(p)) fc_pool_counts(p, gradient(p) ? t.items[1] : t.at.columns, t.slot.counts);
     if (p->with_indices) fc_pool_columns(t.items[1], t.lanes, t.slot.columns);
     for (t.image = t.at.images.first; t.image < t.at.images.end; t.image++) run_image(&t);
+    if (t.batched) go_across(&t);
 }
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)

@@ -81,25 +81,24 @@ static inline fc_strides fc_weight_strides(const fc_problem *p)
     return (fc_strides){1, p->out_channels, kw * c * p->out_channels, c * p->out_channels};
 }
 
-static inline ptrdiff_t fc_min(ptrdiff_t a, ptrdiff_t b)
-{
-    return a < b ? a : b;
-}
+static inline ptrdiff_t fc_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
-static inline ptrdiff_t fc_max(ptrdiff_t a, ptrdiff_t b)
-{
-    return a > b ? a : b;
-}
+static inline ptrdiff_t fc_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
 /* Division that rounds towards minus and plus infinity; b > 0. */
-static inline ptrdiff_t fc_floor_div(ptrdiff_t a, ptrdiff_t b)
-{
-    return a / b - (a % b < 0);
-}
+static inline ptrdiff_t fc_floor_div(ptrdiff_t a, ptrdiff_t b) { return a / b - (a % b < 0); }
 
-static inline ptrdiff_t fc_ceil_div(ptrdiff_t a, ptrdiff_t b)
+static inline ptrdiff_t fc_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a / b + (a % b > 0); }
+
+/* The greatest common divisor. */
+static inline ptrdiff_t fc_gcd(ptrdiff_t a, ptrdiff_t b)
 {
-    return a / b + (a % b > 0);
+    while (b) {
+        const ptrdiff_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
 }
 
 #endif

@@ -5,20 +5,7 @@
 
 /* ---- which items make up a result ------------------------------------------------------------------------- */
 
-static ptrdiff_t greatest_common_divisor(ptrdiff_t a, ptrdiff_t b)
-{
-    while (b) {
-        const ptrdiff_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-static ptrdiff_t modulo(ptrdiff_t a, ptrdiff_t m)
-{
-    return a % m < 0 ? a % m + m : a % m;
-}
+static ptrdiff_t modulo(ptrdiff_t a, ptrdiff_t m) { return a % m < 0 ? a % m + m : a % m; }
 
 /* a * b mod m by doubling, since the product may not fit; 0 <= a, b < m <= PTRDIFF_MAX. */
 static ptrdiff_t multiply_modulo(ptrdiff_t a, ptrdiff_t b, ptrdiff_t m)
@@ -59,7 +46,7 @@ ptrdiff_t fc_slide_items(fc_slide_axis along)
 static ptrdiff_t outputs_apart(fc_slide_axis along)
 {
     const ptrdiff_t d = along.p->dilation[along.axis];
-    return d / greatest_common_divisor(along.p->stride[along.axis], d);
+    return d / fc_gcd(along.p->stride[along.axis], d);
 }
 
 ptrdiff_t fc_slide_classes(fc_slide_axis along, fc_range results)
@@ -72,7 +59,7 @@ static fc_slide_class gradient_class(fc_slide_axis along, fc_range results, ptrd
 {
     const fc_problem *p = along.p;
     const ptrdiff_t s = p->stride[along.axis], d = p->dilation[along.axis], out = p->out[along.axis];
-    const ptrdiff_t g = greatest_common_divisor(s, d), apart = d / g;
+    const ptrdiff_t g = fc_gcd(s, d), apart = d / g;
     const ptrdiff_t first = results.first + c, from_start = first + p->pad_before[along.axis];
     fc_slide_class class = {.along = along, .first = first, .step = d, .end = results.end, .item_step = apart};
     if (from_start % g) return class;
@@ -224,10 +211,7 @@ static void turn(fc_slide *s, fc_range items)
     keep(s, items.first);
 }
 
-void fc_slide_restart(fc_slide *s)
-{
-    s->middle = s->behind = s->kept = s->kept_end = 0;
-}
+void fc_slide_restart(fc_slide *s) { s->middle = s->behind = s->kept = s->kept_end = 0; }
 
 void fc_slide_window(fc_slide *s, fc_range items, fc_lane_row dst)
 {
@@ -235,7 +219,13 @@ void fc_slide_window(fc_slide *s, fc_range items, fc_lane_row dst)
         clear(s, dst);
         return;
     }
-    if (items.first >= s->middle) turn(s, items);
+    if (items.first >= s->middle) {
+        if (items.end - items.first == 1) {
+            copy(s, dst, s->item(s->context, items.first));
+            return;
+        }
+        turn(s, items);
+    }
     if (items.first >= s->kept_end) keep(s, items.first);
     for (; s->behind < items.end; s->behind++) {
         const fc_lane_row item = s->item(s->context, s->behind);

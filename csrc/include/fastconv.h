@@ -153,14 +153,13 @@ fc_status fc_corr2d_prepared(const fc_corr2d_params *params, const void *x, cons
 fc_status fc_pool2d_shape(const fc_pool2d_params *params, int64_t out[2], fc_error *error);
 
 /* indices, if not NULL, takes the flat place in the plane of each maximum, -1 for a window of padding alone. */
-fc_status fc_max_pool2d(const fc_pool2d_params *params, const void *x, void *y, int64_t *indices,
-                        const char *algorithm, fc_error *error);
-fc_status fc_avg_pool2d(const fc_pool2d_params *params, const void *x, void *y, const char *algorithm,
+fc_status fc_max_pool2d(const fc_pool2d_params *params, const void *x, void *y, int64_t *indices, const char *algorithm,
                         fc_error *error);
+fc_status fc_avg_pool2d(const fc_pool2d_params *params, const void *x, void *y, const char *algorithm, fc_error *error);
 fc_status fc_max_pool2d_grad(const fc_max_pool2d_grad_params *params, const void *grad_y, const int64_t *indices,
                              void *grad_x, const char *algorithm, fc_error *error);
-fc_status fc_avg_pool2d_grad(const fc_pool2d_params *params, const void *grad_y, void *grad_x,
-                             const char *algorithm, fc_error *error);
+fc_status fc_avg_pool2d_grad(const fc_pool2d_params *params, const void *grad_y, void *grad_x, const char *algorithm,
+                             fc_error *error);
 
 /* ---- what would be done, and with what --------------------------------------------------------------------- */
 

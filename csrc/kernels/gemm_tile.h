@@ -16,16 +16,16 @@
 
 #define DECLARE_ROW(r) EACH_VECTOR(DECLARE_SUM, r)
 #define POINT_ROW(r) const T *a##r = a[r];
-#define MULTIPLY_ROW(r)                             \
-    {                                               \
-        const W(vec) factor = W(splat)(a##r + at);  \
-        EACH_VECTOR(MULTIPLY_ADD, r)                \
+#define MULTIPLY_ROW(r)                            \
+    {                                              \
+        const W(vec) factor = W(splat)(a##r + at); \
+        EACH_VECTOR(MULTIPLY_ADD, r)               \
     }
-#define STORE_ROW(r)                    \
-    {                                   \
-        const T *init = tile->init[r];  \
-        T *c = tile->c[r];              \
-        EACH_VECTOR(STORE_SUM, r)       \
+#define STORE_ROW(r)                   \
+    {                                  \
+        const T *init = tile->init[r]; \
+        T *c = tile->c[r];             \
+        EACH_VECTOR(STORE_SUM, r)      \
     }
 
 static void FC_PASTE(W(gemm_tile), V)(const fc_tile *tile)

@@ -17,8 +17,8 @@
 
 /* C[r][l] = init[r][l] + sum over segments s and steps k of a[s][r][k * a_step] * b[s][k * b_step + l].
  *
- * The sum is one chain of fused multiply-adds in the order of s and k, from zero; init is added behind it. Hence a
- * lane's bits depend on nothing but its own operands. Every row of a tile is computed: a missing one is pointed at
+ * The sum is one chain of fused multiply-adds (scalar: rounded after the product as well) in the order of s and k, from
+ * zero; init is added behind it. Hence a lane's bits depend on nothing but its own operands. Every row of a tile is computed: a missing one is pointed at
  * some readable operand, and its c at scratch. init and c of a row may be the same. */
 typedef struct fc_tile {
     ptrdiff_t segments, depth;

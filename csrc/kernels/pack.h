@@ -12,7 +12,7 @@ typedef struct W(move) {
     I mask[FC_MAX_RUNS][W(LANES)];
 } W(move);
 
-static inline void W(find_move)(W(move) *move, const fc_lanes *lanes, ptrdiff_t offset, const I *mask, bool whole)
+static inline void W(find_move)(W(move) * move, const fc_lanes *lanes, ptrdiff_t offset, const I *mask, bool whole)
 {
     const I(*run)[FC_MAX_LANES] = lanes->run_mask.S;
     move->at[0] = lanes->base[0] + offset;
@@ -29,20 +29,18 @@ static inline void W(find_move)(W(move) *move, const fc_lanes *lanes, ptrdiff_t 
     }
 }
 
-static inline W(vec) W(fetch)(const T *plane, const W(move) *move)
+static inline W(vec) W(fetch)(const T *plane, const W(move) * move)
 {
     W(vec) v;
     switch (move->kind) {
     case W(MOVE_WHOLE): return W(load)(plane + move->at[0]);
     case W(MOVE_EVEN): return W(load_even)(plane + move->at[0]);
-    case W(MOVE_ANY):
-        return W(gather_masked)(plane + move->at[0], move->index, W(mask_load)(move->mask[0]));
+    case W(MOVE_ANY): return W(gather_masked)(plane + move->at[0], move->index, W(mask_load)(move->mask[0]));
     case W(MOVE_ONE_RUN): return W(load_masked)(plane + move->at[0], W(mask_load)(move->mask[0]));
     case W(MOVE_RUNS): break;
     }
     v = W(load_masked)(plane + move->at[0], W(mask_load)(move->mask[0]));
-    for (int r = 1; r < move->runs; r++)
-        v = W(or)(v, W(load_masked)(plane + move->at[r], W(mask_load)(move->mask[r])));
+    for (int r = 1; r < move->runs; r++) v = W(or)(v, W(load_masked)(plane + move->at[r], W(mask_load)(move->mask[r])));
     return v;
 }
 
@@ -63,8 +61,9 @@ static void W(pack)(const fc_pack *p)
         T *panel = (T *)p->panel + first * lanes;
         ptrdiff_t tap = first / vectors, v = first % vectors;
         for (ptrdiff_t m = 0; m < used; m++) {
-            W(find_move)(&moves[m], &p->lanes[v], p->tap_offset[tap],
-                         p->masks ? (const I *)p->masks + (first + m) * lanes : NULL, !p->masks || p->whole[first + m]);
+            W(find_move)
+            (&moves[m], &p->lanes[v], p->tap_offset[tap], p->masks ? (const I *)p->masks + (first + m) * lanes : NULL,
+             !p->masks || p->whole[first + m]);
             if (++v == vectors) {
                 v = 0;
                 tap++;

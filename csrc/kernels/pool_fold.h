@@ -18,13 +18,14 @@ static inline __attribute__((always_inline)) void F(pass)(ptrdiff_t n, T *d, con
 static inline __attribute__((always_inline)) void F(passes)(ptrdiff_t n, T *d, const T *s, ptrdiff_t taps,
                                                             ptrdiff_t step, ptrdiff_t stride)
 {
+    ptrdiff_t t = 3;
     if (taps == 1) F(pass)(n, d, s, step, stride, 1, false);
     if (taps == 2) F(pass)(n, d, s, step, stride, 2, false);
     if (taps < 3) return;
     F(pass)(n, d, s, step, stride, 3, false);
-    for (taps -= 3, s += 3 * step; taps >= 3; taps -= 3, s += 3 * step) F(pass)(n, d, s, step, stride, 3, true);
-    if (taps == 1) F(pass)(n, d, s, step, stride, 1, true);
-    if (taps == 2) F(pass)(n, d, s, step, stride, 2, true);
+    for (; t + 3 <= taps; t += 3) F(pass)(n, d, s + t * step, step, stride, 3, true);
+    if (taps - t == 1) F(pass)(n, d, s + t * step, step, stride, 1, true);
+    if (taps - t == 2) F(pass)(n, d, s + t * step, step, stride, 2, true);
 }
 
 static void F(pair)(ptrdiff_t n, void *dst, const void *a, const void *b)
@@ -48,14 +49,14 @@ static void F(window)(ptrdiff_t n, ptrdiff_t depth, void *dst, const void *src, 
     if (stride == 1) {
         F(passes)(n * depth, d, s, taps, dilation * depth, 1);
     } else if (depth > 1) {
-        for (ptrdiff_t i = 0; i < n; i++, d += depth, s += stride * depth)
-            F(passes)(depth, d, s, taps, dilation * depth, 1);
+        for (ptrdiff_t i = 0; i < n; i++)
+            F(passes)(depth, d + i * depth, s + i * stride * depth, taps, dilation * depth, 1);
     } else if (stride == 2 && taps <= 4) {
         F(passes)(n, d, s, taps, dilation, 2);
     } else {
-        for (ptrdiff_t i = 0; i < n; i++, s += stride) {
-            T value = s[0];
-            for (ptrdiff_t t = 1; t < taps; t++) value = OP(value, s[t * dilation]);
+        for (ptrdiff_t i = 0; i < n; i++) {
+            T value = s[i * stride];
+            for (ptrdiff_t t = 1; t < taps; t++) value = OP(value, s[i * stride + t * dilation]);
             d[i] = value;
         }
     }

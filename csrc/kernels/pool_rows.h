@@ -12,12 +12,12 @@ static inline T W(max_of)(T a, T b)
 /* b, which lies behind a, takes the place of a. */
 static inline int W(beats)(T a, T b) { return !(b <= a) & (a == a); }
 static inline int W(ties)(T a, T b) { return (a == b) | ((a != a) & (b != b)); }
-#define LOWEST ((T)-INFINITY)
+#define LOWEST ((T) - INFINITY)
 #else
 static inline T W(max_of)(T a, T b) { return b > a ? b : a; }
 static inline int W(beats)(T a, T b) { return b > a; }
 static inline int W(ties)(T a, T b) { return a == b; }
-#define LOWEST ((T)-1 > 0 ? (T)0 : (T)((uint64_t)1 << (8 * sizeof(T) - 1)))
+#define LOWEST ((T) - 1 > 0 ? (T)0 : (T)((uint64_t)1 << (8 * sizeof(T) - 1)))
 #endif
 
 #define OP W(max_of)
@@ -32,23 +32,27 @@ static void W(lowest)(ptrdiff_t n, void *dst, fc_place *dst_at)
     for (ptrdiff_t i = 0; i < n; i++) dst_at[i] = FC_NO_PLACE;
 }
 
-/* As the passes of pool_fold.h; `place` is that of the first row's column 0. */
-static inline __attribute__((always_inline)) void W(argmax_pass)(ptrdiff_t n, T *restrict d, fc_place *restrict at,
-                                                                 const T *restrict s,
-                                                                 const fc_place *restrict column, ptrdiff_t step,
-                                                                 fc_place place, fc_place place_step, const int taps,
-                                                                 const bool more)
+/* b lies behind a, or ORDERED is false and the places tell. */
+static inline __attribute__((always_inline)) void W(argmax_of)(T *a, fc_place *a_at, T b, fc_place b_at,
+                                                               const int ordered)
+{
+    const int taken = ordered ? W(beats)(*a, b) : W(beats)(*a, b) | (W(ties)(*a, b) & (b_at < *a_at));
+    *a = taken ? b : *a;
+    *a_at = taken ? b_at : *a_at;
+}
+
+/* One row, behind what is in d already with MORE, or two: of longer chains GCC 12 makes branches instead of vectors.
+ * `place` is that of the first row's column 0. */
+static inline __attribute__((always_inline)) void
+W(argmax_rows_pass)(ptrdiff_t n, T *restrict d, fc_place *restrict at, const T *s, const fc_place *restrict column,
+                    ptrdiff_t step, fc_place place, fc_place place_step, const int rows, const int more)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
+        const fc_place here = place + column[i];
         T best = more ? d[i] : s[i];
-        fc_place best_at = more ? at[i] : place + column[i];
-        for (int t = !more; t < taps; t++) {
-            const T value = s[t * step + i];
-            const fc_place value_at = place + (fc_place)t * place_step + column[i];
-            const int taken = W(beats)(best, value);
-            best = taken ? value : best;
-            best_at = taken ? value_at : best_at;
-        }
+        fc_place best_at = more ? at[i] : here;
+        if (more) W(argmax_of)(&best, &best_at, s[i], here, 1);
+        if (rows == 2) W(argmax_of)(&best, &best_at, s[i + step], here + place_step, 1);
         d[i] = best;
         at[i] = best_at;
     }
@@ -58,47 +62,55 @@ static void W(argmax_rows)(ptrdiff_t n, void *dst, fc_place *dst_at, const void 
                            ptrdiff_t rows, ptrdiff_t step, fc_place place, fc_place place_step)
 {
     const T *s = src;
-    if (rows == 1) W(argmax_pass)(n, dst, dst_at, s, column, step, place, place_step, 1, false);
-    if (rows == 2) W(argmax_pass)(n, dst, dst_at, s, column, step, place, place_step, 2, false);
-    if (rows < 3) return;
-    W(argmax_pass)(n, dst, dst_at, s, column, step, place, place_step, 3, false);
-    for (ptrdiff_t t = 3; t < rows; t++)
-        W(argmax_pass)(n, dst, dst_at, s + t * step, column, step, place + (fc_place)t * place_step, place_step, 1,
-                       true);
+    if (rows == 1)
+        W(argmax_rows_pass)(n, dst, dst_at, s, column, 0, place, 0, 1, 0);
+    else
+        W(argmax_rows_pass)(n, dst, dst_at, s, column, step, place, place_step, 2, 0);
+    for (ptrdiff_t t = 2; t < rows; t++)
+        W(argmax_rows_pass)(n, dst, dst_at, s + t * step, column, 0, place + (fc_place)t * place_step, 0, 1, 1);
 }
 
-static void W(argmax_pair)(ptrdiff_t n, void *dst, fc_place *dst_at, const void *a, const fc_place *a_at,
-                           const void *b, const fc_place *b_at)
+/* The same for elements `stride` apart that bring their places. */
+static inline __attribute__((always_inline)) void W(argmax_taps_pass)(ptrdiff_t n, T *restrict d, fc_place *restrict at,
+                                                                      const T *restrict s,
+                                                                      const fc_place *restrict s_at, ptrdiff_t step,
+                                                                      ptrdiff_t stride, const int taps, const int more)
+{
+    const T *second = s + step;
+    const fc_place *second_at = s_at + step;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        T best = more ? d[i] : s[i * stride];
+        fc_place best_at = more ? at[i] : s_at[i * stride];
+        if (more) W(argmax_of)(&best, &best_at, s[i * stride], s_at[i * stride], 0);
+        if (taps == 2) W(argmax_of)(&best, &best_at, second[i * stride], second_at[i * stride], 0);
+        d[i] = best;
+        at[i] = best_at;
+    }
+}
+
+static inline __attribute__((always_inline)) void W(argmax_taps)(ptrdiff_t n, T *d, fc_place *at, const T *s,
+                                                                 const fc_place *s_at, ptrdiff_t taps, ptrdiff_t step,
+                                                                 ptrdiff_t stride)
+{
+    if (taps == 1)
+        W(argmax_taps_pass)(n, d, at, s, s_at, 0, stride, 1, 0);
+    else
+        W(argmax_taps_pass)(n, d, at, s, s_at, step, stride, 2, 0);
+    for (ptrdiff_t t = 2; t < taps; t++) W(argmax_taps_pass)(n, d, at, s + t * step, s_at + t * step, 0, stride, 1, 1);
+}
+
+static void W(argmax_pair)(ptrdiff_t n, void *dst, fc_place *dst_at, const void *a, const fc_place *a_at, const void *b,
+                           const fc_place *b_at)
 {
     T *d = dst;
     const T *p = a, *q = b;
     FC_INDEPENDENT
     for (ptrdiff_t i = 0; i < n; i++) {
-        const T v = p[i], w = q[i];
-        const fc_place v_at = a_at[i], w_at = b_at[i];
-        const int taken = W(beats)(v, w) | (W(ties)(v, w) & (w_at < v_at));
-        d[i] = taken ? w : v;
-        dst_at[i] = taken ? w_at : v_at;
-    }
-}
-
-static inline __attribute__((always_inline)) void W(argmax_strided)(ptrdiff_t n, T *restrict d, fc_place *restrict at,
-                                                                    const T *restrict s,
-                                                                    const fc_place *restrict s_at, ptrdiff_t taps,
-                                                                    ptrdiff_t step, ptrdiff_t stride)
-{
-    for (ptrdiff_t i = 0; i < n; i++) {
-        T best = s[i * stride];
-        fc_place best_at = s_at[i * stride];
-        for (ptrdiff_t t = 1; t < taps; t++) {
-            const T value = s[i * stride + t * step];
-            const fc_place value_at = s_at[i * stride + t * step];
-            const int taken = W(beats)(best, value) | (W(ties)(best, value) & (value_at < best_at));
-            best = taken ? value : best;
-            best_at = taken ? value_at : best_at;
-        }
+        T best = p[i];
+        fc_place best_at = a_at[i];
+        W(argmax_of)(&best, &best_at, q[i], b_at[i], 0);
         d[i] = best;
-        at[i] = best_at;
+        dst_at[i] = best_at;
     }
 }
 
@@ -107,41 +119,36 @@ static void W(argmax_window)(ptrdiff_t n, ptrdiff_t depth, void *dst, fc_place *
 {
     T *d = dst;
     const T *s = src;
-    const ptrdiff_t step = dilation * depth;
-    if (depth == 1 && stride == 2 && taps == 2) {
-        W(argmax_strided)(n, d, dst_at, s, src_at, 2, step, 2);
-    } else if (depth == 1 && stride == 2 && taps == 3) {
-        W(argmax_strided)(n, d, dst_at, s, src_at, 3, step, 2);
-    } else if (depth == 1 && stride > 1) {
-        W(argmax_strided)(n, d, dst_at, s, src_at, taps, step, stride);
+    const ptrdiff_t step = dilation * depth, next = stride * depth;
+    if (stride == 1) {
+        W(argmax_taps)(n * depth, d, dst_at, s, src_at, taps, step, 1);
+    } else if (depth > 1) {
+        for (ptrdiff_t i = 0; i < n; i++, d += depth, dst_at += depth)
+            W(argmax_taps)(depth, d, dst_at, s + i * next, src_at + i * next, taps, step, 1);
+    } else if (stride == 2) {
+        W(argmax_taps)(n, d, dst_at, s, src_at, taps, step, 2);
     } else {
-        const ptrdiff_t runs = stride == 1 ? 1 : n, run = stride == 1 ? n * depth : depth;
-        for (ptrdiff_t i = 0; i < runs; i++, d += run, dst_at += run) {
-            const T *first = s + i * stride * depth;
-            const fc_place *first_at = src_at + i * stride * depth;
-            if (taps == 1) W(argmax_strided)(run, d, dst_at, first, first_at, 1, step, 1);
-            if (taps >= 2) W(argmax_pair)(run, d, dst_at, first, first_at, first + step, first_at + step);
-            for (ptrdiff_t t = 2; t < taps; t++)
-                W(argmax_pair)(run, d, dst_at, d, dst_at, first + t * step, first_at + t * step);
-        }
+        W(argmax_taps)(n, d, dst_at, s, src_at, taps, step, stride);
     }
 }
 
-/* In blocks that stay in registers and in whole cache lines of both sides. */
+/* In strips of 64 rows, whose present lines stay in the first level cache while the columns go by. */
 static void W(transpose)(ptrdiff_t rows, ptrdiff_t columns, void *dst, ptrdiff_t dst_step, const void *src,
                          ptrdiff_t src_step)
 {
-    T *d = dst;
-    const T *s = src;
-    ptrdiff_t r = 0;
-    for (; r + 8 <= rows; r += 8)
-        for (ptrdiff_t c = 0; c < columns; c++) {
-            T *restrict to = d + c * dst_step + r;
-            const T *from = s + r * src_step + c;
-            for (int i = 0; i < 8; i++) to[i] = from[i * src_step];
-        }
-    for (; r < rows; r++)
-        for (ptrdiff_t c = 0; c < columns; c++) d[c * dst_step + r] = s[r * src_step + c];
+    for (ptrdiff_t strip = 0; strip < rows; strip += 64) {
+        const ptrdiff_t strip_rows = rows - strip < 64 ? rows - strip : 64;
+        const ptrdiff_t even_rows = sizeof(T) == 4 ? strip_rows & ~(ptrdiff_t)3 : 0;
+        const ptrdiff_t even_columns = columns & ~(ptrdiff_t)3;
+        T *d = (T *)dst + strip;
+        const T *s = (const T *)src + strip * src_step;
+        for (ptrdiff_t c = 0; c < even_columns && even_rows; c += 4)
+            for (ptrdiff_t r = 0; r < even_rows; r += 4)
+                transpose_4x4(d + c * dst_step + r, dst_step, s + r * src_step + c, src_step);
+        for (ptrdiff_t c = 0; c < columns; c++)
+            for (ptrdiff_t r = c < even_columns ? even_rows : 0; r < strip_rows; r++)
+                d[c * dst_step + r] = s[r * src_step + c];
+    }
 }
 
 #if FLOATING

@@ -16,8 +16,7 @@ const fc_kernels *const *fc_kernels_built(void)
 #ifdef FC_BUILT_NEON
         &fc_kernels_neon,
 #endif
-        &fc_kernels_scalar,
-        NULL,
+        &fc_kernels_scalar, NULL,
     };
     return built;
 }

@@ -39,14 +39,17 @@
 #undef S
 #undef T
 
-#define FC_GEMM_TABLE(type, width)                                         \
-    {                                                                      \
-        .lanes = LANES_##type, .rows = TILE_ROWS,                          \
+#define FC_GEMM_TABLE(type, width)                                                  \
+    {                                                                               \
+        .lanes = LANES_##type,                                                      \
+        .rows = TILE_ROWS,                                                          \
         .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3}, \
-        .scatter = gemm_scatter_##type, .pack = pack_##width,              \
-        .window_masks = window_masks_##width,                              \
+        .scatter = gemm_scatter_##type,                                             \
+        .pack = pack_##width,                                                       \
+        .window_masks = window_masks_##width,                                       \
     }
 
+#include "kernels/pool_places.h"
 #define FLOATING 1
 #define S f32
 #define T float
@@ -104,15 +107,15 @@
 #undef FLOATING
 
 #define FC_FOLD_TABLE(name, type) {name##_pair_##type, name##_rows_##type, name##_window_##type}
-#define FC_MAX_TABLE(type)                                                            \
-    .max = FC_FOLD_TABLE(max, type), .lowest = lowest_##type,                         \
-    .argmax_rows = argmax_rows_##type, .argmax_pair = argmax_pair_##type,             \
-    .argmax_window = argmax_window_##type, .transpose = transpose_##type
+#define FC_MAX_TABLE(type)                                                                       \
+    .max = FC_FOLD_TABLE(max, type), .lowest = lowest_##type, .argmax_rows = argmax_rows_##type, \
+    .argmax_pair = argmax_pair_##type, .argmax_window = argmax_window_##type, .transpose = transpose_##type
 #define FC_AVERAGE_TABLE(type) .add = FC_FOLD_TABLE(add, type), .divide = divide_##type
 
 const fc_kernels FC_PASTE(fc_kernels, FC_ISA) = {
     .name = FC_ISA_NAME,
     .usable = FC_ISA_USABLE,
+    .widen_places = widen_places,
     .gemm =
         {
             [FC_F32] = FC_GEMM_TABLE(f32, f32),

@@ -32,7 +32,8 @@ fc_status fc_corr2d(const fc_corr2d_params *params, const void *x, const void *w
 fc_status fc_corr2d_prepared(const fc_corr2d_params *params, const void *x, const void *prepared, const void *bias,
                              void *y, const char *algorithm, fc_error *error)
 {
-    return correlate(params, &(fc_operands){.x = x, .w = prepared, .prepared = prepared, .bias = bias, .y = y}, algorithm, error);
+    return correlate(params, &(fc_operands){.x = x, .w = prepared, .prepared = prepared, .bias = bias, .y = y},
+                     algorithm, error);
 }
 
 fc_status fc_corr2d_choose(const fc_corr2d_params *params, const char *algorithm, const char **name,

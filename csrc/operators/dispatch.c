@@ -51,10 +51,7 @@ static size_t bytes_of(size_t (*measure)(const fc_problem *), const fc_problem *
     return measure ? measure(problem) : 0;
 }
 
-static bool is_correlation(const fc_problem *p)
-{
-    return p->operation <= FC_CORR2D_WEIGHT_GRAD;
-}
+static bool is_correlation(const fc_problem *p) { return p->operation <= FC_CORR2D_WEIGHT_GRAD; }
 
 /* Multiplications and additions of the definition; comparisons count as one. */
 static double flops(const fc_problem *p)

@@ -30,8 +30,7 @@ fc_axis_verdict fc_axis_resolve(fc_axis *axis, int64_t *out)
     if (axis->padding == FC_PAD_SAME || axis->padding == FC_PAD_SAME_LOWER) {
         if (!spans || !resolve_same(axis, span)) return FC_AXIS_TOO_LARGE;
     }
-    if (__builtin_add_overflow(axis->in, axis->before, &padded) ||
-        __builtin_add_overflow(padded, axis->after, &padded))
+    if (__builtin_add_overflow(axis->in, axis->before, &padded) || __builtin_add_overflow(padded, axis->after, &padded))
         return FC_AXIS_TOO_LARGE;
     if (!spans) return FC_AXIS_WINDOW_TOO_LARGE;
     room = padded - span; /* both positive: no overflow */

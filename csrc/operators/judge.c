@@ -27,8 +27,9 @@ static fc_status must_fit(const char *name, int64_t a, int64_t b, int64_t c, int
     const int64_t sizes[5] = {a, b, c, d, sizeof(int64_t)};
     int64_t product;
     if (fc_product(sizes, 5, &product)) return FC_OK;
-    return fc_fail(error, FC_BAD_VALUE, "%s of %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64
-                   " elements is too large for this machine", name, a, b, c, d);
+    return fc_fail(error, FC_BAD_VALUE,
+                   "%s of %" PRId64 " x %" PRId64 " x %" PRId64 " x %" PRId64 " elements is too large for this machine",
+                   name, a, b, c, d);
 }
 
 /* The common part of all windows: fills in everything that has two entries. */
@@ -54,13 +55,16 @@ static fc_status judge_windows(fc_problem *p, const char *window_name, fc_axis a
         switch (fc_axis_resolve(&axes[i], &out)) {
         case FC_AXIS_OK: break;
         case FC_AXIS_TOO_LARGE:
-            return fc_fail(error, FC_BAD_VALUE, "padding, dilation and %s make sizes beyond 64 bits: padding "
-                           PAIR ", dilation " PAIR ", %s " PAIR, window_name, before[i], after[i], dilation[0],
-                           dilation[1], window_name, window[0], window[1]);
+            return fc_fail(
+                error, FC_BAD_VALUE,
+                "padding, dilation and %s make sizes beyond 64 bits: padding " PAIR ", dilation " PAIR ", %s " PAIR,
+                window_name, before[i], after[i], dilation[0], dilation[1], window_name, window[0], window[1]);
         case FC_AXIS_WINDOW_TOO_LARGE:
-            return fc_fail(error, FC_BAD_VALUE, "%s " PAIR " with dilation " PAIR " is larger than the padded input: "
-                           "the %s of x is %" PRId64 ", padding adds " PAIR, window_name, window[0], window[1],
-                           dilation[0], dilation[1], i ? "width" : "height", in[i], axes[i].before, axes[i].after);
+            return fc_fail(error, FC_BAD_VALUE,
+                           "%s " PAIR " with dilation " PAIR " is larger than the padded input: "
+                           "the %s of x is %" PRId64 ", padding adds " PAIR,
+                           window_name, window[0], window[1], dilation[0], dilation[1], i ? "width" : "height", in[i],
+                           axes[i].before, axes[i].after);
         }
         p->in[i] = axes[i].in;
         p->out[i] = out;
@@ -100,26 +104,32 @@ fc_status fc_judge_corr2d(fc_operation operation, const fc_corr2d_params *q, fc_
     if ((status = count_at_least("groups", q->groups, 1, error))) return status;
     if ((status = count_at_least("the number of output channels of w", q->out_channels, 0, error))) return status;
     if (q->channels % q->groups)
-        return fc_fail(error, FC_BAD_VALUE, "groups must divide the channels of x: %" PRId64 " channels, %" PRId64
-                       " groups", q->channels, q->groups);
+        return fc_fail(error, FC_BAD_VALUE,
+                       "groups must divide the channels of x: %" PRId64 " channels, %" PRId64 " groups", q->channels,
+                       q->groups);
     if (q->out_channels % q->groups)
-        return fc_fail(error, FC_BAD_VALUE, "groups must divide the output channels of w: %" PRId64 " channels, %"
-                       PRId64 " groups", q->out_channels, q->groups);
+        return fc_fail(error, FC_BAD_VALUE,
+                       "groups must divide the output channels of w: %" PRId64 " channels, %" PRId64 " groups",
+                       q->out_channels, q->groups);
     if (q->weight_channels != q->channels / q->groups)
-        return fc_fail(error, FC_BAD_VALUE, "w has %" PRId64 " input channels but x has %" PRId64 " channels in %"
-                       PRId64 " group(s): w must have %" PRId64, q->weight_channels, q->channels, q->groups,
-                       q->channels / q->groups);
+        return fc_fail(error, FC_BAD_VALUE,
+                       "w has %" PRId64 " input channels but x has %" PRId64 " channels in %" PRId64
+                       " group(s): w must have %" PRId64,
+                       q->weight_channels, q->channels, q->groups, q->channels / q->groups);
     for (int i = 0; i < 2; i++)
-        axes[i] = (fc_axis){.in = q->size[i], .window = q->kernel[i], .stride = q->stride[i],
-                            .dilation = q->dilation[i], .before = q->pad_before[i], .after = q->pad_after[i],
+        axes[i] = (fc_axis){.in = q->size[i],
+                            .window = q->kernel[i],
+                            .stride = q->stride[i],
+                            .dilation = q->dilation[i],
+                            .before = q->pad_before[i],
+                            .after = q->pad_after[i],
                             .padding = q->padding};
     if ((status = judge_windows(p, "the kernel size of w", axes, error))) return status;
     p->out_channels = q->out_channels;
     p->groups = q->groups;
     p->weight_layout = q->weight_layout;
     if ((status = must_fit("x", p->batch, p->channels, p->in[0], p->in[1], error))) return status;
-    if ((status = must_fit("w", p->out_channels, q->weight_channels, p->window[0], p->window[1], error)))
-        return status;
+    if ((status = must_fit("w", p->out_channels, q->weight_channels, p->window[0], p->window[1], error))) return status;
     return must_fit("the output", p->batch, p->out_channels, p->out[0], p->out[1], error);
 }
 
@@ -134,9 +144,14 @@ fc_status fc_judge_pool2d(fc_operation operation, const fc_pool2d_params *q, fc_
     if (average && q->has_divisor && q->divisor == 0)
         return fc_fail(error, FC_BAD_VALUE, "divisor_override must not be 0");
     for (int i = 0; i < 2; i++)
-        axes[i] = (fc_axis){.in = q->size[i], .window = q->window[i], .stride = q->stride[i],
-                            .dilation = q->dilation[i], .before = q->pad_before[i], .after = q->pad_after[i],
-                            .padding = q->padding, .ceil_mode = q->ceil_mode};
+        axes[i] = (fc_axis){.in = q->size[i],
+                            .window = q->window[i],
+                            .stride = q->stride[i],
+                            .dilation = q->dilation[i],
+                            .before = q->pad_before[i],
+                            .after = q->pad_after[i],
+                            .padding = q->padding,
+                            .ceil_mode = q->ceil_mode};
     if ((status = judge_windows(p, "pool_size", axes, error))) return status;
     p->out_channels = p->channels;
     p->count_include_pad = q->count_include_pad;

@@ -13,8 +13,8 @@ fc_status fc_pool2d_shape(const fc_pool2d_params *params, int64_t out[2], fc_err
     return fc_succeed(error);
 }
 
-fc_status fc_max_pool2d(const fc_pool2d_params *params, const void *x, void *y, int64_t *indices,
-                        const char *algorithm, fc_error *error)
+fc_status fc_max_pool2d(const fc_pool2d_params *params, const void *x, void *y, int64_t *indices, const char *algorithm,
+                        fc_error *error)
 {
     const fc_operands operands = {.x = x, .y = y, .argmax = indices};
     fc_problem problem;
@@ -24,8 +24,7 @@ fc_status fc_max_pool2d(const fc_pool2d_params *params, const void *x, void *y, 
     return fc_dispatch(&problem, &operands, algorithm, error);
 }
 
-fc_status fc_avg_pool2d(const fc_pool2d_params *params, const void *x, void *y, const char *algorithm,
-                        fc_error *error)
+fc_status fc_avg_pool2d(const fc_pool2d_params *params, const void *x, void *y, const char *algorithm, fc_error *error)
 {
     const fc_operands operands = {.x = x, .y = y};
     fc_problem problem;

@@ -41,9 +41,10 @@ static fc_status judge_indices(const fc_problem *p, const int64_t *indices, fc_e
     fc_parallel_for(tasks, tasks < 4 ? 1 : p->threads, false, check_task, &check);
     if (!atomic_load(&check.wrong)) return FC_OK;
     while (i < check.count - 1 && all_inside(indices + i, 1, check.plane)) i++;
-    return fc_fail(error, FC_BAD_VALUE, "indices must be from -1 (none) to %" PRId64 ", the last place of a plane of "
-                   "%" PRId64 " x %" PRId64 ", got %" PRId64, check.plane - 1, (int64_t)p->in[0], (int64_t)p->in[1],
-                   indices[i]);
+    return fc_fail(error, FC_BAD_VALUE,
+                   "indices must be from -1 (none) to %" PRId64 ", the last place of a plane of "
+                   "%" PRId64 " x %" PRId64 ", got %" PRId64,
+                   check.plane - 1, (int64_t)p->in[0], (int64_t)p->in[1], indices[i]);
 }
 
 fc_status fc_max_pool2d_grad(const fc_max_pool2d_grad_params *params, const void *grad_y, const int64_t *indices,

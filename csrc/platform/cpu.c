@@ -8,10 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-bool fc_cpu_any(void)
-{
-    return true;
-}
+bool fc_cpu_any(void) { return true; }
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
@@ -50,10 +47,7 @@ bool fc_cpu_has_avx512(void)
     return feature_leaf(&b) && (b & needed) == needed;
 }
 
-bool fc_cpu_has_neon(void)
-{
-    return false;
-}
+bool fc_cpu_has_neon(void) { return false; }
 
 fc_float_mode fc_float_mode_enter(bool flush_subnormals)
 {
@@ -63,29 +57,17 @@ fc_float_mode fc_float_mode_enter(bool flush_subnormals)
     return mode;
 }
 
-void fc_float_mode_restore(fc_float_mode mode)
-{
-    _mm_setcsr((unsigned)mode);
-}
+void fc_float_mode_restore(fc_float_mode mode) { _mm_setcsr((unsigned)mode); }
 
 #else
 
-bool fc_cpu_has_avx2_fma(void)
-{
-    return false;
-}
+bool fc_cpu_has_avx2_fma(void) { return false; }
 
-bool fc_cpu_has_avx512(void)
-{
-    return false;
-}
+bool fc_cpu_has_avx512(void) { return false; }
 
 #if defined(__aarch64__)
 
-bool fc_cpu_has_neon(void)
-{
-    return true;
-}
+bool fc_cpu_has_neon(void) { return true; }
 
 fc_float_mode fc_float_mode_enter(bool flush_subnormals)
 {
@@ -96,17 +78,11 @@ fc_float_mode fc_float_mode_enter(bool flush_subnormals)
     return mode;
 }
 
-void fc_float_mode_restore(fc_float_mode mode)
-{
-    __asm__ volatile("msr fpcr, %0" : : "r"(mode));
-}
+void fc_float_mode_restore(fc_float_mode mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
 
 #else
 
-bool fc_cpu_has_neon(void)
-{
-    return false;
-}
+bool fc_cpu_has_neon(void) { return false; }
 
 fc_float_mode fc_float_mode_enter(bool flush_subnormals)
 {
@@ -114,10 +90,7 @@ fc_float_mode fc_float_mode_enter(bool flush_subnormals)
     return 0;
 }
 
-void fc_float_mode_restore(fc_float_mode mode)
-{
-    (void)mode;
-}
+void fc_float_mode_restore(fc_float_mode mode) { (void)mode; }
 
 #endif
 #endif
@@ -155,15 +128,9 @@ static int allowed_cpus(void)
 
 #else
 
-static int control_group_limit(void)
-{
-    return 0;
-}
+static int control_group_limit(void) { return 0; }
 
-static int allowed_cpus(void)
-{
-    return (int)sysconf(_SC_NPROCESSORS_ONLN);
-}
+static int allowed_cpus(void) { return (int)sysconf(_SC_NPROCESSORS_ONLN); }
 
 #endif
 

@@ -9,7 +9,4 @@ void *fc_allocate(size_t bytes)
     return lines > PTRDIFF_MAX ? NULL : aligned_alloc(FC_CACHE_LINE, lines);
 }
 
-void fc_release(void *block)
-{
-    free(block);
-}
+void fc_release(void *block) { free(block); }

@@ -144,10 +144,7 @@ static void reset_in_child(void)
     atomic_flag_clear(&pool.busy);
 }
 
-static void install_fork_handler(void)
-{
-    pthread_atfork(NULL, NULL, reset_in_child);
-}
+static void install_fork_handler(void) { pthread_atfork(NULL, NULL, reset_in_child); }
 
 /* A worker that cannot be started is done without. */
 static void start_workers(int wanted)

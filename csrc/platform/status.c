@@ -8,8 +8,7 @@ const char *fc_status_text(fc_status status)
 {
     switch (status) {
 #define FC_STATUS_TEXT(name, text) \
-    case name:                     \
-        return text;
+    case name: return text;
         FC_STATUS_LIST(FC_STATUS_TEXT)
 #undef FC_STATUS_TEXT
     }

@@ -9,7 +9,8 @@
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-fc_status fc_fail(fc_error *error, fc_status status, const char *format, ...);
+fc_status
+fc_fail(fc_error *error, fc_status status, const char *format, ...);
 
 fc_status fc_succeed(fc_error *error);
 
