@@ -53,13 +53,12 @@ static size_t bytes_of(size_t (*measure)(const fc_problem *), const fc_problem *
 
 static bool is_correlation(const fc_problem *p) { return p->operation <= FC_CORR2D_WEIGHT_GRAD; }
 
-/* Multiplications and additions of the definition; comparisons count as one. */
+/* Multiplications and additions of the definition; for pooling one operation a tap. */
 static double flops(const fc_problem *p)
 {
     double outputs = (double)p->batch * (double)p->out_channels * (double)p->out[0] * (double)p->out[1];
-    double taps = (double)fc_min(p->window[0], p->in[0]) * (double)fc_min(p->window[1], p->in[1]);
-    if (!is_correlation(p)) return outputs * taps;
-    return 2 * outputs * taps * (double)(p->channels / p->groups);
+    double taps = (double)p->window[0] * (double)p->window[1];
+    return is_correlation(p) ? 2 * outputs * taps * (double)(p->channels / p->groups) : outputs * taps;
 }
 
 static int useful_threads(const fc_problem *p)

@@ -28,9 +28,18 @@ def integer(name: str, value: Any) -> int:
     return number
 
 
+def _is_integer(value: Any) -> bool:
+    """Whether `value` can stand for an int; an array of several numbers has the method too, but refuses."""
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
+
+
 def pair(name: str, value: Any) -> Pair:
     """Return an int as (value, value) and a pair as it is."""
-    if hasattr(value, "__index__"):
+    if _is_integer(value):
         number = integer(name, value)
         return number, number
     items = _items(name, value, "an integer or a pair (height, width)")
@@ -74,12 +83,12 @@ def _padding(value: Any) -> tuple[str, Pair, Pair]:
         if value not in ("valid", "same", "same_lower"):
             raise ValueError(f"padding must be 'valid', 'same' or 'same_lower' if it is a string, got {value!r}")
         return value, (0, 0), (0, 0)
-    if hasattr(value, "__index__"):
+    if _is_integer(value):
         number = integer("padding", value)
         return "explicit", (number, number), (number, number)
     wanted = "an integer, a pair (height, width), two pairs ((top, bottom), (left, right)) or a string"
     vertical, horizontal = _items("padding", value, wanted)
-    if hasattr(vertical, "__index__") or hasattr(horizontal, "__index__"):
+    if _is_integer(vertical) or _is_integer(horizontal):
         number_pair = integer("padding", vertical), integer("padding", horizontal)
         return "explicit", number_pair, number_pair
     top, bottom = pair("padding", _items("padding", vertical, wanted))

@@ -16,7 +16,7 @@ _OVERLAP_WORK = 100_000
 
 
 def _is_half(dtype: DType) -> bool:
-    return dtype == np.float16 or dtype.name == "bfloat16"
+    return (dtype.kind == "f" and dtype.itemsize == 2) or dtype.name == "bfloat16"
 
 
 def is_float(dtype: DType) -> bool:
@@ -31,7 +31,10 @@ def is_integer(dtype: DType) -> bool:
 
 def as_array(name: str, value: Any) -> Array:
     """`value` as an array of a numeric dtype; TypeError names the argument otherwise."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # a ragged list, say
+        raise ValueError(f"{name} is not an array: {error}") from None
     if not is_float(array.dtype) and not is_integer(array.dtype):
         raise TypeError(
             f"{name} has dtype {array.dtype}, which is not supported: use float16, bfloat16, float32, float64, "
@@ -47,18 +50,30 @@ def contiguous(array: Array, dtype: DType) -> Array:
     return np.require(array, dtype, ["C", "A"])
 
 
+def refuse_uint64(name: str, array: Array) -> None:
+    """TypeError for the one integer whose sums fit nowhere."""
+    if array.dtype.kind == "u" and array.dtype.itemsize == 8:
+        raise TypeError(f"{name} has dtype uint64, which is not supported: int64 is the widest integer")
+
+
+def _listed(dtypes: list[DType]) -> str:
+    return " and ".join(str(dtype) for dtype in dtypes)
+
+
 def correlation_dtypes(**arrays: Array) -> tuple[DType, DType]:
     """(dtype to compute in, dtype of the result) for the arrays that meet in a correlation."""
     for name, array in arrays.items():
-        if array.dtype.kind == "u" and array.dtype.itemsize == 8:
-            raise TypeError(f"{name} has dtype uint64, which is not supported: int64 is the widest integer")
+        refuse_uint64(name, array)
     dtypes = [array.dtype for array in arrays.values()]
     if all(is_integer(dtype) for dtype in dtypes):
         wide = _INT32 if all(dtype.itemsize == 1 for dtype in dtypes) else _INT64
         return wide, wide
-    result = np.result_type(*dtypes).newbyteorder("=")
+    try:
+        result = np.result_type(*dtypes).newbyteorder("=")
+    except TypeError:
+        raise TypeError(f"{' and '.join(arrays)} have dtypes that have no common one: {_listed(dtypes)}") from None
     if not is_float(result):
-        raise TypeError(f"{' and '.join(arrays)} have dtypes that meet in {result}, which is not supported")
+        raise TypeError(f"{' and '.join(arrays)} have dtypes that meet in {result}: {_listed(dtypes)}")
     return compute_dtype(result), result
 
 
@@ -128,9 +143,22 @@ def _judge_out(name: str, out: Any, shape: tuple[int, ...], dtype: DType, inputs
         raise ValueError(f"{name} has dtype {out.dtype.str} but must have {dtype.str}")
     if not out.flags.writeable:
         raise ValueError(f"{name} is read-only")
+    if _overlaps_itself(out):
+        raise ValueError(f"{name} has elements that share memory: strides {out.strides} for shape {shape}")
     for array in inputs:
         if array is not None and _overlap(out, array):
             raise ValueError(f"{name} must not share memory with an input")
+
+
+def _overlaps_itself(array: Array) -> bool:
+    """Whether an axis steps less than the axes within it span; no slice or transpose of an array does."""
+    span = array.itemsize
+    for stride, size in sorted((abs(stride), size) for stride, size in zip(array.strides, array.shape, strict=True)):
+        if size > 1:
+            if stride < span:
+                return array.size > 0
+            span += stride * (size - 1)
+    return False
 
 
 def _overlap(a: Array, b: Array) -> bool:

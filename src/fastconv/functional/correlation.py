@@ -4,7 +4,15 @@
 from typing import Any, Literal, NamedTuple, overload
 
 from fastconv import _core
-from fastconv.functional.arrays import Array, DType, Result, as_array, contiguous, correlation_dtypes
+from fastconv.functional.arrays import (
+    Array,
+    DType,
+    Result,
+    as_array,
+    contiguous,
+    correlation_dtypes,
+    refuse_uint64,
+)
 from fastconv.geometry import IntOrPair, Layout, Padding, Pair, Windows, integer, layout_name
 
 
@@ -77,6 +85,7 @@ def as_bias(bias: Any, out_channels: int, dtype: DType) -> Array | None:
     if bias is None:
         return None
     array = as_array("bias", bias)
+    refuse_uint64("bias", array)
     if array.ndim == 0 and out_channels == 1:
         array = array.reshape(1)
     if array.shape != (out_channels,):

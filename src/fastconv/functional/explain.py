@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import _core
+from fastconv.functional.arrays import as_array, average_dtypes, compute_dtype, correlation_dtypes
 from fastconv.functional.correlation import Ranks, problem, shape_of
 from fastconv.functional.pooling import Images, pool_problem
 from fastconv.geometry import Windows, integer, layout_name
@@ -104,7 +105,7 @@ def explain(
     w_shape : tuple of int
         The shape of the weights; for pooling the `pool_size`.
     dtype : dtype
-        What is computed in: float32, float64, int32 or int64 (max pooling: any integer).
+        Of the arrays.
     stride, padding, dilation, groups, ceil_mode, count_include_pad, divisor_override, return_indices, layout
         As in the operation itself, with its defaults.
 
@@ -127,15 +128,16 @@ def explain(
     'implicit_gemm_nchw'
     """
     _known(operation)
-    shape, computed = shape_of("x_shape", x_shape), np.dtype(dtype)
-    if computed.name not in _core.DTYPES:
-        raise TypeError(f"dtype must be one that kernels compute in ({', '.join(_core.DTYPES)}), got {computed}")
+    shape, example = shape_of("x_shape", x_shape), as_array("dtype", np.empty(0, dtype))
     if operation.startswith("corr2d"):
         ranks = Ranks.of(shape, shape_of("w_shape", w_shape), layout_name(layout))
         windows = Windows.of(1 if stride is None else stride, padding, dilation)
+        computed = correlation_dtypes(dtype=example)[0]
         found = problem(computed, ranks, windows, integer("groups", groups)).explain(operation)
     else:
         images = Images.of("x_shape", shape, layout_name(layout))
+        average = operation.startswith("avg")
+        computed = average_dtypes(example.dtype)[0] if average else compute_dtype(example.dtype)
         found = pool_problem(
             computed, images, w_shape, stride, padding, dilation, ceil_mode, count_include_pad, divisor_override
         ).explain(operation, bool(return_indices))
