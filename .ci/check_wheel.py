@@ -14,7 +14,9 @@ WANTED = (
     r"fastconv/demo/__init__\.py",
     r"fastconv-.*\.dist-info/licenses/LICENSE",
 )
-ALLOWED = r"fastconv(-[^/]*\.dist-info)?/.*(\.py|\.pyi|\.so|\.pyd|py\.typed|METADATA|WHEEL|RECORD|LICENSE|entry_points\.txt)"
+ALLOWED = (
+    r"fastconv(-[^/]*\.dist-info)?/.*(\.py|\.pyi|\.so|\.pyd|py\.typed|METADATA|WHEEL|RECORD|LICENSE|entry_points\.txt)"
+)
 MOST_BYTES = 2_000_000
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Draws a result of bench_operators.py: how many times as fast as each peer fastconv is, layer by layer.
 
-    python benchmarks/chart.py benchmarks/results/resnet50.json benchmarks/results/resnet50.png
+python benchmarks/chart.py benchmarks/results/resnet50.json benchmarks/results/resnet50.png
 """
 
 import json
@@ -30,7 +30,9 @@ def draw(result: Path, picture: Path) -> None:
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set_xticks(places, [row["layer"] for row in rows], rotation=55, ha="right", fontsize=8)
     axes.set_ylabel("times as fast as")
-    axes.set_title(f"corr2d, NCHW float32, batch 1: {about['cpu']}, {about['isa']}, {about['threads']} threads", fontsize=10)
+    axes.set_title(
+        f"corr2d, NCHW float32, batch 1: {about['cpu']}, {about['isa']}, {about['threads']} threads", fontsize=10
+    )
     axes.legend(frameon=False, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(picture, dpi=110)

@@ -152,3 +152,33 @@ def test_subnormal_numbers_do_not_slow_a_call_down(isa: str, op: str, layout: st
         ordinary = best_time(lambda: call(op, geometry, layout, plain, name))  # noqa: B023
         denormal = best_time(lambda: call(op, geometry, layout, slow, name))  # noqa: B023
         assert denormal < 4 * ordinary + 1e-4, f"{isa} {op} {name}: {denormal:.2g} s instead of {ordinary:.2g} s"
+
+
+def rounded_up() -> Iterator[None]:
+    """Round towards plus infinity in this thread."""
+    upward = {"x86_64": 0x800, "aarch64": 0x400000, "arm64": 0x400000}[platform.machine()]
+    before = LIBM.fegetround()
+    assert LIBM.fesetround(upward) == 0
+    try:
+        yield
+    finally:
+        LIBM.fesetround(before)
+
+
+@pytest.mark.parametrize("mode", [flushing, contextmanager(rounded_up)], ids=["flushing", "rounding up"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_callers_mode_reaches_no_kernel(mode: Callable, threads: int, isa: str):
+    """Not this thread's kernels, and not those of pool threads that were started under it."""
+    rng = np.random.default_rng(0)
+    least = rng.integers(1, 1 << 20, (8, 160, 160)).astype(np.uint32).view(np.float32)
+    x, w = rng.standard_normal((8, 64, 64), np.float32), rng.standard_normal((8, 8, 3, 3), np.float32)
+    fastconv.set_num_threads(1)
+    largest, correlated = fastconv.max_pool2d(least, 2), fastconv.corr2d(x, w)
+    fastconv.set_num_threads(threads)
+    try:
+        with mode():
+            bits = fastconv.max_pool2d(least, 2).view(np.uint32), fastconv.corr2d(x, w).view(np.uint32)
+    finally:
+        fastconv.set_num_threads(2)
+    np.testing.assert_array_equal(bits[0], largest.view(np.uint32))
+    np.testing.assert_array_equal(bits[1], correlated.view(np.uint32))

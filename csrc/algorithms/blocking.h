@@ -31,7 +31,7 @@ typedef struct fc_chunk {
 static inline fc_chunks fc_chunks_of(ptrdiff_t outer, ptrdiff_t inner)
 {
     fc_chunks all = {outer, inner, 1, 0};
-    if (outer == 0 || inner == 0) return all;
+    if (outer == 0 || inner == 0) return (fc_chunks){0, 0, 1, 0};
     if (inner > FC_DEPTH) {
         all.pieces = fc_ceil_div(inner, FC_DEPTH);
         all.count = outer * all.pieces;

@@ -9,7 +9,7 @@ static const char *decline(const fc_problem *p) { return p->layout == FC_NHWC ? 
 
 static const char *decline_input_grad(const fc_problem *p)
 {
-    if (fc_phases(p, 0) > FC_MAX_PHASES || fc_phases(p, 1) > FC_MAX_PHASES) return "stride is larger than 16";
+    if (fc_phases(p, 0) > FC_MAX_PHASES || fc_phases(p, 1) > FC_MAX_PHASES) return "stride is larger than 256";
     return decline(p);
 }
 

@@ -15,8 +15,6 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define MAX_TILE_ROWS 8
-#define MAX_PANEL_LANES (FC_MAX_TILE_VECTORS * FC_MAX_LANES)
 #define MAX_PARTIALS 16
 #define WANTED_TASKS 32
 #define SMALL_SUMS (1024 * 1024) /* bytes of padded sums that are always acceptable */
@@ -41,8 +39,8 @@ typedef struct call {
 } call;
 
 typedef struct slot {
-    const void *a[FC_DEPTH * MAX_TILE_ROWS], *b[FC_DEPTH];
-    _Alignas(64) char panel[FC_DEPTH * MAX_PANEL_LANES * 4]; /* half as many lanes where an element has 8 bytes */
+    const void *a[FC_DEPTH * FC_MAX_TILE_ROWS], *b[FC_DEPTH];
+    _Alignas(64) char panel[FC_DEPTH * FC_MAX_PANEL_LANES * 4]; /* half as many lanes where an element has 8 bytes */
 } slot;
 
 static sum_plan plan_of(const fc_problem *p)
@@ -156,7 +154,9 @@ static void add_tap(slot *s, const call *c, const image_strip *strip, const pane
     const fc_range columns = {fc_max(tap_columns.first, strip->columns.first),
                               fc_min(tap_columns.end, strip->columns.end)};
     const ptrdiff_t lanes = c->kernels->lanes, tile_rows = c->kernels->rows, width = vectors * lanes;
-    const ptrdiff_t x_step = p->stride[1] * c->x.w, x_row = p->stride[0] * c->x.h;
+    /* A stride that is never taken may not fit. */
+    const ptrdiff_t x_step = p->out[1] > 1 ? p->stride[1] * c->x.w : 0;
+    const ptrdiff_t x_row = p->out[0] > 1 ? p->stride[0] * c->x.h : 0;
     ptrdiff_t segments = rows.end - rows.first, depth = columns.end - columns.first;
     if (segments <= 0 || depth <= 0) return;
     x += ((fc_window_start(p, 0, rows.first) + u * p->dilation[0]) * c->x.h +
@@ -172,7 +172,7 @@ static void add_tap(slot *s, const call *c, const image_strip *strip, const pane
         segments = 1;
     }
     for (ptrdiff_t channel = 0; channel < c->plan.ic; channel += tile_rows) {
-        void *out[MAX_TILE_ROWS];
+        void *out[FC_MAX_TILE_ROWS];
         for (ptrdiff_t r = 0; r < tile_rows; r++) {
             const char *from = x + fc_min(channel + r, c->plan.ic - 1) * c->x.c * c->element;
             for (ptrdiff_t i = 0; i < segments; i++) s->a[i * tile_rows + r] = from + i * x_row * c->element;

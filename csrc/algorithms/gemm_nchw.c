@@ -19,7 +19,7 @@
 
 #define PANEL_BYTES (192 * 1024) /* packed panels of one task: a part of the second-level cache */
 #define MAX_PANELS 16
-#define MAX_TILE_ROWS 8
+#define MAX_MOVES 48 /* of one pass over the planes; they stay in the first-level cache */
 
 typedef struct call {
     const fc_problem *p;
@@ -36,11 +36,13 @@ typedef struct call {
 typedef struct slot {
     fc_grid_panel panels[MAX_PANELS];
     ptrdiff_t tap_y[FC_DEPTH], tap_x[FC_DEPTH], tap_offset[FC_DEPTH];
-    _Alignas(64) char scratch[MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8]; /* a tile that does not go home in one piece */
-    _Alignas(64) char nowhere[FC_MAX_PANEL_LANES * 8];                 /* missing rows are written here */
+    _Alignas(
+        64) char scratch[FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8]; /* a tile that does not go home in one piece */
+    _Alignas(64) char nowhere[FC_MAX_PANEL_LANES * 8];               /* missing rows are written here */
     _Alignas(64) char zeros[FC_MAX_LANES * 8];
     _Alignas(64) char masks[FC_DEPTH * FC_MAX_PANEL_LANES * 4]; /* half as many lanes where an element has 8 bytes */
     unsigned char whole[FC_DEPTH * FC_MAX_TILE_VECTORS];
+    fc_move moves[MAX_MOVES];
 } slot;
 
 static size_t packed_bytes(const fc_gemm_kernels *k, size_t element)
@@ -78,37 +80,50 @@ static void find_taps(slot *s, const call *c, const fc_chunk *chunk)
     }
 }
 
-/* `next`: the panel that will be packed after this one, or NULL. */
-static void pack_panel(slot *s, const call *c, fc_grid_panel *panel, const fc_grid_panel *next, const fc_chunk *chunk,
-                       const char *source)
+/* Packs all panels of a block for one chunk. Planes are the outer loop of the copying, panels the inner one: what is read
+ * from a plane at once is long enough for the hardware to fetch ahead. */
+static void pack_panels(slot *s, const call *c, ptrdiff_t panels, const fc_chunk *chunk, const char *source)
 {
-    const ptrdiff_t height = c->job->axis[0].source, width = c->job->axis[1].source;
+    const ptrdiff_t height = c->job->axis[0].source, width = c->job->axis[1].source, lanes = c->kernels->lanes;
     const bool narrow = c->element == 4;
-    const ptrdiff_t last_tap = chunk->inners ? s->tap_offset[chunk->inners - 1] : 0;
-    if (!panel->inner)
-        c->kernels->window_masks(&(fc_window_masks){.taps = chunk->inners,
-                                                    .tap_y = s->tap_y,
-                                                    .tap_x = s->tap_x,
-                                                    .vectors = panel->vectors,
-                                                    .y = narrow ? (void *)panel->at.f32[0] : (void *)panel->at.f64[0],
-                                                    .x = narrow ? (void *)panel->at.f32[1] : (void *)panel->at.f64[1],
-                                                    .height = height,
-                                                    .width = width,
-                                                    .masks = s->masks,
-                                                    .whole = s->whole});
-    c->kernels->pack(
-        &(fc_pack){.source = source,
-                   .planes = chunk->outers,
-                   .plane_step = height * width,
-                   .taps = chunk->inners,
-                   .tap_offset = s->tap_offset,
-                   .vectors = (int)panel->vectors,
-                   .lanes = panel->lanes,
-                   .masks = panel->inner ? NULL : s->masks,
-                   .whole = s->whole,
-                   .ahead = next ? next->first + last_tap : 0,
-                   .ahead_bytes = next ? next->points * c->job->axis[1].source_step * (ptrdiff_t)c->element : 0,
-                   .panel = panel->packed});
+    fc_pack pack = {.source = source, .planes = chunk->outers, .plane_step = height * width, .moves = s->moves};
+    for (ptrdiff_t i = 0; i < panels; i++) {
+        const fc_grid_panel *panel = &s->panels[i];
+        const ptrdiff_t vectors = panel->vectors, step = chunk->inners * vectors * lanes;
+        if (!panel->inner)
+            c->kernels->window_masks(
+                &(fc_window_masks){.taps = chunk->inners,
+                                   .tap_y = s->tap_y,
+                                   .tap_x = s->tap_x,
+                                   .vectors = vectors,
+                                   .y = narrow ? (const void *)panel->at.f32[0] : (const void *)panel->at.f64[0],
+                                   .x = narrow ? (const void *)panel->at.f32[1] : (const void *)panel->at.f64[1],
+                                   .height = height,
+                                   .width = width,
+                                   .masks = s->masks,
+                                   .whole = s->whole});
+        for (ptrdiff_t tap = 0; tap < chunk->inners;) {
+            const ptrdiff_t taps = fc_min(chunk->inners - tap, (MAX_MOVES - pack.count) / vectors);
+            const ptrdiff_t from = tap * vectors * lanes * (ptrdiff_t)c->element;
+            if (taps == 0) {
+                c->kernels->pack(&pack);
+                pack.count = 0;
+                continue;
+            }
+            c->kernels->find_moves(&(fc_find_moves){.taps = taps,
+                                                    .tap_offset = s->tap_offset + tap,
+                                                    .vectors = vectors,
+                                                    .lanes = panel->lanes,
+                                                    .masks = panel->inner ? NULL : s->masks + from,
+                                                    .whole = s->whole + tap * vectors,
+                                                    .panel = (char *)panel->packed + from,
+                                                    .panel_step = step,
+                                                    .moves = s->moves + pack.count});
+            pack.count += taps * vectors;
+            tap += taps;
+        }
+    }
+    c->kernels->pack(&pack);
 }
 
 /* What the tiles of one row block have in common, for one chunk and panel. */
@@ -124,8 +139,8 @@ typedef struct row_span {
 static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, const row_span *block)
 {
     const ptrdiff_t lanes = c->kernels->lanes, tile_rows = c->kernels->rows;
-    const void *a[MAX_TILE_ROWS], *init[MAX_TILE_ROWS], *const b[1] = {panel->packed};
-    void *out[MAX_TILE_ROWS];
+    const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS], *const b[1] = {panel->packed};
+    void *out[FC_MAX_TILE_ROWS];
     const bool from_bias = block->first_chunk;
     const char *weights = block->weights, *bias = block->bias;
     char *destination = block->destination + panel->where[0] * (ptrdiff_t)c->element;
@@ -162,8 +177,8 @@ static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, 
 static void run_scattered_tiles(slot *s, const call *c, const fc_grid_panel *panel, const row_span *block)
 {
     const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes, tile_rows = c->kernels->rows;
-    const void *a[MAX_TILE_ROWS], *zeros[MAX_TILE_ROWS], *bias[MAX_TILE_ROWS], *const b[1] = {panel->packed};
-    void *out[MAX_TILE_ROWS], *home[MAX_TILE_ROWS];
+    const void *a[FC_MAX_TILE_ROWS], *zeros[FC_MAX_TILE_ROWS], *bias[FC_MAX_TILE_ROWS], *const b[1] = {panel->packed};
+    void *out[FC_MAX_TILE_ROWS], *home[FC_MAX_TILE_ROWS];
     const fc_tile tile = {.segments = 1,
                           .depth = block->depth,
                           .a = a,
@@ -215,7 +230,7 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     const char *source = (const char *)job->source + image * job->channels * source_plane;
     char *destination = (char *)job->destination + image * job->rows * destination_plane;
 
-    assert(panels <= MAX_PANELS && tile_rows <= MAX_TILE_ROWS);
+    assert(panels <= MAX_PANELS && tile_rows <= FC_MAX_TILE_ROWS);
     memset(s->zeros, 0, sizeof s->zeros);
     for (ptrdiff_t i = 0; i < panels; i++) {
         s->panels[i].packed = (char *)(s + 1) + (size_t)i * packed_bytes(c->kernels, c->element);
@@ -236,9 +251,9 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
                                .depth = chunk.outers * chunk.inners,
                                .first_chunk = q == 0};
         find_taps(s, c, &chunk);
+        pack_panels(s, c, panels, &chunk, source + chunk.outer * source_plane);
         for (ptrdiff_t i = 0; i < panels; i++) {
-            fc_grid_panel *panel = &s->panels[i];
-            pack_panel(s, c, panel, i + 1 < panels ? panel + 1 : NULL, &chunk, source + chunk.outer * source_plane);
+            const fc_grid_panel *panel = &s->panels[i];
             if (panel->whole)
                 run_whole_tiles(s, c, panel, &rows);
             else
@@ -260,12 +275,13 @@ static void spread_bias(const fc_plane_correlation *job, char *vectors, ptrdiff_
             memcpy(vectors, (const char *)job->bias + (size_t)r * element, element);
 }
 
-/* Rows are split over tasks as well when the panels alone make few of them; each split packs the panels anew. */
+/* Rows are split over tasks as well when the panels alone make few of them, but only so far: each split packs the panels
+ * anew. */
 static ptrdiff_t choose_row_blocks(const fc_plane_correlation *job, ptrdiff_t tasks)
 {
-    if (tasks * fc_ceil_div(job->rows, 128) >= 32) return fc_ceil_div(job->rows, 128);
-    if (tasks * fc_ceil_div(job->rows, 64) >= 4) return fc_ceil_div(job->rows, 64);
-    return fc_ceil_div(job->rows, 32);
+    ptrdiff_t blocks = 1;
+    while (tasks * blocks < 8 && job->rows / (2 * blocks) >= 32) blocks *= 2;
+    return blocks;
 }
 
 void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc_workspace *workspace)

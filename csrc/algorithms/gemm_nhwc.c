@@ -13,8 +13,6 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define MAX_TILE_ROWS 8
-#define MAX_PANEL_LANES (FC_MAX_TILE_VECTORS * FC_MAX_LANES)
 #define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
 
 typedef struct call {
@@ -28,17 +26,17 @@ typedef struct call {
 
 /* One thread's memory. */
 typedef struct slot {
-    const void *a[FC_DEPTH * MAX_TILE_ROWS], *b[FC_DEPTH];
-    ptrdiff_t where[MAX_PANEL_LANES];
-    _Alignas(64) char scratch[MAX_TILE_ROWS * MAX_PANEL_LANES * 8]; /* a tile with columns that do not exist */
-    _Alignas(64) char nowhere[MAX_PANEL_LANES * 8];                 /* rows that do not exist are written here */
+    const void *a[FC_DEPTH * FC_MAX_TILE_ROWS], *b[FC_DEPTH];
+    ptrdiff_t where[FC_MAX_PANEL_LANES];
+    _Alignas(64) char scratch[FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8]; /* a tile with columns that do not exist */
+    _Alignas(64) char nowhere[FC_MAX_PANEL_LANES * 8];                    /* rows that do not exist are written here */
     _Alignas(64) char zeros[FC_DEPTH * 8];
 } slot;
 
 /* The grid points of one tile: where tap 0 without its offset reads, and where the sums go. */
 typedef struct tile_points {
-    ptrdiff_t used, y[MAX_TILE_ROWS], x[MAX_TILE_ROWS];
-    char *destination[MAX_TILE_ROWS];
+    ptrdiff_t used, y[FC_MAX_TILE_ROWS], x[FC_MAX_TILE_ROWS];
+    char *destination[FC_MAX_TILE_ROWS];
 } tile_points;
 
 static ptrdiff_t taps_of(const fc_pixel_correlation *job) { return job->axis[0].taps * job->axis[1].taps; }
@@ -137,8 +135,8 @@ static void run_tile(slot *s, const call *c, const fc_chunk *chunk, const tile_p
     const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes, at = panel->first * c->element;
     const bool whole = panel->columns == width;
     const char *start = bias ? bias + at : s->zeros;
-    const void *init[MAX_TILE_ROWS], *starts[MAX_TILE_ROWS];
-    void *out[MAX_TILE_ROWS], *home[MAX_TILE_ROWS];
+    const void *init[FC_MAX_TILE_ROWS], *starts[FC_MAX_TILE_ROWS];
+    void *out[FC_MAX_TILE_ROWS], *home[FC_MAX_TILE_ROWS];
     ptrdiff_t init_step = lanes;
     for (ptrdiff_t t = 0; t < chunk->outers; t++) s->b[t] = weights + t * chunk->inners * width * c->element;
     for (ptrdiff_t r = 0; r < c->kernels->rows; r++) {
@@ -188,9 +186,9 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     const char *weights = (const char *)job->weights + group * c->group_elements * c->element;
     const ptrdiff_t depth = taps_of(job) * job->channels;
 
-    assert(c->kernels->rows <= MAX_TILE_ROWS);
+    assert(c->kernels->rows <= FC_MAX_TILE_ROWS);
     memset(s->zeros, 0, sizeof s->zeros);
-    for (ptrdiff_t l = 0; l < MAX_PANEL_LANES; l++) s->where[l] = l;
+    for (ptrdiff_t l = 0; l < FC_MAX_PANEL_LANES; l++) s->where[l] = l;
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
         const ptrdiff_t start = chunk.outer * job->channels + chunk.inner;

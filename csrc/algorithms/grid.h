@@ -36,7 +36,7 @@ static inline fc_grid_axis fc_forward_axis(const fc_problem *p, int axis)
 }
 
 /* Phases that hold an input, and how many of them along an axis an algorithm accepts. */
-#define FC_MAX_PHASES 16
+#define FC_MAX_PHASES 256
 static inline ptrdiff_t fc_phases(const fc_problem *p, int axis) { return fc_min(p->stride[axis], p->in[axis]); }
 
 static inline fc_grid_axis fc_phase_axis(const fc_problem *p, int axis, ptrdiff_t phase)
@@ -47,7 +47,6 @@ static inline fc_grid_axis fc_phase_axis(const fc_problem *p, int axis, ptrdiff_
         .points = (p->in[axis] - 1 - phase) / s + 1,
         .source = p->out[axis],
         .source_step = 1,
-        .window_step = period,
         .destination = p->in[axis],
         .destination_first = phase,
         .destination_step = s,
@@ -58,6 +57,7 @@ static inline fc_grid_axis fc_phase_axis(const fc_problem *p, int axis, ptrdiff_
         a.taps = (k - 1 - u) / period + 1;
         a.tap_first = (from - u * d) / s;
         a.tap_step = a.taps > 1 ? -(period * d / s) : 0;
+        a.window_step = a.taps > 1 ? period : 0;
         break;
     }
     return a;

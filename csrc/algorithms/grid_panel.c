@@ -113,7 +113,6 @@ void fc_find_grid_panel(fc_grid_panel *panel, const fc_grid_axis axis[2], ptrdif
     grid_point at = first;
     panel->vectors = cut.vectors;
     panel->points = cut.columns;
-    panel->first = source_place(g, first);
     panel->inner = axis_inside(g->rows, first.row, last.row) &&
                    axis_inside(g->columns, one_row ? first.column : 0, one_row ? last.column : g->columns->points - 1);
     panel->whole = dense && cut.columns == cut.vectors * lanes;

@@ -6,8 +6,6 @@
 #include "algorithms/blocking.h"
 #include "algorithms/grid.h"
 
-#define FC_MAX_PANEL_LANES (FC_MAX_TILE_VECTORS * FC_MAX_LANES)
-
 /* Where the points of one panel lie; the same for every chunk of the depth. */
 typedef struct fc_grid_panel {
     fc_lanes lanes[FC_MAX_TILE_VECTORS];
@@ -16,7 +14,6 @@ typedef struct fc_grid_panel {
         int64_t f64[2][FC_MAX_PANEL_LANES];
     } at;                                /* source coordinates (y, x) of tap 0 without its offset */
     ptrdiff_t where[FC_MAX_PANEL_LANES]; /* place in the destination plane; of a whole panel the first alone */
-    ptrdiff_t first;                     /* place of the first point in the source plane, tap offset aside */
     ptrdiff_t points, vectors;           /* in use */
     bool inner;                          /* every tap of every point lies inside */
     bool whole;                          /* every lane is in use, and they are neighbours in the destination */

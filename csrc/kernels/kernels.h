@@ -13,7 +13,11 @@
 
 #include "fastconv.h"
 
+/* The largest of any instruction set. */
+#define FC_MAX_LANES 16
+#define FC_MAX_TILE_ROWS 8
 #define FC_MAX_TILE_VECTORS 3
+#define FC_MAX_PANEL_LANES (FC_MAX_TILE_VECTORS * FC_MAX_LANES)
 
 /* C[r][l] = init[r][l] + sum over segments s and steps k of a[s][r][k * a_step] * b[s][k * b_step + l].
  *
@@ -48,7 +52,6 @@ typedef struct fc_scatter {
  * EVEN fills in run_mask[0] and index as ANY does. Masks (all ones or zero a lane) and indices are integers as wide
  * as an element. */
 #define FC_MAX_RUNS 3
-#define FC_MAX_LANES 16
 typedef enum fc_lane_pattern { FC_LANES_RUNS, FC_LANES_EVEN, FC_LANES_ANY } fc_lane_pattern;
 
 typedef struct fc_lanes {
@@ -66,21 +69,41 @@ typedef struct fc_lanes {
     } index;
 } fc_lanes;
 
-/* panel[plane][tap][vector][lane] = source[plane * plane_step + tap_offset[tap] + place of the lane], or zero where the
- * lane is not in use or masked out. The masks are those of fc_window_masks; masks NULL: every lane in use lies inside
- * the source for every tap. In passing, the `ahead_bytes` from source + ahead of each plane are asked into the second-level
- * cache: what the next panel will want. */
-typedef struct fc_pack {
-    const void *source;
-    ptrdiff_t planes, plane_step;
+/* How one vector of one tap gets from a plane of the source into a panel, the same for every plane. */
+typedef struct fc_move {
+    enum { FC_MOVE_WHOLE, FC_MOVE_EVEN, FC_MOVE_ONE_RUN, FC_MOVE_RUNS, FC_MOVE_ANY } kind;
+    int runs;
+    ptrdiff_t at[FC_MAX_RUNS]; /* from the plane's start */
+    const void *index;
+    void *to; /* of the first plane; later ones follow to_step apart */
+    ptrdiff_t to_step;
+    union {
+        int32_t f32[FC_MAX_RUNS][FC_MAX_LANES];
+        int64_t f64[FC_MAX_RUNS][FC_MAX_LANES / 2];
+    } mask;
+} fc_move;
+
+/* Finds the moves, [tap][vector], of some taps of one panel: panel[plane][tap][vector][lane] = the source at
+ * tap_offset[tap] + place of the lane, or zero where the lane is not in use or masked out. masks and whole are those of
+ * fc_window_masks for these taps; masks NULL: every lane in use lies inside the source for every tap. */
+typedef struct fc_find_moves {
     ptrdiff_t taps;
     const ptrdiff_t *tap_offset;
-    int vectors;
+    ptrdiff_t vectors;
     const fc_lanes *lanes; /* [vectors] */
     const void *masks;
     const unsigned char *whole;
-    ptrdiff_t ahead, ahead_bytes;
-    void *panel;
+    void *panel; /* of the first plane and tap */
+    ptrdiff_t panel_step;
+    fc_move *moves;
+} fc_find_moves;
+
+/* Makes all moves for each of some planes. */
+typedef struct fc_pack {
+    const void *source;
+    ptrdiff_t planes, plane_step;
+    ptrdiff_t count;
+    const fc_move *moves;
 } fc_pack;
 
 /* masks[tap][vector][lane] = all ones where 0 <= y[lane] + tap_y[tap] < height and likewise x, else zero;
@@ -101,6 +124,7 @@ typedef struct fc_gemm_kernels {
     int lanes, rows;
     void (*tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile);
     void (*scatter)(const fc_scatter *scatter);
+    void (*find_moves)(const fc_find_moves *find);
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);
 } fc_gemm_kernels;

@@ -1,78 +1,87 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pack.h -- panels of shifted windows, and the masks that cut them off at the border; see fc_pack and
+/* pack.h -- panels of shifted windows, and the masks that cut them off at the border; see fc_find_moves, fc_pack and
  * fc_window_masks. Bits are moved, not computed with, so integers of the same width share these. */
 
-/* How one vector of one tap is fetched, the same for every plane: decided once a panel, in few enough pieces to stay in
- * the first-level cache. */
-typedef struct W(move) {
-    enum { W(MOVE_WHOLE), W(MOVE_EVEN), W(MOVE_ONE_RUN), W(MOVE_RUNS), W(MOVE_ANY) } kind;
-    int runs;
-    ptrdiff_t at[FC_MAX_RUNS]; /* from the plane's start */
-    const I *index;
-    I mask[FC_MAX_RUNS][W(LANES)];
-} W(move);
-
-static inline void W(find_move)(W(move) * move, const fc_lanes *lanes, ptrdiff_t offset, const I *mask, bool whole)
+static void W(find_move)(fc_move *move, const fc_lanes *lanes, ptrdiff_t offset, const I *mask, bool whole)
 {
     const I(*run)[FC_MAX_LANES] = lanes->run_mask.S;
     move->at[0] = lanes->base[0] + offset;
     if (whole && (lanes->full || lanes->pattern == FC_LANES_EVEN)) {
-        move->kind = lanes->full ? W(MOVE_WHOLE) : W(MOVE_EVEN);
+        move->kind = lanes->full ? FC_MOVE_WHOLE : FC_MOVE_EVEN;
         return;
     }
     move->runs = lanes->pattern == FC_LANES_RUNS ? lanes->runs : 1;
     move->index = lanes->index.S;
-    move->kind = lanes->pattern != FC_LANES_RUNS ? W(MOVE_ANY) : lanes->runs == 1 ? W(MOVE_ONE_RUN) : W(MOVE_RUNS);
+    move->kind = lanes->pattern != FC_LANES_RUNS ? FC_MOVE_ANY : lanes->runs == 1 ? FC_MOVE_ONE_RUN : FC_MOVE_RUNS;
     for (int r = 0; r < move->runs; r++) {
         move->at[r] = lanes->base[r] + offset;
-        for (int l = 0; l < W(LANES); l++) move->mask[r][l] = whole ? run[r][l] : run[r][l] & mask[l];
+        for (int l = 0; l < W(LANES); l++) move->mask.S[r][l] = whole ? run[r][l] : run[r][l] & mask[l];
     }
 }
 
-static inline W(vec) W(fetch)(const T *plane, const W(move) * move)
+static void W(find_moves)(const fc_find_moves *f)
 {
-    W(vec) v;
-    switch (move->kind) {
-    case W(MOVE_WHOLE): return W(load)(plane + move->at[0]);
-    case W(MOVE_EVEN): return W(load_even)(plane + move->at[0]);
-    case W(MOVE_ANY): return W(gather_masked)(plane + move->at[0], move->index, W(mask_load)(move->mask[0]));
-    case W(MOVE_ONE_RUN): return W(load_masked)(plane + move->at[0], W(mask_load)(move->mask[0]));
-    case W(MOVE_RUNS): break;
-    }
-    v = W(load_masked)(plane + move->at[0], W(mask_load)(move->mask[0]));
-    for (int r = 1; r < move->runs; r++) v = W(or)(v, W(load_masked)(plane + move->at[r], W(mask_load)(move->mask[r])));
+    enum { lanes = W(LANES) };
+    const I *mask = f->masks;
+    const unsigned char *whole = f->whole;
+    fc_move *move = f->moves;
+    T *to = f->panel;
+    for (ptrdiff_t t = 0; t < f->taps; t++)
+        for (ptrdiff_t v = 0; v < f->vectors; v++, move++, to += lanes) {
+            W(find_move)(move, &f->lanes[v], f->tap_offset[t], mask, !mask || *whole++);
+            move->to = to;
+            move->to_step = f->panel_step;
+            if (mask) mask += lanes;
+        }
+}
+
+static inline W(vec) W(fetch_runs)(const T *plane, const fc_move *move)
+{
+    W(vec) v = W(load_masked)(plane + move->at[0], W(mask_load)(move->mask.S[0]));
+    for (int r = 1; r < move->runs; r++)
+        v = W(or)(v, W(load_masked)(plane + move->at[r], W(mask_load)(move->mask.S[r])));
     return v;
 }
 
-static inline void W(look_ahead)(const fc_pack *p, const T *plane)
+/* One move for a few planes. */
+static inline void W(make_move)(const fc_move *move, const T *plane, ptrdiff_t plane_step, ptrdiff_t planes, T *to)
 {
-    const char *line = (const char *)(plane + p->ahead);
-    for (ptrdiff_t byte = 0; byte < p->ahead_bytes; byte += 64) __builtin_prefetch(line + byte, 0, 2);
+    const ptrdiff_t at = move->at[0], to_step = move->to_step;
+    switch (move->kind) {
+    case FC_MOVE_WHOLE:
+        for (plane += at; planes > 0; planes--, plane += plane_step, to += to_step) W(store)(to, W(load)(plane));
+        return;
+    case FC_MOVE_EVEN:
+        for (plane += at; planes > 0; planes--, plane += plane_step, to += to_step) W(store)(to, W(load_even)(plane));
+        return;
+    case FC_MOVE_ONE_RUN: {
+        const W(mask) mask = W(mask_load)(move->mask.S[0]);
+        for (plane += at; planes > 0; planes--, plane += plane_step, to += to_step)
+            W(store)(to, W(load_masked)(plane, mask));
+        return;
+    }
+    case FC_MOVE_RUNS:
+        for (; planes > 0; planes--, plane += plane_step, to += to_step) W(store)(to, W(fetch_runs)(plane, move));
+        return;
+    case FC_MOVE_ANY: {
+        const W(mask) mask = W(mask_load)(move->mask.S[0]);
+        for (plane += at; planes > 0; planes--, plane += plane_step, to += to_step)
+            W(store)(to, W(gather_masked)(plane, move->index, mask));
+        return;
+    }
+    }
 }
 
+/* A few planes at a time: their lines stay in the first-level cache while all moves visit them, also where planes are a
+ * power of two apart and meet in one of its sets. */
 static void W(pack)(const fc_pack *p)
 {
-    enum { lanes = W(LANES), most = 81 };
-    const ptrdiff_t vectors = p->vectors, count = p->taps * vectors;
-    W(move) moves[most];
-    for (ptrdiff_t first = 0; first < count; first += most) {
-        const ptrdiff_t used = count - first < most ? count - first : most;
-        const T *plane = p->source;
-        T *panel = (T *)p->panel + first * lanes;
-        ptrdiff_t tap = first / vectors, v = first % vectors;
-        for (ptrdiff_t m = 0; m < used; m++) {
-            W(find_move)
-            (&moves[m], &p->lanes[v], p->tap_offset[tap], p->masks ? (const I *)p->masks + (first + m) * lanes : NULL,
-             !p->masks || p->whole[first + m]);
-            if (++v == vectors) {
-                v = 0;
-                tap++;
-            }
-        }
-        for (ptrdiff_t c = 0; c < p->planes; c++, plane += p->plane_step, panel += count * lanes) {
-            if (first == 0) W(look_ahead)(p, plane);
-            for (ptrdiff_t m = 0; m < used; m++) W(store)(panel + m * lanes, W(fetch)(plane, &moves[m]));
-        }
+    enum { few = 8 };
+    const T *plane = p->source;
+    for (ptrdiff_t c = 0; c < p->planes; c += few, plane += few * p->plane_step) {
+        const ptrdiff_t planes = p->planes - c < few ? p->planes - c : few;
+        for (const fc_move *move = p->moves; move < p->moves + p->count; move++)
+            W(make_move)(move, plane, p->plane_step, planes, (T *)move->to + c * move->to_step);
     }
 }
 

@@ -45,6 +45,7 @@
         .rows = TILE_ROWS,                                                          \
         .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3}, \
         .scatter = gemm_scatter_##type,                                             \
+        .find_moves = find_moves_##width,                                           \
         .pack = pack_##width,                                                       \
         .window_masks = window_masks_##width,                                       \
     }

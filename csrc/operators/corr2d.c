@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
 #include "operators/dispatch.h"
 #include "operators/judge.h"
+#include "platform/memory.h"
 #include "platform/status.h"
 
 fc_status fc_corr2d_shape(const fc_corr2d_params *params, int64_t out[2], fc_error *error)
@@ -13,27 +16,39 @@ fc_status fc_corr2d_shape(const fc_corr2d_params *params, int64_t out[2], fc_err
     return fc_succeed(error);
 }
 
-static fc_status correlate(const fc_corr2d_params *params, const fc_operands *operands, const char *algorithm,
-                           fc_error *error)
-{
-    fc_problem problem;
-    fc_status status = fc_judge_corr2d(FC_CORR2D, params, &problem, error);
-    if (status) return status;
-    problem.with_bias = operands->bias != NULL;
-    return fc_dispatch(&problem, operands, algorithm, error);
-}
-
 fc_status fc_corr2d(const fc_corr2d_params *params, const void *x, const void *w, const void *bias, void *y,
                     const char *algorithm, fc_error *error)
 {
-    return correlate(params, &(fc_operands){.x = x, .w = w, .bias = bias, .y = y}, algorithm, error);
+    const fc_operands operands = {.x = x, .w = w, .bias = bias, .y = y};
+    fc_problem problem;
+    fc_status status = fc_judge_corr2d(FC_CORR2D, params, &problem, error);
+    if (status) return status;
+    problem.with_bias = bias != NULL;
+    return fc_dispatch(&problem, &operands, algorithm, error);
 }
 
-fc_status fc_corr2d_prepared(const fc_corr2d_params *params, const void *x, const void *prepared, const void *bias,
-                             void *y, const char *algorithm, fc_error *error)
+/* What prepared weights begin with. The instruction set may be changed between the preparation and a call. */
+typedef struct prepared_header {
+    _Alignas(FC_CACHE_LINE) const fc_kernels *kernels;
+} prepared_header;
+
+static fc_status judge_and_choose(const fc_corr2d_params *params, const char *algorithm, fc_problem *problem,
+                                  const fc_algorithm **chosen, fc_error *error)
 {
-    return correlate(params, &(fc_operands){.x = x, .w = prepared, .prepared = prepared, .bias = bias, .y = y},
-                     algorithm, error);
+    fc_status status = fc_judge_corr2d(FC_CORR2D, params, problem, error);
+    return status ? status : fc_choose(problem, algorithm, chosen, error);
+}
+
+static size_t bytes_with_header(const fc_algorithm *algorithm, const fc_problem *problem)
+{
+    const size_t bytes = algorithm->prepared_bytes ? algorithm->prepared_bytes(problem) : 0;
+    return bytes ? fc_size_add(sizeof(prepared_header), bytes) : 0;
+}
+
+static fc_status must_have_bytes(size_t bytes, size_t wanted, fc_error *error)
+{
+    if (bytes == wanted) return FC_OK;
+    return fc_fail(error, FC_BAD_VALUE, "prepared has %zu bytes but must have %zu", bytes, wanted);
 }
 
 fc_status fc_corr2d_choose(const fc_corr2d_params *params, const char *algorithm, const char **name,
@@ -41,22 +56,51 @@ fc_status fc_corr2d_choose(const fc_corr2d_params *params, const char *algorithm
 {
     fc_problem problem;
     const fc_algorithm *chosen;
-    fc_status status = fc_judge_corr2d(FC_CORR2D, params, &problem, error);
-    if (status || (status = fc_choose(&problem, algorithm, &chosen, error))) return status;
+    fc_status status = judge_and_choose(params, algorithm, &problem, &chosen, error);
+    if (status) return status;
     *name = chosen->name;
-    *prepared_bytes = chosen->prepared_bytes ? chosen->prepared_bytes(&problem) : 0;
+    *prepared_bytes = bytes_with_header(chosen, &problem);
     return fc_succeed(error);
 }
 
 fc_status fc_corr2d_prepare(const fc_corr2d_params *params, const char *algorithm, const void *w, void *prepared,
-                            fc_error *error)
+                            size_t prepared_bytes, fc_error *error)
 {
     fc_problem problem;
     const fc_algorithm *chosen;
-    fc_status status = fc_judge_corr2d(FC_CORR2D, params, &problem, error);
-    if (status || (status = fc_choose(&problem, algorithm, &chosen, error))) return status;
-    if (chosen->prepared_bytes && chosen->prepared_bytes(&problem)) chosen->prepare(&problem, w, prepared);
+    prepared_header header;
+    fc_status status = judge_and_choose(params, algorithm, &problem, &chosen, error);
+    if (status) return status;
+    if ((status = must_have_bytes(prepared_bytes, bytes_with_header(chosen, &problem), error))) return status;
+    if (!prepared_bytes) return fc_succeed(error);
+    header.kernels = problem.kernels;
+    memcpy(prepared, &header, sizeof header);
+    chosen->prepare(&problem, w, (char *)prepared + sizeof header);
     return fc_succeed(error);
+}
+
+fc_status fc_corr2d_prepared(const fc_corr2d_params *params, const void *x, const void *prepared, size_t prepared_bytes,
+                             const void *bias, void *y, const char *algorithm, fc_error *error)
+{
+    fc_operands operands = {.x = x, .w = prepared, .bias = bias, .y = y};
+    fc_problem problem;
+    const fc_algorithm *chosen;
+    prepared_header header;
+    fc_status status = judge_and_choose(params, algorithm, &problem, &chosen, error);
+    if (status) return status;
+    problem.with_bias = bias != NULL;
+    if (bytes_with_header(chosen, &problem)) {
+        if (prepared_bytes < sizeof header) return must_have_bytes(prepared_bytes, sizeof header, error);
+        memcpy(&header, prepared, sizeof header);
+        problem.kernels = header.kernels;
+        if ((status = must_have_bytes(prepared_bytes, bytes_with_header(chosen, &problem), error))) return status;
+        operands.prepared = (const char *)prepared + sizeof header;
+    } else {
+        const ptrdiff_t filter = problem.channels / problem.groups * problem.window[0] * problem.window[1];
+        const size_t bytes = (size_t)(problem.out_channels * filter) * fc_dtype_size(problem.dtype);
+        if ((status = must_have_bytes(prepared_bytes, bytes, error))) return status;
+    }
+    return fc_dispatch(&problem, &operands, chosen->name, error);
 }
 
 fc_status fc_explain_corr2d(fc_operation operation, const fc_corr2d_params *params, fc_explanation *explanation,

@@ -32,7 +32,7 @@ static fc_status choose_by_name(const fc_problem *problem, const char *name, con
         *chosen = *list;
         return FC_OK;
     }
-    return fc_fail(error, FC_BAD_VALUE, "algorithm '%s' is unknown; there are: %s", name, known);
+    return fc_fail(error, FC_BAD_VALUE, "algorithm '%.60s' is unknown; there are: %s", name, known);
 }
 
 fc_status fc_choose(const fc_problem *problem, const char *name, const fc_algorithm **chosen, fc_error *error)

@@ -139,7 +139,8 @@ fc_status fc_judge_pool2d(fc_operation operation, const fc_pool2d_params *q, fc_
     fc_axis axes[2];
     fc_status status = start(p, operation, q->dtype, q->layout, q->batch, q->channels, error);
     if (status) return status;
-    if ((unsigned)q->dtype >= FC_DTYPES || (average && q->dtype != FC_F32 && q->dtype != FC_F64))
+    if ((unsigned)q->dtype >= FC_DTYPES) return fc_fail(error, FC_BAD_TYPE, "x has an unknown element type");
+    if (average && q->dtype != FC_F32 && q->dtype != FC_F64)
         return fc_fail(error, FC_BAD_TYPE, "average pooling computes in float32 or float64 only");
     if (average && q->has_divisor && q->divisor == 0)
         return fc_fail(error, FC_BAD_VALUE, "divisor_override must not be 0");

@@ -51,9 +51,9 @@ bool fc_cpu_has_neon(void) { return false; }
 
 fc_float_mode fc_float_mode_enter(bool flush_subnormals)
 {
-    const unsigned flush_to_zero = 0x8000, denormals_are_zero = 0x0040;
+    const unsigned masked_to_nearest = 0x1f80, flush_to_zero = 0x8000, denormals_are_zero = 0x0040;
     unsigned mode = _mm_getcsr();
-    if (flush_subnormals) _mm_setcsr(mode | flush_to_zero | denormals_are_zero);
+    _mm_setcsr(masked_to_nearest | (flush_subnormals ? flush_to_zero | denormals_are_zero : 0));
     return mode;
 }
 
@@ -74,7 +74,7 @@ fc_float_mode fc_float_mode_enter(bool flush_subnormals)
     const unsigned long long flush_to_zero = 1ULL << 24;
     unsigned long long mode;
     __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
-    if (flush_subnormals) __asm__ volatile("msr fpcr, %0" : : "r"(mode | flush_to_zero));
+    __asm__ volatile("msr fpcr, %0" : : "r"(flush_subnormals ? flush_to_zero : 0));
     return mode;
 }
 

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
@@ -150,13 +151,18 @@ static void install_fork_handler(void) { pthread_atfork(NULL, NULL, reset_in_chi
 static void start_workers(int wanted)
 {
     pthread_attr_t attributes;
+    sigset_t all, before;
     if (pool.workers >= wanted || pthread_attr_init(&attributes)) return;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    /* Signals are for the program's own threads: workers inherit a mask that blocks them. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (pool.workers < wanted) {
         pthread_t thread;
         if (pthread_create(&thread, &attributes, worker, NULL)) break;
         pool.workers++;
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
 }
 

@@ -115,9 +115,9 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_corr2d_choose(const fc_corr2d_params *, const char *algorithm, const char **name,
                                size_t *prepared_bytes, fc_error *)
     fc_status fc_corr2d_prepare(const fc_corr2d_params *, const char *algorithm, const void *w, void *prepared,
-                                fc_error *)
-    fc_status fc_corr2d_prepared(const fc_corr2d_params *, const void *x, const void *prepared, const void *bias,
-                                 void *y, const char *algorithm, fc_error *)
+                                size_t prepared_bytes, fc_error *)
+    fc_status fc_corr2d_prepared(const fc_corr2d_params *, const void *x, const void *prepared,
+                                 size_t prepared_bytes, const void *bias, void *y, const char *algorithm, fc_error *)
 
     fc_status fc_pool2d_shape(const fc_pool2d_params *, int64_t *out, fc_error *)
     fc_status fc_max_pool2d(const fc_pool2d_params *, const void *x, void *y, int64_t *indices,

@@ -66,6 +66,8 @@ cdef bytes encoded(algorithm):
     """The name for C; None for "auto"."""
     if not isinstance(algorithm, str):
         raise TypeError(f"algorithm must be a string, got {algorithm!r}")
+    if "\0" in algorithm:
+        raise ValueError(f"algorithm {algorithm!r} is unknown")
     return None if algorithm == "auto" else algorithm.encode()
 
 
@@ -164,25 +166,26 @@ cdef class Corr2d:
     def prepare(self, w, prepared, algorithm):
         """The weights, transformed for `algorithm`, into the bytes of `prepared`."""
         cdef Buffer bw = Buffer(w, self.w_elements, self.item_size)
-        cdef Buffer bp = Buffer(prepared, self.choose(algorithm)[1], 1, True)
+        cdef Buffer bp = Buffer(prepared, prepared.nbytes, 1, True)
+        cdef size_t size = bp.view.len
         cdef bytes name = encoded(algorithm)
         cdef const char *chosen = pointer(name)
         cdef fc_error error
         with nogil:
-            check(fc_corr2d_prepare(&self.params, chosen, bw.data, bp.data, &error), &error)
+            check(fc_corr2d_prepare(&self.params, chosen, bw.data, bp.data, size, &error), &error)
 
     def forward_prepared(self, x, prepared, bias, y, algorithm):
-        """The same as forward, with what prepare made (with w itself where prepare makes nothing)."""
+        """The same as forward, with what prepare made."""
         cdef Buffer bx = Buffer(x, self.x_elements, self.item_size)
-        cdef object wanted = self.choose(algorithm)[1]
-        cdef Buffer bp = Buffer(prepared, wanted or self.w_elements, 1 if wanted else self.item_size)
+        cdef Buffer bp = Buffer(prepared, prepared.nbytes, 1)
+        cdef size_t size = bp.view.len
         cdef Buffer bb = Buffer(bias, self.params.out_channels, self.item_size)
         cdef Buffer by = Buffer(y, self.y_elements, self.item_size, True)
         cdef bytes name = encoded(algorithm)
         cdef const char *chosen = pointer(name)
         cdef fc_error error
         with nogil:
-            check(fc_corr2d_prepared(&self.params, bx.data, bp.data, bb.data, by.data, chosen, &error), &error)
+            check(fc_corr2d_prepared(&self.params, bx.data, bp.data, size, bb.data, by.data, chosen, &error), &error)
 
     def explain(self, operation):
         """What would be done: (algorithm, {name: reason}, flops, workspace bytes)."""

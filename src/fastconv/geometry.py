@@ -48,9 +48,11 @@ def pair(name: str, value: Any) -> Pair:
 
 def layout_name(layout: Any) -> Layout:
     """Return `layout` if it is one."""
+    if not isinstance(layout, str):
+        raise TypeError(f"layout must be a string, got {layout!r}")
     if layout not in ("NCHW", "NHWC"):
         raise ValueError(f"layout must be 'NCHW' or 'NHWC', got {layout!r}")
-    return layout  # type: ignore[no-any-return]
+    return "NCHW" if layout == "NCHW" else "NHWC"
 
 
 def _items(name: str, value: Any, wanted: str) -> tuple[Any, Any]:

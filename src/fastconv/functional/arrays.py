@@ -47,7 +47,8 @@ def contiguous(array: Array, dtype: DType) -> Array:
     """The array as kernels read it: itself if it can be, else one converted copy."""
     if array.dtype == dtype and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned:
         return array
-    return np.require(array, dtype, ["C", "A"])
+    with np.errstate(all="ignore"):
+        return np.require(array, dtype, ["C", "A"])
 
 
 def refuse_uint64(name: str, array: Array) -> None:
@@ -130,7 +131,7 @@ class Result:
         """The array to answer, after the kernel wrote to `buffer`."""
         if not np.may_share_memory(self._answer, self.buffer):
             with np.errstate(all="ignore"):
-                self._answer[...] = self.buffer.astype(self._answer.dtype, copy=False)
+                np.copyto(self._answer, self.buffer, casting="unsafe")
         return self._answer
 
 

@@ -80,8 +80,18 @@ def problem(dtype: DType, ranks: Ranks, windows: Windows, groups: int) -> _core.
     )
 
 
-def as_bias(bias: Any, out_channels: int, dtype: DType) -> Array | None:
-    """The bias in the output's dtype, one number a channel."""
+def known_algorithm(operation: str, name: Any) -> str:
+    """Return the name of an algorithm if it is one."""
+    names = _core.algorithms(operation)
+    if not isinstance(name, str):
+        raise TypeError(f"algorithm must be a string, got {name!r}")
+    if name not in names:
+        raise ValueError(f"algorithm {name!r} is unknown; there are: auto, {', '.join(names)}")
+    return name
+
+
+def as_bias(bias: Any, out_channels: int, dtype: DType, compute: DType) -> Array | None:
+    """The bias, one number a channel, rounded to the output's dtype and then in the one that is computed in."""
     if bias is None:
         return None
     array = as_array("bias", bias)
@@ -90,7 +100,7 @@ def as_bias(bias: Any, out_channels: int, dtype: DType) -> Array | None:
         array = array.reshape(1)
     if array.shape != (out_channels,):
         raise ValueError(f"bias has shape {array.shape} but must have ({out_channels},), one number an output channel")
-    return contiguous(array, dtype)
+    return contiguous(contiguous(array, dtype), compute)
 
 
 def shape_of(name: str, shape: Any) -> tuple[int, ...]:
@@ -180,7 +190,7 @@ def corr2d(
     compute, dtype = correlation_dtypes(x=x, w=w)
     ranks = Ranks.of(x.shape, w.shape, layout_name(layout))
     judged = problem(compute, ranks, Windows.of(stride, padding, dilation), integer("groups", groups))
-    b = as_bias(bias, ranks.out_channels, compute)
+    b = as_bias(bias, ranks.out_channels, dtype, compute)
     shape = ranks.output_shape(judged.out, x.ndim, w.ndim)
     result = Result(out, shape, dtype, compute, (x, w, b))
     judged.forward(contiguous(x, compute), contiguous(w, compute), b, result.buffer, algorithm)

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Weights that stay: copied and transformed once."""
 
-import threading
 from typing import Any
 
 import numpy as np
 
 from fastconv import _core
 from fastconv.functional.arrays import Array, DType, Result, as_array, contiguous, correlation_dtypes
-from fastconv.functional.correlation import Ranks, as_bias, problem
+from fastconv.functional.correlation import Ranks, as_bias, known_algorithm, problem
 from fastconv.geometry import IntOrPair, Layout, Padding, Windows, integer, layout_name
 
 
@@ -27,7 +26,6 @@ class Prepared:
         self._layout = layout
         self._algorithm = algorithm
         self._transformed: dict[tuple[str, str, DType], Array] = {}
-        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<fastconv.prepare of w {self._w.shape} {self._w.dtype}, {self._layout}>"
@@ -60,7 +58,7 @@ class Prepared:
         compute, dtype = correlation_dtypes(x=x, w=self._w)
         ranks = Ranks.of(x.shape, self._w.shape, self._layout)
         judged = problem(compute, ranks, self._windows, self._groups)
-        bias = as_bias(self._bias, ranks.out_channels, compute)
+        bias = as_bias(self._bias, ranks.out_channels, dtype, compute)
         shape = ranks.output_shape(judged.out, x.ndim, self._w.ndim)
         result = Result(out, shape, dtype, compute, (x,))
         algorithm, weights = self._weights(judged, compute)
@@ -70,15 +68,14 @@ class Prepared:
     def _weights(self, judged: _core.Corr2d, dtype: DType) -> tuple[str, Array]:
         algorithm, size = judged.choose(self._algorithm)
         key = (algorithm if size else "", _core.get_isa(), dtype)
-        with self._lock:
-            weights = self._transformed.get(key)
-            if weights is None:
-                weights = contiguous(self._w, dtype)
-                if size:
-                    transformed = np.empty(size, np.uint8)
-                    judged.prepare(weights, transformed, algorithm)
-                    weights = transformed
-                self._transformed[key] = weights
+        weights = self._transformed.get(key)
+        if weights is None:
+            weights = contiguous(self._w, dtype)
+            if size:
+                transformed = np.empty(size, np.uint8)
+                judged.prepare(weights, transformed, algorithm)
+                weights = transformed
+            self._transformed[key] = weights  # two threads may both come here: they bring the same
         return algorithm, weights
 
 
@@ -123,8 +120,19 @@ def prepare(
     w = as_array("w", w)
     if w.ndim not in (2, 3, 4):
         raise ValueError(f"w must have 2, 3 or 4 dimensions, got shape {w.shape}")
-    known = ("auto", *_core.algorithms("corr2d"))
-    if algorithm not in known:
-        raise ValueError(f"algorithm {algorithm!r} is unknown; there are: {', '.join(known)}")
-    windows = Windows.of(stride, padding, dilation)
-    return Prepared(w, bias, windows, integer("groups", groups), layout_name(layout), algorithm)
+    if algorithm != "auto":
+        known_algorithm("corr2d", algorithm)
+    windows, groups, layout = Windows.of(stride, padding, dilation), integer("groups", groups), layout_name(layout)
+    compute, _ = correlation_dtypes(w=w)
+    _judge_weights(w, bias, compute, windows, groups, layout)
+    return Prepared(w, bias, windows, groups, layout, algorithm)
+
+
+def _judge_weights(w: Array, bias: Any, dtype: DType, windows: Windows, groups: int, layout: Layout) -> None:
+    """Judge everything but the images: with the smallest ones that the weights fit."""
+    x_rank = min(w.ndim, 3)
+    alone = Ranks.of((1,) * x_rank, w.shape, layout)
+    size = tuple(min(max((k - 1) * d + 1, 1), 2**62) for k, d in zip(alone.kernel, windows.dilation, strict=True))
+    channels = alone.weight_channels * max(groups, 1)
+    problem(dtype, alone._replace(channels=channels, size=(size[0], size[1])), windows, groups)
+    as_bias(bias, alone.out_channels, dtype, dtype)

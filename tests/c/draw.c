@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Random problems. A draw that is not valid, or too large to be looked at tap by tap, is drawn again. */
+#include "call.h"
+
+#define MOST_ELEMENTS 20000
+#define MOST_PRODUCTS 150000
+
+fc_corr2d_params plain_corr2d(fc_dtype dtype, int64_t size, int64_t taps)
+{
+    return (fc_corr2d_params){
+        .dtype = dtype,
+        .batch = 1,
+        .channels = 1,
+        .size = {size, size},
+        .out_channels = 1,
+        .weight_channels = 1,
+        .kernel = {taps, taps},
+        .groups = 1,
+        .stride = {1, 1},
+        .dilation = {1, 1},
+    };
+}
+
+fc_pool2d_params plain_pool2d(fc_dtype dtype, int64_t size, int64_t taps)
+{
+    return (fc_pool2d_params){
+        .dtype = dtype,
+        .batch = 1,
+        .channels = 1,
+        .size = {size, size},
+        .window = {taps, taps},
+        .stride = {1, 1},
+        .dilation = {1, 1},
+        .count_include_pad = true,
+    };
+}
+
+/* Of any magnitude up to about 2^61, powers of two and their neighbours more often. */
+static int64_t any_size(int64_t least)
+{
+    const int64_t power = (int64_t)1 << below(62), value = power + from_to(-1, 1);
+    if (one_in(3)) return from_to(least, 4);
+    return value < least ? least : value;
+}
+
+static void draw_axis(int64_t *size, int64_t *window, int64_t *stride, int64_t *dilation, int64_t *before,
+                      int64_t *after, bool extreme)
+{
+    *size = one_in(6) ? from_to(15, 70) : from_to(1, 14);
+    *window = one_in(4) ? 1 : from_to(1, 5);
+    *stride = one_in(2) ? 1 : from_to(1, 4);
+    *dilation = one_in(2) ? 1 : from_to(1, 3);
+    *before = one_in(2) ? below(*window) : below(*window + 3);
+    *after = one_in(2) ? *before : below(*window + 3);
+    if (!extreme) return;
+    *size = from_to(1, 6);
+    if (one_in(2)) *stride = any_size(1);
+    if (one_in(2)) *dilation = any_size(1);
+    if (one_in(3)) *before = any_size(0);
+    if (one_in(3)) *after = any_size(0);
+}
+
+static fc_padding draw_padding(void) { return one_in(3) ? (fc_padding)below(4) : FC_PAD_EXPLICIT; }
+
+static bool small(int64_t batch, int64_t channels, const int64_t size[2])
+{
+    int64_t count = batch * channels;
+    for (int i = 0; i < 2; i++)
+        if (__builtin_mul_overflow(count, size[i], &count) || size[i] > MOST_ELEMENTS) return false;
+    return count <= MOST_ELEMENTS;
+}
+
+fc_corr2d_params random_corr2d(bool extreme)
+{
+    static const fc_dtype dtypes[] = {FC_F32, FC_F64, FC_I32, FC_I64};
+    for (;;) {
+        fc_corr2d_params p = {.dtype = dtypes[below(4)],
+                              .layout = (fc_layout)below(2),
+                              .weight_layout = (fc_weight_layout)below(3),
+                              .padding = draw_padding()};
+        int64_t out[2], filters = one_in(20) ? 0 : from_to(1, one_in(4) ? 40 : 9);
+        p.batch = one_in(20) ? 0 : from_to(1, 3);
+        p.groups = one_in(2) ? 1 : from_to(1, 5);
+        p.weight_channels = one_in(20) ? 0 : from_to(1, one_in(4) ? 40 : 9);
+        p.channels = p.groups * p.weight_channels;
+        p.out_channels = p.groups * filters;
+        for (int i = 0; i < 2; i++)
+            draw_axis(&p.size[i], &p.kernel[i], &p.stride[i], &p.dilation[i], &p.pad_before[i], &p.pad_after[i],
+                      extreme);
+        if (fc_corr2d_shape(&p, out, NULL) || !small(p.batch, p.out_channels, out)) continue;
+        if (!small(p.batch, p.channels, p.size) || !small(p.out_channels, p.weight_channels, p.kernel)) continue;
+        if (p.batch * p.out_channels * out[0] * out[1] * p.weight_channels * p.kernel[0] * p.kernel[1] < MOST_PRODUCTS)
+            return p;
+    }
+}
+
+fc_pool2d_params random_pool2d(fc_operation operation, bool extreme)
+{
+    const bool average = operation == FC_AVG_POOL2D || operation == FC_AVG_POOL2D_GRAD;
+    for (;;) {
+        fc_pool2d_params p = {.dtype = (fc_dtype)below(average ? FC_F64 + 1 : FC_DTYPES),
+                              .layout = (fc_layout)below(2),
+                              .padding = draw_padding(),
+                              .batch = one_in(20) ? 0 : from_to(1, 3),
+                              .channels = one_in(20) ? 0 : from_to(1, one_in(4) ? 40 : 9)};
+        int64_t out[2];
+        for (int i = 0; i < 2; i++) {
+            draw_axis(&p.size[i], &p.window[i], &p.stride[i], &p.dilation[i], &p.pad_before[i], &p.pad_after[i],
+                      extreme);
+            if (extreme && one_in(3))
+                p.window[i] = any_size(1);
+            else if (one_in(4))
+                p.window[i] = from_to(1, 20);
+        }
+        p.ceil_mode = one_in(3);
+        p.count_include_pad = one_in(2);
+        p.has_divisor = one_in(4);
+        p.divisor = one_in(4) ? -3 : from_to(1, 9);
+        if (fc_pool2d_shape(&p, out, NULL) || !small(p.batch, p.channels, out)) continue;
+        if (small(p.batch, p.channels, p.size) && p.batch * p.channels * out[0] * out[1] < MOST_PRODUCTS / 50) return p;
+    }
+}
+
+call random_call(fc_operation operation, bool extreme, bool special)
+{
+    if (is_correlation(operation)) {
+        const fc_corr2d_params p = random_corr2d(extreme);
+        return call_of_corr2d(operation, &p, one_in(2), special);
+    } else {
+        const fc_pool2d_params q = random_pool2d(operation, extreme);
+        return call_of_pool2d(operation, &q, one_in(2), special);
+    }
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Settings from the environment and by calls, names, explanations. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "groups.h"
+
+/* ---- the environment -------------------------------------------------------------------------------------- */
+
+static const char *const variables[] = {
+    "FASTCONV_ISA",
+    "FASTCONV_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "FASTCONV_BATCH_INVARIANT",
+};
+
+/* In a child, since the library reads them once. `message` NULL: they are good; then `threads` is what they mean. */
+static void with_environment(const char *assignments, const char *message, int threads)
+{
+    pid_t child;
+    int status;
+    snprintf(situation, sizeof situation, "environment %s", assignments);
+    fflush(stdout);
+    child = fork();
+    CHECK(child >= 0, "cannot fork");
+    if (child == 0) {
+        fc_error error;
+        char copy[200];
+        for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) unsetenv(variables[i]);
+        snprintf(copy, sizeof copy, "%s", assignments);
+        for (char *one = strtok(copy, " "); one; one = strtok(NULL, " ")) {
+            char *value = strchr(one, '=');
+            *value++ = '\0';
+            setenv(one, value, 1);
+        }
+        if (message) {
+            const fc_corr2d_params params = plain_corr2d(FC_F32, 3, 2);
+            int64_t out[2];
+            CHECK(fc_configure(&error) == FC_BAD_VALUE && error.status == FC_BAD_VALUE, "accepted");
+            CHECK(strstr(error.message, message), "the message is: %s", error.message);
+            CHECK(fc_corr2d_shape(&params, out, &error) == FC_BAD_VALUE, "the operators do not report it");
+            CHECK(strstr(error.message, message), "the operator's message is: %s", error.message);
+        } else {
+            CHECK(fc_configure(&error) == FC_OK, "refused: %s", error.message);
+            if (threads) CHECK(fc_get_num_threads() == threads, "%d threads", fc_get_num_threads());
+            CHECK(fc_get_batch_invariant() == (strstr(assignments, "INVARIANT=1") != NULL), "batch invariance");
+            if (strstr(assignments, "ISA=scalar")) CHECK(!strcmp(fc_get_isa(), "scalar"), "isa %s", fc_get_isa());
+        }
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child failed");
+}
+
+void test_environment(void)
+{
+    with_environment("", NULL, 0);
+    with_environment("FASTCONV_ISA=scalar FASTCONV_NUM_THREADS=3 OMP_NUM_THREADS=5", NULL, 3);
+    with_environment("OMP_NUM_THREADS=5,2 FASTCONV_BATCH_INVARIANT=1", NULL, 5);
+    with_environment("FASTCONV_BATCH_INVARIANT=0 FASTCONV_NUM_THREADS= FASTCONV_ISA=", NULL, 0);
+    with_environment("FASTCONV_ISA=altivec", "FASTCONV_ISA: 'altivec' is not an instruction set usable here", 0);
+    with_environment("FASTCONV_NUM_THREADS=0", "FASTCONV_NUM_THREADS must be from 1 to 1024, got 0", 0);
+    with_environment("FASTCONV_NUM_THREADS=many", "FASTCONV_NUM_THREADS must be a number", 0);
+    with_environment("FASTCONV_NUM_THREADS=3x", "FASTCONV_NUM_THREADS must be a number", 0);
+    with_environment("FASTCONV_NUM_THREADS=99999999999999999999", "FASTCONV_NUM_THREADS must be a number", 0);
+    with_environment("OMP_NUM_THREADS=-2", "OMP_NUM_THREADS must be from 1 to 1024, got -2", 0);
+    with_environment("FASTCONV_BATCH_INVARIANT=yes", "FASTCONV_BATCH_INVARIANT must be 0 or 1, got 'yes'", 0);
+}
+
+/* ---- settings --------------------------------------------------------------------------------------------- */
+
+static void check_settings(void)
+{
+    const char *before = fc_get_isa();
+    const int threads = fc_get_num_threads();
+    int usable = 0;
+    fc_error error;
+    CHECK(fc_configure(&error) == FC_OK && fc_configure(NULL) == FC_OK, "%s", error.message);
+    for (int i = 0, built = 0; fc_isa_name(i); i++, usable++) {
+        const char *name = fc_isa_name(i);
+        while (fc_built_isa_name(built) && strcmp(fc_built_isa_name(built), name)) built++;
+        CHECK(fc_built_isa_name(built), "%s is usable but was not built, or comes in another order", name);
+        CHECK(fc_set_isa(name, &error) == FC_OK && error.status == FC_OK, "%s", error.message);
+        CHECK(strcmp(fc_get_isa(), name) == 0, "set to %s, is %s", name, fc_get_isa());
+    }
+    CHECK(usable && !strcmp(fc_isa_name(usable - 1), "scalar"), "the last one is not scalar");
+    CHECK(!fc_isa_name(-1) && !fc_isa_name(usable + 1) && !fc_built_isa_name(-1), "names outside the list");
+    CHECK(fc_set_isa("mmx", &error) == FC_BAD_VALUE && fc_set_isa("mmx", NULL) == FC_BAD_VALUE, "took mmx");
+    CHECK(strstr(error.message, "'mmx'") && strstr(error.message, "scalar"), "%s", error.message);
+    CHECK(!strcmp(fc_get_isa(), "scalar"), "a refused isa changed the setting");
+    CHECK(fc_set_isa(before, NULL) == FC_OK, "cannot go back to %s", before);
+
+    static const int64_t wrong[] = {0, -1, 1025, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        CHECK(fc_set_num_threads(wrong[i], &error) == FC_BAD_VALUE, "took %lld threads", (long long)wrong[i]);
+        CHECK(strstr(error.message, "the number of threads must be from 1 to 1024"), "%s", error.message);
+        CHECK(fc_get_num_threads() == threads, "a refused number changed the setting");
+    }
+    CHECK(fc_set_num_threads(1024, NULL) == FC_OK && fc_get_num_threads() == 1024, "1024 threads");
+    CHECK(fc_set_num_threads(threads, &error) == FC_OK, "%s", error.message);
+
+    CHECK(!fc_get_batch_invariant(), "batch invariance is the default");
+    fc_set_batch_invariant(true);
+    CHECK(fc_get_batch_invariant(), "batch invariance was not set");
+    fc_set_batch_invariant(false);
+    CHECK(strlen(fc_compiler()) > 3, "compiler '%s'", fc_compiler());
+}
+
+static void check_texts(void)
+{
+    for (int a = FC_OK; a <= FC_NO_MEMORY; a++)
+        for (int b = FC_OK; b < a; b++)
+            CHECK(strcmp(fc_status_text((fc_status)a), fc_status_text((fc_status)b)), "%d and %d read alike", a, b);
+    CHECK(!strcmp(fc_status_text(FC_OK), "success"), "%s", fc_status_text(FC_OK));
+    CHECK(fc_status_text((fc_status)77)[0], "an unknown status has no text");
+}
+
+/* ---- algorithms ------------------------------------------------------------------------------------------- */
+
+static void check_names(fc_operation operation)
+{
+    int count = 0;
+    snprintf(situation, sizeof situation, "algorithms of %s", operation_names[operation]);
+    for (; fc_algorithm_name(operation, count); count++)
+        for (int i = 0; i < count; i++)
+            CHECK(strcmp(fc_algorithm_name(operation, i), fc_algorithm_name(operation, count)), "a name twice");
+    CHECK(count && count <= FC_MAX_ALGORITHMS, "%d algorithms", count);
+    CHECK(!fc_algorithm_name(operation, -1) && !fc_algorithm_name(operation, count + 1), "names outside the list");
+}
+
+/* What explain says is what happens. */
+static void check_explanation(fc_operation operation)
+{
+    call c = random_call(operation, one_in(2), false);
+    fc_explanation explanation;
+    bool seen = false;
+    fc_error error;
+    call_explain(&c, &explanation);
+    CHECK(explanation.flops >= 0, "%lld operations", (long long)explanation.flops);
+    CHECK(explanation.workspace_bytes >= 0, "%lld bytes", (long long)explanation.workspace_bytes);
+    for (int i = 0; fc_algorithm_name(operation, i); i++) {
+        const char *name = fc_algorithm_name(operation, i), *reason = explanation.declined[i];
+        const fc_status status = call_run(&c, name, &error);
+        if (reason) {
+            CHECK(status == FC_BAD_VALUE, "%s declines (%s), but ran", name, reason);
+            CHECK(strstr(error.message, name) && strstr(error.message, reason), "%s", error.message);
+        } else {
+            CHECK(status == FC_OK, "%s: %s", name, error.message);
+            if (!seen) CHECK(!strcmp(explanation.algorithm, name), "takes %s before %s", explanation.algorithm, name);
+            seen = true;
+        }
+        CHECK(fc_algorithm_name(operation, i + 1) || !reason, "the last algorithm declines: %s", reason);
+    }
+    CHECK(call_run(&c, "magic", &error) == FC_BAD_VALUE, "took an unknown algorithm");
+    CHECK(strstr(error.message, "'magic' is unknown") && strstr(error.message, "auto") &&
+              strstr(error.message, fc_algorithm_name(operation, 0)),
+          "%s", error.message);
+    call_free(&c);
+}
+
+static void check_flops(void)
+{
+    fc_corr2d_params p = plain_corr2d(FC_F32, 10, 3);
+    fc_explanation e;
+    CHECK(fc_explain_corr2d(FC_CORR2D, &p, &e, NULL) == FC_OK && e.flops == 2 * 9 * 64, "%lld", (long long)e.flops);
+    p.batch = 2;
+    p.channels = 12;
+    p.groups = 3;
+    p.weight_channels = 4;
+    p.out_channels = 6;
+    CHECK(fc_explain_corr2d(FC_CORR2D, &p, &e, NULL) == FC_OK && e.flops == 2LL * 2 * 6 * 64 * 9 * 4, "%lld",
+          (long long)e.flops);
+}
+
+void test_facts(void)
+{
+    check_settings();
+    check_texts();
+    check_flops();
+    for (int operation = 0; operation < FC_OPERATIONS; operation++) {
+        check_names((fc_operation)operation);
+        for (int i = 0; i < 50; i++) check_explanation((fc_operation)operation);
+    }
+    CHECK(!fc_algorithm_name(FC_OPERATIONS, 0) && !fc_algorithm_name((fc_operation)-1, 0), "names of no operation");
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "groups.h"
+
+/* Problems that are large enough to be split. */
+static call large_call(fc_operation operation, fc_layout layout, int64_t stride)
+{
+    if (is_correlation(operation)) {
+        fc_corr2d_params p = plain_corr2d(one_in(2) ? FC_F32 : FC_F64, 24 * stride, 3);
+        p.layout = layout;
+        p.weight_layout = (fc_weight_layout)below(3);
+        p.batch = 2;
+        p.groups = from_to(1, 2);
+        p.channels = 12;
+        p.weight_channels = 12 / p.groups;
+        p.out_channels = 28;
+        p.stride[0] = p.stride[1] = stride;
+        p.padding = FC_PAD_SAME;
+        return call_of_corr2d(operation, &p, true, false);
+    } else {
+        fc_pool2d_params q = plain_pool2d(one_in(2) ? FC_F32 : FC_F64, 64, 3);
+        q.layout = layout;
+        q.batch = 2;
+        q.channels = 20;
+        q.window[1] = from_to(3, 9);
+        q.stride[0] = q.stride[1] = stride;
+        q.padding = FC_PAD_SAME;
+        return call_of_pool2d(operation, &q, true, false);
+    }
+}
+
+/* Numbers that are rounded, so that the order of a sum shows. */
+static void fill_fractions(call *c)
+{
+    for (int i = 0; i < 3; i++) {
+        if (!is_float(c->in[i].dtype)) continue;
+        for (size_t k = 0; k < c->in[i].count; k++) set_value(&c->in[i], k, (double)(int64_t)random_bits() * 0x1p-62);
+        if (c->in[i].block) buffer_keep(&c->in[i]);
+    }
+}
+
+typedef struct results {
+    buffer out[2];
+} results;
+
+static results results_of(const call *c)
+{
+    results r = {0};
+    for (int i = 0; i < 2; i++) {
+        if (!c->out[i].block) continue;
+        r.out[i] = buffer_of(c->out[i].dtype, (int64_t)c->out[i].count);
+        memcpy(r.out[i].data, c->out[i].data, c->out[i].count * bytes_of(c->out[i].dtype));
+    }
+    return r;
+}
+
+static void check_results(const call *c, const results *r)
+{
+    check_same_bits(&r->out[0], &c->out[0], "the output");
+    if (c->out[1].block) check_same_bits(&r->out[1], &c->out[1], "the second output");
+}
+
+static void results_free(results *r)
+{
+    buffer_free(&r->out[0], "the copied output");
+    buffer_free(&r->out[1], "the copied second output");
+}
+
+static void compare_thread_counts(const call *c, const char *algorithm, void *context)
+{
+    results first = {0};
+    (void)context;
+    for (int threads = 1; threads <= 8; threads++) {
+        CHECK(fc_set_num_threads(threads, NULL) == FC_OK, "%d threads", threads);
+        call_must_run(c, algorithm);
+        if (threads == 1)
+            first = results_of(c);
+        else
+            check_results(c, &first);
+    }
+    results_free(&first);
+}
+
+/* ---- fork ------------------------------------------------------------------------------------------------- */
+
+static void run_in_child(const call *c)
+{
+    results mine;
+    pid_t child;
+    int status;
+    CHECK(fc_set_num_threads(4, NULL) == FC_OK, "4 threads");
+    call_must_run(c, NULL); /* the pool has threads now */
+    mine = results_of(c);
+    fflush(stdout);
+    child = fork();
+    CHECK(child >= 0, "cannot fork");
+    if (child == 0) {
+        limit_seconds(120); /* a child that hangs ends itself */
+        for (int i = 0; i < 3; i++) {
+            call_must_run(c, NULL);
+            check_results(c, &mine);
+        }
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child, "lost the child");
+    CHECK(WIFEXITED(status), "the child was ended by signal %d", WTERMSIG(status));
+    CHECK(WEXITSTATUS(status) == 0, "the child failed");
+    call_must_run(c, NULL); /* and the parent goes on */
+    check_results(c, &mine);
+    results_free(&mine);
+}
+
+/* ---- callers at once -------------------------------------------------------------------------------------- */
+
+typedef struct caller {
+    call c;
+    results expected;
+    pthread_t thread;
+} caller;
+
+static void *call_often(void *context)
+{
+    const caller *one = context;
+    for (int i = 0; i < 30; i++) {
+        fc_error error;
+        CHECK(call_run(&one->c, NULL, &error) == FC_OK, "%s", error.message);
+        check_results(&one->c, &one->expected);
+    }
+    return NULL;
+}
+
+static void run_at_once(void)
+{
+    caller callers[3];
+    for (int i = 0; i < 3; i++) {
+        callers[i].c = large_call(i == 1 ? FC_MAX_POOL2D : FC_CORR2D, i == 2 ? FC_NHWC : FC_NCHW, 1);
+        fill_fractions(&callers[i].c);
+        call_must_run(&callers[i].c, NULL);
+        callers[i].expected = results_of(&callers[i].c);
+    }
+    snprintf(situation, sizeof situation, "three callers at once");
+    for (int i = 0; i < 3; i++)
+        CHECK(pthread_create(&callers[i].thread, NULL, call_often, &callers[i]) == 0, "cannot start a thread");
+    for (int i = 0; i < 3; i++) {
+        CHECK(pthread_join(callers[i].thread, NULL) == 0, "cannot join a thread");
+        call_free(&callers[i].c);
+        results_free(&callers[i].expected);
+    }
+}
+
+void test_threads(void)
+{
+    const int threads = fc_get_num_threads();
+    for (int operation = 0; operation < FC_OPERATIONS; operation++)
+        for (int layout = 0; layout < 2; layout++)
+            for (int stride = 1; stride <= 2; stride++) {
+                call c = large_call((fc_operation)operation, (fc_layout)layout, stride);
+                fill_fractions(&c);
+                each_variant(&c, compare_thread_counts, NULL);
+                fc_set_isa(fc_isa_name(0), NULL);
+                if (may_fork && layout == 0 && stride == 1) run_in_child(&c);
+                call_free(&c);
+            }
+    CHECK(fc_set_num_threads(4, NULL) == FC_OK, "4 threads");
+    run_at_once();
+    CHECK(fc_set_num_threads(threads, NULL) == FC_OK, "%d threads", threads);
+}
