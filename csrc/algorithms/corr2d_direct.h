@@ -30,7 +30,8 @@ static void NAME(forward_row)(void *context, ptrdiff_t task, int slot)
     }
 }
 
-/* One row of grad_x: task = (n * ic + c) * h + i. Output oh read input i with tap u where oh * s = i + before - u * d. */
+/* One row of grad_x: task = (n * ic + c) * h + i. Output oh read input i with tap u where oh * s = i + before - u * d.
+ */
 static void NAME(input_grad_row)(void *context, ptrdiff_t task, int slot)
 {
     const direct_call *call = context;

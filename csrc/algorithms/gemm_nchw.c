@@ -80,8 +80,8 @@ static void find_taps(slot *s, const call *c, const fc_chunk *chunk)
     }
 }
 
-/* Packs all panels of a block for one chunk. Planes are the outer loop of the copying, panels the inner one: what is read
- * from a plane at once is long enough for the hardware to fetch ahead. */
+/* Packs all panels of a block for one chunk. Planes are the outer loop of the copying, panels the inner one: what is
+ * read from a plane at once is long enough for the hardware to fetch ahead. */
 static void pack_panels(slot *s, const call *c, ptrdiff_t panels, const fc_chunk *chunk, const char *source)
 {
     const ptrdiff_t height = c->job->axis[0].source, width = c->job->axis[1].source, lanes = c->kernels->lanes;
@@ -275,8 +275,8 @@ static void spread_bias(const fc_plane_correlation *job, char *vectors, ptrdiff_
             memcpy(vectors, (const char *)job->bias + (size_t)r * element, element);
 }
 
-/* Rows are split over tasks as well when the panels alone make few of them, but only so far: each split packs the panels
- * anew. */
+/* Rows are split over tasks as well when the panels alone make few of them, but only so far: each split packs the
+ * panels anew. */
 static ptrdiff_t choose_row_blocks(const fc_plane_correlation *job, ptrdiff_t tasks)
 {
     ptrdiff_t blocks = 1;

@@ -21,7 +21,8 @@ typedef struct fc_weight_steps {
     ptrdiff_t group, channel, column, tap[2];
 } fc_weight_steps;
 
-/* Elements of the packed weights: [groups][panels][taps][channels][lanes of the panel], zeros behind the last column. */
+/* Elements of the packed weights: [groups][panels][taps][channels][lanes of the panel], zeros behind the last column.
+ */
 size_t fc_gemm_nhwc_packed(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels);
 void fc_gemm_nhwc_pack(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels, const void *weights,
                        const fc_weight_steps *steps, void *packed);

@@ -138,10 +138,11 @@ fc_status fc_corr2d_input_grad(const fc_corr2d_params *params, const void *grad_
 fc_status fc_corr2d_weight_grad(const fc_corr2d_params *params, const void *grad_y, const void *x, void *grad_w,
                                 void *grad_bias, const char *algorithm, fc_error *error);
 
-/* Weights that stay: the algorithm that fc_corr2d would take, the bytes of its prepared weights (0: it reads them as they
- * lie), the preparation, and the call that takes its result in the place of w. Prepared weights depend on the weights,
- * the layouts, the groups and the instruction set, not on the size of the images; they remember the instruction set, and
- * the call computes with that one. Where they have 0 bytes the call takes w itself, and its bytes. */
+/* Weights that stay: the algorithm that fc_corr2d would take, the bytes of its prepared weights (0: it reads them as
+ * they lie), the preparation, and the call that takes its result in the place of w. Prepared weights depend on the
+ * weights, the layouts, the groups and the instruction set, not on the size of the images; they remember the
+ * instruction set, and the call computes with that one. Where they have 0 bytes the call takes w itself, and its bytes.
+ */
 fc_status fc_corr2d_choose(const fc_corr2d_params *params, const char *algorithm, const char **name,
                            size_t *prepared_bytes, fc_error *error);
 fc_status fc_corr2d_prepare(const fc_corr2d_params *params, const char *algorithm, const void *w, void *prepared,

@@ -22,8 +22,9 @@
 /* C[r][l] = init[r][l] + sum over segments s and steps k of a[s][r][k * a_step] * b[s][k * b_step + l].
  *
  * The sum is one chain of fused multiply-adds (scalar: rounded after the product as well) in the order of s and k, from
- * zero; init is added behind it. Hence a lane's bits depend on nothing but its own operands. Every row of a tile is computed: a missing one is pointed at
- * some readable operand, and its c at scratch. init and c of a row may be the same. */
+ * zero; init is added behind it. Hence a lane's bits depend on nothing but its own operands. Every row of a tile is
+ * computed: a missing one is pointed at some readable operand, and its c at scratch. init and c of a row may be the
+ * same. */
 typedef struct fc_tile {
     ptrdiff_t segments, depth;
     const void *const *a; /* [segments][rows] */
@@ -107,8 +108,8 @@ typedef struct fc_pack {
 } fc_pack;
 
 /* masks[tap][vector][lane] = all ones where 0 <= y[lane] + tap_y[tap] < height and likewise x, else zero;
- * whole[tap][vector] = 1 where that is so for all lanes. Coordinates are as wide as an element; a lane that is not in use
- * has a y that is out of range for every tap. */
+ * whole[tap][vector] = 1 where that is so for all lanes. Coordinates are as wide as an element; a lane that is not in
+ * use has a y that is out of range for every tap. */
 typedef struct fc_window_masks {
     ptrdiff_t taps;
     const ptrdiff_t *tap_y, *tap_x;

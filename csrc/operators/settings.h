@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* settings.h -- instruction set, threads and batch invariance: from the environment, changed by the fc_set functions. */
+/* settings.h -- instruction set, threads and batch invariance: from the environment, changed by the fc_set functions.
+ */
 #ifndef FC_OPERATORS_SETTINGS_H
 #define FC_OPERATORS_SETTINGS_H
 

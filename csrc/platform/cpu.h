@@ -13,9 +13,9 @@ bool fc_cpu_has_neon(void);
 /* CPUs that this process may use: affinity and control group limits; at least 1. */
 int fc_cpu_count(void);
 
-/* Puts the calling thread into the one mode that kernels run in, whatever the caller's or a pool thread's was: rounding to
- * nearest, no traps, and subnormals either exact or, with `flush_subnormals`, zero. Answers the mode and flags before,
- * for fc_float_mode_restore. */
+/* Puts the calling thread into the one mode that kernels run in, whatever the caller's or a pool thread's was: rounding
+ * to nearest, no traps, and subnormals either exact or, with `flush_subnormals`, zero. Answers the mode and flags
+ * before, for fc_float_mode_restore. */
 typedef unsigned long long fc_float_mode;
 fc_float_mode fc_float_mode_enter(bool flush_subnormals);
 void fc_float_mode_restore(fc_float_mode mode);

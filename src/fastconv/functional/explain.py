@@ -8,8 +8,8 @@ import numpy as np
 
 from fastconv import _core
 from fastconv.functional.arrays import as_array, average_dtypes, compute_dtype, correlation_dtypes
-from fastconv.functional.correlation import Ranks, problem, shape_of
 from fastconv.functional.pooling import Images, pool_problem
+from fastconv.functional.problems import Ranks, problem, shape_of
 from fastconv.geometry import Windows, integer, layout_name
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from fastconv import _core
 from fastconv.functional.arrays import Array, Result, as_array, average_dtypes, compute_dtype, contiguous
-from fastconv.functional.correlation import must_have_shape, shape_of
 from fastconv.functional.pooling import Images, pool_problem
+from fastconv.functional.problems import must_have_shape, shape_of
 from fastconv.geometry import IntOrPair, Layout, Padding, layout_name
 
 _INT64 = np.dtype(np.int64)

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastconv import _core
 from fastconv.functional.arrays import Array, DType, Result, as_array, contiguous, correlation_dtypes
-from fastconv.functional.correlation import Ranks, as_bias, known_algorithm, problem
+from fastconv.functional.problems import Ranks, as_bias, known_algorithm, problem
 from fastconv.geometry import IntOrPair, Layout, Padding, Windows, integer, layout_name
 
 
