@@ -82,7 +82,7 @@ def main(side: str, isa: str, touch: bool) -> None:
     if touch:
         ctypes.string_at(fenced((PAGE,), np.uint8, side).ctypes.data + (-1 if side == "before" else PAGE), 1)
     for layout in LAYOUTS:
-        for dtype in ("float32", "float64", "int8", "int64"):
+        for dtype in ("float32", "float64", "int8"):
             correlations(side, layout, dtype)
             poolings(side, layout, dtype)
     print("untouched")

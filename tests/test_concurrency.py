@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numerics import assert_close, fresh_rng, same_bits
-from operators import GEOMETRIES, LAYOUTS, OPERATORS, arrays, call, oracle
+from operators import GEOMETRIES, LAYOUTS, OPERATORS, arrays, call, expected
 from reference import corr2d
 
 import fastconv
@@ -116,7 +116,7 @@ def test_calls_from_eight_threads_at_once_while_settings_change():
     problems = list(product(OPERATORS, GEOMETRIES, LAYOUTS))
     alone = {problem: call(*problem, arrays(*problem[1:])) for problem in problems}
     for problem, one in alone.items():
-        assert_close(one, oracle(*problem, arrays(*problem[1:])), problem)
+        assert_close(one, expected(*problem), problem)
     start, deadline = threading.Barrier(9), time.monotonic() + 3
 
     def work(number: int) -> tuple[int, list]:
@@ -149,7 +149,7 @@ def test_one_prepared_from_eight_threads_at_once():
     images = [
         rng.standard_normal((1, 33, side, 9)).astype(dtype) for side in (3, 8, 20) for dtype in ("f4", "f8", "f2")
     ]
-    expected = [corr2d(x, w, bias) for x in images]
+    references = [corr2d(x, w, bias) for x in images]
     for _ in range(10):
         prepared, start = fastconv.prepare(w, bias), threading.Barrier(8)
 
@@ -160,7 +160,7 @@ def test_one_prepared_from_eight_threads_at_once():
         with ThreadPoolExecutor(8) as executor:
             for number, results in enumerate(executor.map(work, range(8))):
                 for i, y in enumerate(results):
-                    assert_close(y, expected[(number + i) % len(images)], f"thread {number}, image {i}")
+                    assert_close(y, references[(number + i) % len(images)], f"thread {number}, image {i}")
 
 
 LONG = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cases import each_algorithm
 from numerics import SEED, assert_close, assert_same_bits
-from operators import GEOMETRIES, LAYOUTS, OPERATORS, PER_IMAGE, Geometry, arrays, call, oracle, part
+from operators import GEOMETRIES, LAYOUTS, OPERATORS, PER_IMAGE, Geometry, arrays, call, expected, part
 from variants import VARIANTS
 
 import fastconv
@@ -24,7 +24,7 @@ def test_number_of_threads(isa: str, op: str, layout: str, geometry: Geometry):
     a = arrays(geometry, layout)
     fastconv.set_num_threads(1)
     alone = each_algorithm(op, lambda name: call(op, geometry, layout, a, name))
-    reference = oracle(op, geometry, layout, a)
+    reference = expected(op, geometry, layout)
     for name, one in alone.items():
         assert_close(one, reference, f"{isa} {op} {name}")
     for threads in (2, 3, 16):

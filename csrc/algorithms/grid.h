@@ -63,19 +63,19 @@ static inline fc_grid_axis fc_phase_axis(const fc_problem *p, int axis, ptrdiff_
     return a;
 }
 
-/* Whether every coordinate that a kernel makes fits a 32-bit lane: taps, points, and the distance between the lanes
- * of one vector. */
+/* Whether every coordinate that a kernel makes fits a 32-bit lane: taps, points, and the distance between the lanes of
+ * one vector, which may lie in as many rows. A step that is never taken does not count. */
 static inline bool fc_fits_lanes(const fc_problem *p)
 {
-    const ptrdiff_t limit = (ptrdiff_t)1 << 29;
+    const ptrdiff_t limit = (ptrdiff_t)1 << 29, between_lanes = limit / FC_MAX_LANES;
     for (int i = 0; i < 2; i++) {
         if (p->in[i] >= limit || p->out[i] >= limit || p->pad_before[i] >= limit || p->pad_after[i] >= limit)
             return false;
-        /* no tap is further out than the padding and the image together, unless there is one tap alone */
         if (p->window[i] > 1 && p->dilation[i] >= limit) return false;
-        if (p->out[i] > 1 && p->stride[i] >= limit) return false;
+        if (p->out[i] > 1 && p->stride[i] >= between_lanes) return false;
     }
-    return fc_min(p->stride[0], p->in[0]) * p->in[1] < limit / FC_MAX_LANES && p->out[1] < limit / FC_MAX_LANES;
+    if (p->in[1] >= between_lanes || p->out[1] >= between_lanes) return false;
+    return p->out[0] == 1 || p->stride[0] * p->in[1] < between_lanes;
 }
 
 #endif

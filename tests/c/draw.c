@@ -57,7 +57,10 @@ static void draw_axis(int64_t *size, int64_t *window, int64_t *stride, int64_t *
     if (one_in(2)) *stride = any_size(1);
     if (one_in(2)) *dilation = any_size(1);
     if (one_in(3)) *before = any_size(0);
-    if (one_in(3)) *after = any_size(0);
+    if (one_in(3)) *after = one_in(2) ? *before : any_size(0);
+    /* a stride and a dilation that meet the padding: few windows, some of them on the image */
+    if (one_in(2) && *before > 8) *stride = *before / from_to(1, 4) + from_to(-1, 1);
+    if (one_in(2) && *before > 8) *dilation = *before / from_to(1, 4) + from_to(-1, 1);
 }
 
 static fc_padding draw_padding(void) { return one_in(3) ? (fc_padding)below(4) : FC_PAD_EXPLICIT; }
