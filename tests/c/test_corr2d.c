@@ -222,38 +222,50 @@ static void check_adjoint(void)
 
 /* ---- prepared weights ------------------------------------------------------------------------------------- */
 
-/* Prepared for one size of image, they serve another, and give the bits that w gives. */
+/* Prepared for one size of image, they serve another; prepared for one instruction set, they are used with that one
+ * whatever is set now. The bits are those that w gives. */
 static void check_prepared(const call *c, const char *algorithm, void *context)
 {
     fc_corr2d_params other = c->corr2d;
     buffer prepared, y = buffer_of(c->out[0].dtype, (int64_t)c->out[0].count);
-    const void *bias = c->in[2].data;
-    const char *name;
-    size_t bytes;
+    const void *bias = c->in[2].data, *x = c->in[0].data, *w = c->in[1].data;
+    const char *name, *isa = fc_get_isa();
+    size_t bytes, used;
     fc_error error;
     (void)context;
     call_must_run(c, algorithm);
     CHECK(fc_corr2d_choose(&c->corr2d, algorithm, &name, &bytes, &error) == FC_OK, "%s", error.message);
     CHECK(!strcmp(name, algorithm), "chose %s", name);
     CHECK(bytes % bytes_of(y.dtype) == 0, "%zu bytes of prepared weights", bytes);
+    used = bytes ? bytes : c->in[1].count * bytes_of(y.dtype);
     prepared = buffer_of(y.dtype, (int64_t)(bytes / bytes_of(y.dtype)));
     other.batch = 1;
     if (other.padding == FC_PAD_EXPLICIT) {
         other.size[0] += 3;
         other.size[1] += 5;
     }
-    if (fc_corr2d_prepare(&other, algorithm, c->in[1].data, prepared.data, bytes, &error) != FC_OK) {
+    CHECK(fc_corr2d_prepare(&other, algorithm, w, prepared.data, bytes + 1, &error) == FC_BAD_VALUE, "took more bytes");
+    if (fc_corr2d_prepare(&other, algorithm, w, prepared.data, bytes, &error) != FC_OK) {
         CHECK(strstr(error.message, "declines"), "%s", error.message);
-        CHECK(fc_corr2d_prepare(&c->corr2d, algorithm, c->in[1].data, prepared.data, bytes, &error) == FC_OK, "%s",
-              error.message);
+        CHECK(fc_corr2d_prepare(&c->corr2d, algorithm, w, prepared.data, bytes, &error) == FC_OK, "%s", error.message);
     }
     buffer_keep(&prepared);
-    CHECK(fc_corr2d_prepared(&c->corr2d, c->in[0].data, bytes ? prepared.data : c->in[1].data,
-                             bytes ? bytes : c->in[1].count * bytes_of(y.dtype), bias, y.data, algorithm,
-                             &error) == FC_OK,
-          "%s", error.message);
+    w = bytes ? prepared.data : w;
+    for (int i = 0; fc_isa_name(i); i++) {
+        if (!bytes && strcmp(fc_isa_name(i), isa)) continue; /* nothing was prepared */
+        fc_set_isa(fc_isa_name(i), NULL);
+        buffer_poison(&y);
+        CHECK(fc_corr2d_prepared(&c->corr2d, x, w, used, bias, y.data, algorithm, &error) == FC_OK, "%s",
+              error.message);
+        check_same_bits(&c->out[0], &y, "the output from prepared weights");
+        CHECK(fc_corr2d_prepared(&c->corr2d, x, w, used + 1, bias, y.data, algorithm, &error) == FC_BAD_VALUE,
+              "took prepared weights of another size");
+        CHECK(strstr(error.message, "prepared has") && strstr(error.message, "must have"), "%s", error.message);
+    }
+    fc_set_isa(isa, NULL);
+    if (used)
+        CHECK(fc_corr2d_prepared(&c->corr2d, x, NULL, 0, bias, y.data, algorithm, &error) == FC_BAD_VALUE, "took none");
     buffer_free(&prepared, "the prepared weights");
-    check_same_bits(&c->out[0], &y, "the output from prepared weights");
     buffer_free(&y, "the output from prepared weights");
 }
 
