@@ -11,11 +11,12 @@ WANTED = (
     r"fastconv/py\.typed",
     r"fastconv/_core\.pyi",
     r"fastconv/_core\..*\.(so|pyd)",
+    r"fastconv/(lib)?fastconv\.(so|dylib|dll)",
     r"fastconv/demo/__init__\.py",
     r"fastconv-.*\.dist-info/licenses/LICENSE",
 )
 ALLOWED = (
-    r"fastconv(-[^/]*\.dist-info)?/.*(\.py|\.pyi|\.so|\.pyd|py\.typed|METADATA|WHEEL|RECORD|LICENSE|entry_points\.txt)"
+    r"fastconv(-[^/]*\.dist-info)?/.*(\.py|\.pyi|\.so|\.dylib|\.dll|\.pyd|py\.typed|METADATA|WHEEL|RECORD|LICENSE|entry_points\.txt)"
 )
 MOST_BYTES = 2_000_000
 

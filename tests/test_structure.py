@@ -235,6 +235,13 @@ def test_the_extension_exports_its_init_function_alone():
     assert exported(Path(fastconv._core.__file__)) == ["PyInit__core"]
 
 
+def test_the_core_exports_its_api_alone():
+    header = (ROOT / "csrc" / "include" / "fastconv.h").read_text()
+    declared = re.findall(r"^[a-z][\w ]*[ *](fc_\w+)\(", header, re.MULTILINE)
+    assert len(declared) > 25
+    assert exported(Path(fastconv.__file__).parent / "libfastconv.so") == sorted(declared)
+
+
 def test_a_second_export_is_found(tmp_path: Path):
     source = (
         'void PyInit__core(void) {} void fc_corr2d(void) {} __attribute__((visibility("hidden"))) void own(void) {}'

@@ -18,6 +18,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default) /* all that the shared library shows */
+#endif
+
 #define FC_VERSION "0.1.0"
 
 /* The statuses and their texts: the one list. */
@@ -200,6 +204,10 @@ bool fc_get_batch_invariant(void);
 void fc_set_batch_invariant(bool on);
 
 const char *fc_compiler(void);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }
