@@ -16,7 +16,8 @@ WANTED = (
     r"fastconv-.*\.dist-info/licenses/LICENSE",
 )
 ALLOWED = (
-    r"fastconv(-[^/]*\.dist-info)?/.*(\.py|\.pyi|\.so|\.dylib|\.dll|\.pyd|py\.typed|METADATA|WHEEL|RECORD|LICENSE|entry_points\.txt)"
+    r"fastconv(-[^/]*\.dist-info)?/.*"
+    r"(\.py|\.pyi|\.so|\.dylib|\.dll|\.pyd|py\.typed|METADATA|WHEEL|RECORD|LICENSE|entry_points\.txt)"
 )
 MOST_BYTES = 2_000_000
 
