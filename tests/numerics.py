@@ -37,22 +37,25 @@ def result_dtype(x: np.ndarray, w: np.ndarray) -> np.dtype:
     return np.result_type(x, w)
 
 
-def relative_error(y: np.ndarray, reference: np.ndarray) -> float:
-    """Measure and print the norm of the error over the norm of the reference, both in float64."""
+def relative_error(y: np.ndarray, reference: np.ndarray, scale: np.ndarray | None = None) -> float:
+    """Measure and print the norm of the error over the norm of `scale`, or of the reference, in float64."""
     wide = np.asarray(y).astype(np.float64)
-    error, scale = float(np.linalg.norm(wide - reference)), float(np.linalg.norm(reference))
-    ratio = error / scale if scale else (0.0 if error == 0 else np.inf)
+    error, size = float(np.linalg.norm(wide - reference)), float(np.linalg.norm(reference if scale is None else scale))
+    ratio = error / size if size else (0.0 if error == 0 else np.inf)
     print(f"relative error {ratio:.3g} of {y.dtype} {y.shape}, seed {SEED}")
     return ratio
 
 
-def assert_close(y: np.ndarray, reference: np.ndarray, what: object = "") -> None:
-    """Assert the oracle's shape, and its values: exactly for integers, else within the dtype's tolerance."""
+def assert_close(y: np.ndarray, reference: np.ndarray, what: object = "", scale: np.ndarray | None = None) -> None:
+    """Assert the oracle's shape, and its values: exactly for integers, else within the dtype's tolerance.
+
+    A long sum may cancel to almost nothing: `scale` is then what its error is relative to, the sum of the sizes.
+    """
     assert y.shape == reference.shape, f"{what}: shape {y.shape} instead of {reference.shape}"
     if y.dtype.kind in "biu":
         np.testing.assert_array_equal(y, reference.astype(y.dtype), err_msg=f"{what}, seed {SEED}")
         return
-    limit, error = TOLERANCE[str(y.dtype)], relative_error(y, reference)
+    limit, error = TOLERANCE[str(y.dtype)], relative_error(y, reference, scale)
     assert error <= limit, f"{what}: relative error {error:.3g} > {limit:.3g} for {y.dtype}, seed {SEED}"
 
 

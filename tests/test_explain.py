@@ -37,7 +37,7 @@ def test_it_tells_what_happens(isa: str, dtype: str, layout: str, case: Case):
     told, p = explain(case, layout, DTYPES[dtype]), problem(case, layout, dtype)
     options = {**case.options, "layout": layout}
     assert told.algorithm in fastconv.algorithms("corr2d")
-    assert told.algorithm not in told.declined
+    assert told.algorithm not in {**told.declined, **told.passed_over}
     auto = fastconv.corr2d(p.x, p.w, p.bias, **options)
     assert same_bits(auto, fastconv.corr2d(p.x, p.w, p.bias, **options, algorithm=told.algorithm)), "auto took another"
     for name, reason in told.declined.items():
@@ -46,6 +46,11 @@ def test_it_tells_what_happens(isa: str, dtype: str, layout: str, case: Case):
             fastconv.corr2d(p.x, p.w, p.bias, **options, algorithm=name)
         assert reason in str(caught.value), f"{reason!r} is not told by {caught.value}"
         assert name in str(caught.value)
+    names = fastconv.algorithms("corr2d")
+    for name in names[: names.index(told.algorithm)]:
+        assert (name in told.declined) != (name in told.passed_over), f"why not {name}?"
+    for name in told.passed_over:
+        fastconv.corr2d(p.x, p.w, p.bias, **options, algorithm=name)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -12,6 +12,10 @@ typedef struct fc_algorithm {
      * the number of threads. */
     const char *(*decline)(const fc_problem *problem);
 
+    /* NULL when it is the one to take for the problem, else the reason why the choice goes on to the next: it could be
+     * taken, but another is faster or more accurate. NULL for always. Under the same rule as decline. */
+    const char *(*pass)(const fc_problem *problem);
+
     /* Bytes wanted in all and for each thread; SIZE_MAX for more than fits. NULL: none. */
     size_t (*shared_bytes)(const fc_problem *problem);
     size_t (*slot_bytes)(const fc_problem *problem);
@@ -27,6 +31,7 @@ typedef struct fc_algorithm {
 /* The algorithms of an operation, best first, ended by NULL. The last one accepts every problem. */
 const fc_algorithm *const *fc_algorithms(fc_operation operation);
 
+extern const fc_algorithm fc_corr2d_padded_rows;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nchw;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nhwc;
 extern const fc_algorithm fc_corr2d_direct;

@@ -14,6 +14,7 @@
 
 #include "algorithms/blocking.h"
 #include "algorithms/grid_panel.h"
+#include "algorithms/row_bias.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -219,7 +220,7 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     const ptrdiff_t source_plane = job->axis[0].source * job->axis[1].source * element;
     const ptrdiff_t destination_plane = job->axis[0].destination * job->axis[1].destination * element;
     const ptrdiff_t row_bytes = job->channels * c->taps * element;
-    const ptrdiff_t bias_bytes = job->bias ? c->kernels->lanes * element : 0;
+    const ptrdiff_t bias_bytes = fc_row_bias_step(job->bias, c->kernels->lanes, c->element);
     const ptrdiff_t row_block = task % c->row_blocks, block = task / c->row_blocks % c->blocks;
     const ptrdiff_t image = task / c->row_blocks / c->blocks, group = image % job->groups; /* image and group */
     const ptrdiff_t tiles = fc_ceil_div(job->rows, tile_rows);
@@ -262,19 +263,6 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     }
 }
 
-/* One vector a row, each lane the row's bias; without a bias one vector of zeros. */
-static void spread_bias(const fc_plane_correlation *job, char *vectors, ptrdiff_t lanes, size_t element)
-{
-    const ptrdiff_t rows = job->groups * job->rows;
-    if (!job->bias) {
-        memset(vectors, 0, (size_t)lanes * element);
-        return;
-    }
-    for (ptrdiff_t r = 0; r < rows; r++)
-        for (ptrdiff_t l = 0; l < lanes; l++, vectors += element)
-            memcpy(vectors, (const char *)job->bias + (size_t)r * element, element);
-}
-
 /* Rows are split over tasks as well when the panels alone make few of them, but only so far: each split packs the
  * panels anew. */
 static ptrdiff_t choose_row_blocks(const fc_plane_correlation *job, ptrdiff_t tasks)
@@ -296,6 +284,6 @@ void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc
     c.panels = fc_panels_of(job->axis[0].points * job->axis[1].points, c.kernels->lanes);
     c.blocks = fc_ceil_div(c.panels.count, panels_in_block(c.kernels, c.element));
     c.row_blocks = choose_row_blocks(job, job->batch * job->groups * c.blocks);
-    spread_bias(job, workspace->shared, c.kernels->lanes, c.element);
+    fc_spread_row_bias(job->bias, job->groups * job->rows, c.kernels->lanes, c.element, workspace->shared);
     fc_parallel_for(job->batch * job->groups * c.blocks * c.row_blocks, workspace->threads, true, run_task, &c);
 }

@@ -7,6 +7,13 @@
 #define V 3
 #include "kernels/gemm_tile.h"
 
+#define V 1
+#include "kernels/shift_row.h"
+#define V 4
+#include "kernels/shift_row.h"
+#define V 12
+#include "kernels/shift_row.h"
+
 static void W(gemm_scatter)(const fc_scatter *s)
 {
     for (ptrdiff_t r = 0; r < s->rows; r++) {

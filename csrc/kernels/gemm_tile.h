@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* gemm_tile.h -- C[TILE_ROWS x V vectors] = init + A · B; see fc_tile. Included once per element type and V.
- * The sums are named variables, not an array: compilers keep these in registers. */
+/* gemm_tile.h -- C[TILE_ROWS x V vectors] = init + A · B; see fc_tile and fc_shift_tile. Included once per element type
+ * and V. The sums are named variables, not an array: compilers keep these in registers. */
 #if V == 1
 #define EACH_VECTOR(DO, r) DO(r, 0)
 #elif V == 2
@@ -44,6 +44,20 @@ static void FC_PASTE(W(gemm_tile), V)(const fc_tile *tile)
             at += a_step;
             b += b_step;
         }
+    }
+    EACH_TILE_ROW(STORE_ROW)
+}
+
+static void FC_PASTE(W(shift_tile), V)(const fc_shift_tile *tile)
+{
+    enum { lanes = W(LANES) };
+    const void *const *a = tile->a;
+    EACH_TILE_ROW(DECLARE_ROW)
+    EACH_TILE_ROW(POINT_ROW)
+    for (ptrdiff_t at = 0; at < tile->depth; at++) {
+        const T *b = (const T *)tile->b + tile->shift[at];
+        EACH_VECTOR(LOAD_PANEL, 0)
+        EACH_TILE_ROW(MULTIPLY_ROW)
     }
     EACH_TILE_ROW(STORE_ROW)
 }

@@ -35,6 +35,18 @@ typedef struct fc_tile {
     void *const *c; /* [rows], vectors next to each other */
 } fc_tile;
 
+/* C[r][l] = init[r][l] + sum over steps k of a[r][k] * b[shift[k] + l]: windows of one source, read where they lie.
+ * The sum is the chain of fc_tile. */
+typedef struct fc_shift_tile {
+    ptrdiff_t depth;
+    const void *const *a; /* [rows] */
+    const void *b;
+    const int32_t *shift;    /* [depth], elements */
+    const void *const *init; /* [rows], vectors init_step apart: 0 repeats one vector */
+    ptrdiff_t init_step;
+    void *const *c; /* [rows], vectors next to each other */
+} fc_shift_tile;
+
 /* A tile that was computed into scratch, brought home: c[r][where[l]] = init[r][l * init_step] + tile[r][l] for the
  * first `rows` and `lanes`. */
 typedef struct fc_scatter {
@@ -120,10 +132,16 @@ typedef struct fc_window_masks {
     unsigned char *whole;
 } fc_window_masks;
 
+/* The vectors of one row that shift_row computes at once, for its three kernels. */
+#define FC_MAX_ROW_VECTORS 12
+static const unsigned char fc_row_vectors[3] = {1, 4, FC_MAX_ROW_VECTORS};
+
 /* The matrix kernels of one element type. A tile is `rows` high and 1 to FC_MAX_TILE_VECTORS vectors wide. */
 typedef struct fc_gemm_kernels {
     int lanes, rows;
     void (*tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile);
+    void (*shift_tile[FC_MAX_TILE_VECTORS])(const fc_shift_tile *tile);
+    void (*shift_row[3])(const fc_shift_tile *row);
     void (*scatter)(const fc_scatter *scatter);
     void (*find_moves)(const fc_find_moves *find);
     void (*pack)(const fc_pack *pack);

@@ -16,6 +16,12 @@ static const char *decline(const fc_algorithm *algorithm, const fc_problem *prob
     return algorithm->decline ? algorithm->decline(problem) : NULL;
 }
 
+/* Why "auto" goes on to the next though it could take this one, or NULL. */
+static const char *pass_over(const fc_algorithm *algorithm, const fc_problem *problem)
+{
+    return algorithm->pass ? algorithm->pass(problem) : NULL;
+}
+
 static fc_status choose_by_name(const fc_problem *problem, const char *name, const fc_algorithm **chosen,
                                 fc_error *error)
 {
@@ -41,7 +47,7 @@ fc_status fc_choose(const fc_problem *problem, const char *name, const fc_algori
     fc_problem asked = *problem;
     if (name) return choose_by_name(problem, name, chosen, error);
     if (fc_get_batch_invariant() && asked.batch > 1) asked.batch = 1;
-    while (decline(*list, &asked)) list++;
+    while (decline(*list, &asked) || pass_over(*list, &asked)) list++;
     *chosen = *list;
     return FC_OK;
 }
@@ -118,7 +124,10 @@ fc_status fc_explain(const fc_problem *problem, fc_explanation *explanation, fc_
     double work = flops(problem);
     if (status) return status;
     *explanation = (fc_explanation){.algorithm = chosen->name};
-    for (int i = 0; list[i]; i++) explanation->declined[i] = decline(list[i], problem);
+    for (int i = 0; list[i]; i++) {
+        explanation->declined[i] = decline(list[i], problem);
+        if (!explanation->declined[i]) explanation->passed_over[i] = pass_over(list[i], problem);
+    }
     total = measure(problem, chosen, true).total;
     explanation->workspace_bytes = total > INT64_MAX ? INT64_MAX : (int64_t)total;
     explanation->flops = work < 9.2e18 ? (int64_t)work : INT64_MAX;

@@ -102,6 +102,7 @@ cdef extern from "fastconv.h" nogil:
     ctypedef struct fc_explanation:
         const char *algorithm
         const char *declined[16]
+        const char *passed_over[16]
         int64_t flops
         int64_t workspace_bytes
 

@@ -5,7 +5,7 @@ import numpy as np
 
 _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 _Pair: TypeAlias = tuple[int, int]
-_Explanation: TypeAlias = tuple[str, dict[str, str], int, int]
+_Explanation: TypeAlias = tuple[str, dict[str, str], dict[str, str], int, int]
 
 DTYPES: tuple[str, ...]
 LAYOUTS: tuple[str, ...]

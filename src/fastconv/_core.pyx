@@ -76,12 +76,14 @@ cdef const char *pointer(bytes name):
 
 
 cdef object explanation_of(object operation, const fc_explanation *e):
-    """(algorithm, {name: reason}, flops, workspace bytes)."""
-    declined = {}
+    """(algorithm, {name: why it declines}, {name: why it is passed over}, flops, workspace bytes)."""
+    declined, passed_over = {}, {}
     for i, name in enumerate(algorithms(operation)):
         if e.declined[i] != NULL:
             declined[name] = e.declined[i].decode()
-    return e.algorithm.decode(), declined, e.flops, e.workspace_bytes
+        if e.passed_over[i] != NULL:
+            passed_over[name] = e.passed_over[i].decode()
+    return e.algorithm.decode(), declined, passed_over, e.flops, e.workspace_bytes
 
 
 cdef class Corr2d:
@@ -188,7 +190,7 @@ cdef class Corr2d:
             check(fc_corr2d_prepared(&self.params, bx.data, bp.data, size, bb.data, by.data, chosen, &error), &error)
 
     def explain(self, operation):
-        """What would be done: (algorithm, {name: reason}, flops, workspace bytes)."""
+        """What would be done: (algorithm, {name: reason}, {name: reason}, flops, workspace bytes)."""
         cdef fc_explanation explanation
         cdef fc_error error
         check(fc_explain_corr2d(<fc_operation><int>OPERATIONS.index(operation), &self.params, &explanation, &error),
@@ -262,7 +264,7 @@ cdef class Pool2d:
             check(fc_avg_pool2d_grad(&self.params, bg.data, bx.data, chosen, &error), &error)
 
     def explain(self, operation, with_indices):
-        """What would be done: (algorithm, {name: reason}, flops, workspace bytes)."""
+        """What would be done: (algorithm, {name: reason}, {name: reason}, flops, workspace bytes)."""
         cdef fc_explanation explanation
         cdef fc_error error
         check(fc_explain_pool2d(<fc_operation><int>OPERATIONS.index(operation), &self.params, with_indices,

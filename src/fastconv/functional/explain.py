@@ -23,6 +23,8 @@ class Explanation:
         What was asked, and what "auto" takes.
     declined : dict of str to str
         Why the algorithms that do not take the problem do not.
+    passed_over : dict of str to str
+        Why "auto" prefers another one to algorithms that would take the problem.
     flops : int
         Multiplications and additions (comparisons, for pooling) of the definition.
     workspace_bytes : int
@@ -32,6 +34,7 @@ class Explanation:
     operation: str
     algorithm: str
     declined: dict[str, str]
+    passed_over: dict[str, str]
     flops: int
     workspace_bytes: int
 
@@ -41,6 +44,7 @@ class Explanation:
             f"  {self.flops / 1e6:,.3f} MFLOP, workspace {self.workspace_bytes / 1024:,.0f} KiB",
         ]
         lines += [f"  {name} declines: {reason}" for name, reason in self.declined.items()]
+        lines += [f"  {name} is passed over: {reason}" for name, reason in self.passed_over.items()]
         return "\n".join(lines)
 
 

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* corr2d_padded_rows.c -- correlation of NCHW images where packing would cost as much as the sums: few weights, or
+ * few output channels.
+ *
+ * A task copies the rows that some output rows read into a stripe, once, with the zeros around them and with the columns
+ * of a stride s sorted into s phases. There the taps of neighbouring outputs are neighbours, and tiles read them where
+ * they lie: C[oc][x] += w[oc][tap] * stripe[x + shift[tap]]. Lanes are the outputs of one row. Weights are read as they
+ * lie in OIHW. What is left of the output channels after whole tiles is computed a row at a time. */
+#include <assert.h>
+#include <string.h>
+
+#include "algorithms/algorithm.h"
+#include "algorithms/blocking.h"
+#include "algorithms/grid.h"
+#include "algorithms/row_bias.h"
+#include "algorithms/strided_copy.h"
+#include "platform/memory.h"
+#include "platform/parallel.h"
+
+#define STRIPE_BYTES (128 * 1024)       /* aimed at: a part of the second-level cache */
+#define MOST_STRIPE_BYTES (1024 * 1024) /* of a single output row */
+#define ENOUGH_TASKS 8
+#define FEWEST_ROWS 4 /* of a task, where there are enough: neighbours copy the rows between them twice */
+#define MOST_LANES (FC_MAX_ROW_VECTORS * FC_MAX_LANES)
+
+/* The stripe of some output rows. A row is `phases` runs of `phase` elements each. */
+typedef struct stripe {
+    ptrdiff_t rows, top, left; /* input rows; the coordinates of tap 0 of output 0, padding included */
+    ptrdiff_t phases, phase, row, plane;
+} stripe;
+
+typedef struct call {
+    const fc_problem *p;
+    const fc_operands *operands;
+    const fc_workspace *workspace;
+    const fc_gemm_kernels *kernels;
+    const void *weights;
+    size_t element;
+    ptrdiff_t channels, rows; /* read and written, of one group */
+    ptrdiff_t depth, chunks;  /* steps of a sum, and how many pieces they are cut into */
+    stripe stripe;
+    ptrdiff_t blocks; /* of output rows, a task each */
+    char *bias;       /* fc_spread_row_bias */
+    int32_t *shifts;  /* [depth] */
+    ptrdiff_t *where; /* 0, 1, 2 ... */
+} call;
+
+/* One thread's memory: scratch for what does not fill its vectors, then the stripe. */
+typedef struct slot {
+    _Alignas(64) char scratch[FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8];
+    _Alignas(64) char zeros[FC_MAX_LANES * 8];
+} slot;
+
+_Static_assert(FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES >= MOST_LANES, "scratch holds a long row too");
+
+static ptrdiff_t depth_of(const fc_problem *p) { return p->channels / p->groups * p->window[0] * p->window[1]; }
+
+static ptrdiff_t span(const fc_problem *p, int axis) { return (p->window[axis] - 1) * p->dilation[axis]; }
+
+static stripe stripe_of(const fc_problem *p, ptrdiff_t output_rows)
+{
+    const ptrdiff_t line = FC_CACHE_LINE / (ptrdiff_t)fc_dtype_size(p->dtype);
+    stripe s = {.rows = (output_rows - 1) * p->stride[0] + span(p, 0) + 1,
+                .top = -p->pad_before[0],
+                .left = -p->pad_before[1],
+                .phases = p->out[1] > 1 ? p->stride[1] : 1};
+    s.phase = fc_ceil_div((p->out[1] - 1) * s.phases + span(p, 1) + 1, s.phases);
+    s.row = s.phases * s.phase;
+    if (s.row % (16 * line) == 0) s.row += line; /* not all rows on the same cache sets */
+    s.plane = s.rows * s.row;
+    return s;
+}
+
+/* Tiles at the end of the last row read past it. */
+static size_t stripe_bytes(const fc_problem *p, const stripe *s)
+{
+    const size_t elements = fc_size_mul(fc_size_mul((size_t)(p->channels / p->groups), (size_t)s->rows), (size_t)s->row);
+    return fc_size_mul(fc_size_add(elements, MOST_LANES), fc_dtype_size(p->dtype));
+}
+
+static ptrdiff_t rows_of_a_task(const fc_problem *p)
+{
+    const ptrdiff_t images = p->batch * p->groups;
+    const ptrdiff_t wanted = fc_ceil_div(p->out[0], fc_max(1, ENOUGH_TASKS / fc_max(1, images)));
+    ptrdiff_t rows = fc_max(1, fc_min(p->out[0], fc_max(wanted, FEWEST_ROWS)));
+    for (; rows > 1; rows = fc_ceil_div(rows, 2)) {
+        const stripe s = stripe_of(p, rows);
+        if (stripe_bytes(p, &s) <= STRIPE_BYTES) break;
+    }
+    return rows;
+}
+
+static const char *decline(const fc_problem *p)
+{
+    if (p->layout != FC_NCHW) return "layout is not NCHW";
+    if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
+    if (p->stride[1] > 16 || p->stride[0] > 16) return "stride is larger than 16";
+    if (span(p, 0) > 4096 || span(p, 1) > 4096) return "the dilated kernel is larger than 4096";
+    const stripe one_row = stripe_of(p, 1);
+    if (stripe_bytes(p, &one_row) > MOST_STRIPE_BYTES) return "the input rows of one output row exceed 1 MiB";
+    return NULL;
+}
+
+/* Packing pays when many output channels use what was packed, and its lanes go on over the ends of rows. */
+static const char *pass(const fc_problem *p)
+{
+    const ptrdiff_t channels = p->channels / p->groups, rows = p->out_channels / p->groups;
+    if (rows >= 16 && channels > 8) return "there are enough channels to pack panels for";
+    return NULL;
+}
+
+static size_t shared_bytes(const fc_problem *p)
+{
+    const size_t vectors = fc_size_mul((size_t)p->out_channels + 1, (size_t)p->kernels->gemm[p->dtype].lanes);
+    const size_t bias = fc_size_lines(fc_size_mul(vectors, fc_dtype_size(p->dtype)));
+    const size_t shifts = fc_size_lines(fc_size_mul((size_t)depth_of(p), sizeof(int32_t)));
+    return fc_size_add(fc_size_add(bias, shifts), MOST_LANES * sizeof(ptrdiff_t));
+}
+
+static size_t slot_bytes(const fc_problem *p)
+{
+    const stripe s = stripe_of(p, rows_of_a_task(p));
+    return fc_size_add(sizeof(slot), stripe_bytes(p, &s));
+}
+
+static size_t prepared_bytes(const fc_problem *p)
+{
+    return p->weight_layout == FC_OIHW
+               ? 0
+               : fc_size_mul((size_t)p->out_channels * (size_t)depth_of(p), fc_dtype_size(p->dtype));
+}
+
+static void prepare(const fc_problem *p, const void *w, void *prepared)
+{
+    const ptrdiff_t sizes[4] = {p->out_channels, p->channels / p->groups, p->window[0], p->window[1]};
+    const fc_strides from = fc_weight_strides(p);
+    fc_strided_copy(fc_dtype_size(p->dtype), sizes, (const ptrdiff_t[4]){from.n, from.c, from.h, from.w}, w, prepared);
+}
+
+/* Every `step`-th element. */
+static void copy_strided(size_t element, ptrdiff_t n, const char *from, ptrdiff_t step, char *to)
+{
+    if (step == 1) {
+        memcpy(to, from, (size_t)n * element);
+    } else if (element == 4) {
+        const uint32_t *source = (const uint32_t *)(const void *)from;
+        uint32_t *destination = (uint32_t *)(void *)to;
+        for (ptrdiff_t i = 0; i < n; i++) destination[i] = source[i * step];
+    } else {
+        const uint64_t *source = (const uint64_t *)(const void *)from;
+        uint64_t *destination = (uint64_t *)(void *)to;
+        for (ptrdiff_t i = 0; i < n; i++) destination[i] = source[i * step];
+    }
+}
+
+/* One row of the stripe from one row of the plane. */
+static void fill_row(const fc_problem *p, const stripe *s, size_t element, const char *source, char *row)
+{
+    const ptrdiff_t size = (ptrdiff_t)element;
+    for (ptrdiff_t f = 0; f < s->phases; f++, row += s->phase * size) {
+        const ptrdiff_t left = s->left + f;
+        const ptrdiff_t first = fc_min(s->phase, left < 0 ? fc_ceil_div(-left, s->phases) : 0);
+        const ptrdiff_t end = fc_max(first, fc_min(s->phase, fc_ceil_div(p->in[1] - left, s->phases)));
+        memset(row, 0, (size_t)first * element);
+        copy_strided(element, end - first, source + (left + first * s->phases) * size, s->phases, row + first * size);
+        memset(row + end * size, 0, (size_t)(s->phase - end) * element);
+    }
+}
+
+static void fill_stripe(const call *c, ptrdiff_t output_row, ptrdiff_t rows, const char *source, char *to)
+{
+    const fc_problem *p = c->p;
+    const stripe *s = &c->stripe;
+    const ptrdiff_t element = (ptrdiff_t)c->element, top = s->top + output_row * p->stride[0];
+    const ptrdiff_t needed = (rows - 1) * p->stride[0] + span(p, 0) + 1;
+    for (ptrdiff_t ch = 0; ch < c->channels; ch++, source += p->in[0] * p->in[1] * element)
+        for (ptrdiff_t i = 0; i < needed; i++) {
+            char *row = to + (ch * s->plane + i * s->row) * element;
+            const ptrdiff_t y = top + i;
+            if (y < 0 || y >= p->in[0])
+                memset(row, 0, (size_t)(s->phases * s->phase) * c->element);
+            else
+                fill_row(p, s, c->element, source + y * p->in[1] * element, row);
+        }
+}
+
+/* Rows of the product at one output row, for one chunk of the depth. */
+typedef struct row_span {
+    const char *weights, *bias, *window; /* of the first output */
+    char *destination;
+    ptrdiff_t rows, row_bytes, bias_bytes, plane_bytes, lanes;
+    ptrdiff_t first_step, steps;
+    bool first_chunk;
+} row_span;
+
+/* One tile or long row: `rows` output channels from `row` on, `vectors` vectors from output `x` on. */
+static void run_tile(slot *s, const call *c, const row_span *at, void (*run)(const fc_shift_tile *), ptrdiff_t row,
+                     ptrdiff_t rows, ptrdiff_t x, ptrdiff_t vectors)
+{
+    const ptrdiff_t lanes = c->kernels->lanes, element = (ptrdiff_t)c->element, width = vectors * lanes;
+    const bool whole = x + width <= at->lanes;
+    const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS], *bias[FC_MAX_TILE_ROWS];
+    void *home[FC_MAX_TILE_ROWS], *out[FC_MAX_TILE_ROWS];
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        a[r] = at->weights + (row + r) * at->row_bytes;
+        bias[r] = at->bias + (row + r) * at->bias_bytes;
+        home[r] = at->destination + (row + r) * at->plane_bytes + x * element;
+        init[r] = !whole ? s->zeros : at->first_chunk ? bias[r] : home[r];
+        out[r] = whole ? home[r] : s->scratch + r * width * element;
+    }
+    run(&(fc_shift_tile){.depth = at->steps,
+                         .a = a,
+                         .b = at->window + x * element,
+                         .shift = c->shifts + at->first_step,
+                         .init = init,
+                         .init_step = whole && !at->first_chunk ? lanes : 0,
+                         .c = out});
+    if (!whole)
+        c->kernels->scatter(&(fc_scatter){.rows = rows,
+                                          .lanes = at->lanes - x,
+                                          .tile = s->scratch,
+                                          .tile_step = width,
+                                          .init = at->first_chunk ? bias : NULL,
+                                          .init_step = 0,
+                                          .c = home,
+                                          .where = c->where});
+}
+
+/* Which of the long rows serves so many vectors best: one that is nearly filled. */
+static int longest_row(ptrdiff_t vectors) { return vectors >= 10 ? 2 : vectors >= 3 ? 1 : 0; }
+
+static void run_row(slot *s, const call *c, const row_span *at)
+{
+    const ptrdiff_t tile_rows = c->kernels->rows, lanes = c->kernels->lanes;
+    const fc_panels panels = fc_panels_of(at->lanes, lanes);
+    ptrdiff_t row = 0;
+    for (; row + tile_rows <= at->rows; row += tile_rows)
+        for (ptrdiff_t i = 0; i < panels.count; i++) {
+            const fc_panel_cut cut = fc_panel_at(&panels, i);
+            run_tile(s, c, at, c->kernels->shift_tile[cut.vectors - 1], row, tile_rows, cut.first, cut.vectors);
+        }
+    for (; row < at->rows; row++)
+        for (ptrdiff_t x = 0; x < at->lanes;) {
+            const int kind = longest_row(fc_ceil_div(at->lanes - x, lanes));
+            run_tile(s, c, at, c->kernels->shift_row[kind], row, 1, x, fc_row_vectors[kind]);
+            x += fc_row_vectors[kind] * lanes;
+        }
+}
+
+static void run_task(void *context, ptrdiff_t task, int slot_number)
+{
+    const call *c = context;
+    const fc_problem *p = c->p;
+    slot *s = (slot *)(c->workspace->slots + (size_t)slot_number * c->workspace->slot_bytes);
+    char *window = (char *)(s + 1);
+    const ptrdiff_t element = (ptrdiff_t)c->element, depth = c->depth, out_plane = p->out[0] * p->out[1] * element;
+    const ptrdiff_t block = task % c->blocks, image = task / c->blocks, group = image % p->groups; /* image and group */
+    const ptrdiff_t first = fc_cut(p->out[0], c->blocks, block), end = fc_cut(p->out[0], c->blocks, block + 1);
+    row_span at = {.rows = c->rows,
+                   .row_bytes = depth * element,
+                   .bias_bytes = fc_row_bias_step(c->operands->bias, c->kernels->lanes, c->element),
+                   .plane_bytes = out_plane,
+                   .lanes = p->out[1]};
+    memset(s->zeros, 0, sizeof s->zeros);
+    memset(window + c->channels * c->stripe.plane * element, 0, MOST_LANES * c->element);
+    fill_stripe(c, first, end - first,
+                (const char *)c->operands->x + image * c->channels * p->in[0] * p->in[1] * element, window);
+    at.bias = c->bias + group * c->rows * at.bias_bytes;
+    for (ptrdiff_t i = first; i < end; i++) {
+        at.window = window + (i - first) * p->stride[0] * c->stripe.row * element;
+        at.destination = (char *)c->operands->y + image * c->rows * out_plane + i * p->out[1] * element;
+        for (ptrdiff_t q = 0; q < c->chunks; q++) {
+            at.first_step = fc_cut(depth, c->chunks, q);
+            at.steps = fc_cut(depth, c->chunks, q + 1) - at.first_step;
+            at.weights = (const char *)c->weights + (group * c->rows * depth + at.first_step) * element;
+            at.first_chunk = q == 0;
+            run_row(s, c, &at);
+        }
+    }
+}
+
+static void find_shifts(const fc_problem *p, const stripe *s, int32_t *shifts)
+{
+    for (ptrdiff_t ch = 0; ch < p->channels / p->groups; ch++)
+        for (ptrdiff_t u = 0; u < p->window[0]; u++)
+            for (ptrdiff_t v = 0; v < p->window[1]; v++) {
+                const ptrdiff_t x = v * p->dilation[1];
+                *shifts++ = (int32_t)(ch * s->plane + u * p->dilation[0] * s->row + x % s->phases * s->phase +
+                                      x / s->phases);
+            }
+}
+
+static void forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
+{
+    const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
+    const ptrdiff_t rows = rows_of_a_task(p);
+    call c = {.p = p,
+              .operands = operands,
+              .workspace = workspace,
+              .kernels = kernels,
+              .weights = p->weight_layout == FC_OIHW ? operands->w : operands->prepared,
+              .element = fc_dtype_size(p->dtype),
+              .channels = p->channels / p->groups,
+              .rows = p->out_channels / p->groups,
+              .depth = depth_of(p),
+              .stripe = stripe_of(p, rows),
+              .blocks = fc_ceil_div(p->out[0], rows)};
+    const size_t vectors = (size_t)(p->out_channels + 1) * (size_t)kernels->lanes;
+    c.chunks = fc_max(1, fc_ceil_div(c.depth, FC_DEPTH));
+    c.bias = workspace->shared;
+    c.shifts = (int32_t *)(void *)(c.bias + fc_size_lines(vectors * c.element));
+    c.where = (ptrdiff_t *)(void *)((char *)c.shifts + fc_size_lines((size_t)c.depth * sizeof(int32_t)));
+    fc_spread_row_bias(operands->bias, p->out_channels, kernels->lanes, c.element, c.bias);
+    find_shifts(p, &c.stripe, c.shifts);
+    for (ptrdiff_t i = 0; i < MOST_LANES; i++) c.where[i] = i;
+    fc_parallel_for(p->batch * p->groups * c.blocks, workspace->threads, true, run_task, &c);
+}
+
+const fc_algorithm fc_corr2d_padded_rows = {
+    .name = "padded_rows",
+    .decline = decline,
+    .pass = pass,
+    .shared_bytes = shared_bytes,
+    .slot_bytes = slot_bytes,
+    .prepared_bytes = prepared_bytes,
+    .prepare = prepare,
+    .run = forward,
+};
