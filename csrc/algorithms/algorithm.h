@@ -31,6 +31,7 @@ typedef struct fc_algorithm {
 /* The algorithms of an operation, best first, ended by NULL. The last one accepts every problem. */
 const fc_algorithm *const *fc_algorithms(fc_operation operation);
 
+extern const fc_algorithm fc_corr2d_winograd_nchw;
 extern const fc_algorithm fc_corr2d_padded_rows;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nchw;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nhwc;

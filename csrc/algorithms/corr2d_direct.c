@@ -3,6 +3,7 @@
  * through strides, and adds in the order c, kh, kw (input gradient: oc, kh, kw; weight gradient: n, oh, ow). */
 #include "algorithms/algorithm.h"
 #include "algorithms/bias_grad.h"
+#include "algorithms/by_definition.h"
 #include "algorithms/window.h"
 #include "platform/parallel.h"
 
@@ -25,11 +26,30 @@ typedef struct direct_call {
 #define NAME(function) function##_i64
 #include "algorithms/corr2d_direct.h"
 
+static direct_call call_of(const fc_problem *p, const fc_operands *operands)
+{
+    return (direct_call){p, operands, fc_image_strides(p->layout, p->channels, p->in), fc_weight_strides(p),
+                         fc_image_strides(p->layout, p->out_channels, p->out)};
+}
+
+void fc_corr2d_by_definition(const fc_problem *p, const fc_operands *operands, ptrdiff_t n, ptrdiff_t o, fc_range rows,
+                             fc_range columns)
+{
+    const direct_call call = call_of(p, operands);
+    for (ptrdiff_t i = rows.first; i < rows.end; i++) {
+        switch (p->dtype) {
+        case FC_F32: forward_run_f32(&call, n, o, i, columns); break;
+        case FC_F64: forward_run_f64(&call, n, o, i, columns); break;
+        case FC_I32: forward_run_i32(&call, n, o, i, columns); break;
+        default: forward_run_i64(&call, n, o, i, columns); break;
+        }
+    }
+}
+
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace, ptrdiff_t tasks,
                 const fc_task by_dtype[4])
 {
-    const direct_call call = {p, operands, fc_image_strides(p->layout, p->channels, p->in), fc_weight_strides(p),
-                              fc_image_strides(p->layout, p->out_channels, p->out)};
+    const direct_call call = call_of(p, operands);
     fc_parallel_for(tasks, workspace->threads, true, by_dtype[p->dtype], (void *)&call);
 }
 

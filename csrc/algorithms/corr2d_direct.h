@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* corr2d_direct.h -- the loops of the definition for element type T; included once per type. */
 
-/* One row of outputs: task = (n * oc + o) * oh + i. */
-static void NAME(forward_row)(void *context, ptrdiff_t task, int slot)
+/* Some outputs of row i. */
+static void NAME(forward_run)(const direct_call *call, ptrdiff_t n, ptrdiff_t o, ptrdiff_t i, fc_range outputs)
 {
-    const direct_call *call = context;
     const fc_problem *p = call->p;
     const fc_strides xs = call->x, ws = call->w, ys = call->y;
-    const ptrdiff_t i = task % p->out[0], o = task / p->out[0] % p->out_channels;
-    const ptrdiff_t n = task / p->out[0] / p->out_channels;
     const ptrdiff_t ic = p->channels / p->groups, oc = p->out_channels / p->groups;
     const fc_range rows = fc_taps_inside(p, 0, i);
     const ptrdiff_t top = fc_window_start(p, 0, i);
@@ -16,8 +13,7 @@ static void NAME(forward_row)(void *context, ptrdiff_t task, int slot)
     const T *w = (const T *)call->operands->w + o * ws.n;
     const T *bias = call->operands->bias;
     T *y = (T *)call->operands->y + n * ys.n + o * ys.c + i * ys.h;
-    (void)slot;
-    for (ptrdiff_t j = 0; j < p->out[1]; j++) {
+    for (ptrdiff_t j = outputs.first; j < outputs.end; j++) {
         const fc_range columns = fc_taps_inside(p, 1, j);
         const ptrdiff_t left = fc_window_start(p, 1, j);
         T sum = 0;
@@ -28,6 +24,16 @@ static void NAME(forward_row)(void *context, ptrdiff_t task, int slot)
                            w[c * ws.c + u * ws.h + v * ws.w];
         y[j * ys.w] = bias ? sum + bias[o] : sum;
     }
+}
+
+/* One row of outputs: task = (n * oc + o) * oh + i. */
+static void NAME(forward_row)(void *context, ptrdiff_t task, int slot)
+{
+    const direct_call *call = context;
+    const fc_problem *p = call->p;
+    const ptrdiff_t i = task % p->out[0], o = task / p->out[0] % p->out_channels;
+    (void)slot;
+    NAME(forward_run)(call, task / p->out[0] / p->out_channels, o, i, (fc_range){0, p->out[1]});
 }
 
 /* One row of grad_x: task = (n * ic + c) * h + i. Output oh read input i with tap u where oh * s = i + before - u * d.

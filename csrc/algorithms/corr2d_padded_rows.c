@@ -14,6 +14,7 @@
 #include "algorithms/grid.h"
 #include "algorithms/row_bias.h"
 #include "algorithms/strided_copy.h"
+#include "algorithms/stripe.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -22,12 +23,6 @@
 #define ENOUGH_TASKS 8
 #define FEWEST_ROWS 4 /* of a task, where there are enough: neighbours copy the rows between them twice */
 #define MOST_LANES (FC_MAX_ROW_VECTORS * FC_MAX_LANES)
-
-/* The stripe of some output rows. A row is `phases` runs of `phase` elements each. */
-typedef struct stripe {
-    ptrdiff_t rows, top, left; /* input rows; the coordinates of tap 0 of output 0, padding included */
-    ptrdiff_t phases, phase, row, plane;
-} stripe;
 
 typedef struct call {
     const fc_problem *p;
@@ -38,7 +33,7 @@ typedef struct call {
     size_t element;
     ptrdiff_t channels, rows; /* read and written, of one group */
     ptrdiff_t depth, chunks;  /* steps of a sum, and how many pieces they are cut into */
-    stripe stripe;
+    fc_stripe stripe;
     ptrdiff_t blocks; /* of output rows, a task each */
     char *bias;       /* fc_spread_row_bias */
     int32_t *shifts;  /* [depth] */
@@ -51,30 +46,15 @@ typedef struct slot {
     _Alignas(64) char zeros[FC_MAX_LANES * 8];
 } slot;
 
-_Static_assert(FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES >= MOST_LANES, "scratch holds a long row too");
+_Static_assert(FC_MAX_TILE_ROWS *FC_MAX_PANEL_LANES >= MOST_LANES, "scratch holds a long row too");
 
 static ptrdiff_t depth_of(const fc_problem *p) { return p->channels / p->groups * p->window[0] * p->window[1]; }
 
-static ptrdiff_t span(const fc_problem *p, int axis) { return (p->window[axis] - 1) * p->dilation[axis]; }
-
-static stripe stripe_of(const fc_problem *p, ptrdiff_t output_rows)
-{
-    const ptrdiff_t line = FC_CACHE_LINE / (ptrdiff_t)fc_dtype_size(p->dtype);
-    stripe s = {.rows = (output_rows - 1) * p->stride[0] + span(p, 0) + 1,
-                .top = -p->pad_before[0],
-                .left = -p->pad_before[1],
-                .phases = p->out[1] > 1 ? p->stride[1] : 1};
-    s.phase = fc_ceil_div((p->out[1] - 1) * s.phases + span(p, 1) + 1, s.phases);
-    s.row = s.phases * s.phase;
-    if (s.row % (16 * line) == 0) s.row += line; /* not all rows on the same cache sets */
-    s.plane = s.rows * s.row;
-    return s;
-}
-
 /* Tiles at the end of the last row read past it. */
-static size_t stripe_bytes(const fc_problem *p, const stripe *s)
+static size_t stripe_bytes(const fc_problem *p, const fc_stripe *s)
 {
-    const size_t elements = fc_size_mul(fc_size_mul((size_t)(p->channels / p->groups), (size_t)s->rows), (size_t)s->row);
+    const size_t elements =
+        fc_size_mul(fc_size_mul((size_t)(p->channels / p->groups), (size_t)s->rows), (size_t)s->row);
     return fc_size_mul(fc_size_add(elements, MOST_LANES), fc_dtype_size(p->dtype));
 }
 
@@ -84,7 +64,7 @@ static ptrdiff_t rows_of_a_task(const fc_problem *p)
     const ptrdiff_t wanted = fc_ceil_div(p->out[0], fc_max(1, ENOUGH_TASKS / fc_max(1, images)));
     ptrdiff_t rows = fc_max(1, fc_min(p->out[0], fc_max(wanted, FEWEST_ROWS)));
     for (; rows > 1; rows = fc_ceil_div(rows, 2)) {
-        const stripe s = stripe_of(p, rows);
+        const fc_stripe s = fc_stripe_of(p, rows);
         if (stripe_bytes(p, &s) <= STRIPE_BYTES) break;
     }
     return rows;
@@ -95,8 +75,8 @@ static const char *decline(const fc_problem *p)
     if (p->layout != FC_NCHW) return "layout is not NCHW";
     if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
     if (p->stride[1] > 16 || p->stride[0] > 16) return "stride is larger than 16";
-    if (span(p, 0) > 4096 || span(p, 1) > 4096) return "the dilated kernel is larger than 4096";
-    const stripe one_row = stripe_of(p, 1);
+    if (fc_window_span(p, 0) > 4096 || fc_window_span(p, 1) > 4096) return "the dilated kernel is larger than 4096";
+    const fc_stripe one_row = fc_stripe_of(p, 1);
     if (stripe_bytes(p, &one_row) > MOST_STRIPE_BYTES) return "the input rows of one output row exceed 1 MiB";
     return NULL;
 }
@@ -119,7 +99,7 @@ static size_t shared_bytes(const fc_problem *p)
 
 static size_t slot_bytes(const fc_problem *p)
 {
-    const stripe s = stripe_of(p, rows_of_a_task(p));
+    const fc_stripe s = fc_stripe_of(p, rows_of_a_task(p));
     return fc_size_add(sizeof(slot), stripe_bytes(p, &s));
 }
 
@@ -135,53 +115,6 @@ static void prepare(const fc_problem *p, const void *w, void *prepared)
     const ptrdiff_t sizes[4] = {p->out_channels, p->channels / p->groups, p->window[0], p->window[1]};
     const fc_strides from = fc_weight_strides(p);
     fc_strided_copy(fc_dtype_size(p->dtype), sizes, (const ptrdiff_t[4]){from.n, from.c, from.h, from.w}, w, prepared);
-}
-
-/* Every `step`-th element. */
-static void copy_strided(size_t element, ptrdiff_t n, const char *from, ptrdiff_t step, char *to)
-{
-    if (step == 1) {
-        memcpy(to, from, (size_t)n * element);
-    } else if (element == 4) {
-        const uint32_t *source = (const uint32_t *)(const void *)from;
-        uint32_t *destination = (uint32_t *)(void *)to;
-        for (ptrdiff_t i = 0; i < n; i++) destination[i] = source[i * step];
-    } else {
-        const uint64_t *source = (const uint64_t *)(const void *)from;
-        uint64_t *destination = (uint64_t *)(void *)to;
-        for (ptrdiff_t i = 0; i < n; i++) destination[i] = source[i * step];
-    }
-}
-
-/* One row of the stripe from one row of the plane. */
-static void fill_row(const fc_problem *p, const stripe *s, size_t element, const char *source, char *row)
-{
-    const ptrdiff_t size = (ptrdiff_t)element;
-    for (ptrdiff_t f = 0; f < s->phases; f++, row += s->phase * size) {
-        const ptrdiff_t left = s->left + f;
-        const ptrdiff_t first = fc_min(s->phase, left < 0 ? fc_ceil_div(-left, s->phases) : 0);
-        const ptrdiff_t end = fc_max(first, fc_min(s->phase, fc_ceil_div(p->in[1] - left, s->phases)));
-        memset(row, 0, (size_t)first * element);
-        copy_strided(element, end - first, source + (left + first * s->phases) * size, s->phases, row + first * size);
-        memset(row + end * size, 0, (size_t)(s->phase - end) * element);
-    }
-}
-
-static void fill_stripe(const call *c, ptrdiff_t output_row, ptrdiff_t rows, const char *source, char *to)
-{
-    const fc_problem *p = c->p;
-    const stripe *s = &c->stripe;
-    const ptrdiff_t element = (ptrdiff_t)c->element, top = s->top + output_row * p->stride[0];
-    const ptrdiff_t needed = (rows - 1) * p->stride[0] + span(p, 0) + 1;
-    for (ptrdiff_t ch = 0; ch < c->channels; ch++, source += p->in[0] * p->in[1] * element)
-        for (ptrdiff_t i = 0; i < needed; i++) {
-            char *row = to + (ch * s->plane + i * s->row) * element;
-            const ptrdiff_t y = top + i;
-            if (y < 0 || y >= p->in[0])
-                memset(row, 0, (size_t)(s->phases * s->phase) * c->element);
-            else
-                fill_row(p, s, c->element, source + y * p->in[1] * element, row);
-        }
 }
 
 /* Rows of the product at one output row, for one chunk of the depth. */
@@ -263,8 +196,8 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
                    .lanes = p->out[1]};
     memset(s->zeros, 0, sizeof s->zeros);
     memset(window + c->channels * c->stripe.plane * element, 0, MOST_LANES * c->element);
-    fill_stripe(c, first, end - first,
-                (const char *)c->operands->x + image * c->channels * p->in[0] * p->in[1] * element, window);
+    fc_fill_stripe(p, &c->stripe, first, end - first, c->channels,
+                   (const char *)c->operands->x + image * c->channels * p->in[0] * p->in[1] * element, window);
     at.bias = c->bias + group * c->rows * at.bias_bytes;
     for (ptrdiff_t i = first; i < end; i++) {
         at.window = window + (i - first) * p->stride[0] * c->stripe.row * element;
@@ -277,17 +210,6 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
             run_row(s, c, &at);
         }
     }
-}
-
-static void find_shifts(const fc_problem *p, const stripe *s, int32_t *shifts)
-{
-    for (ptrdiff_t ch = 0; ch < p->channels / p->groups; ch++)
-        for (ptrdiff_t u = 0; u < p->window[0]; u++)
-            for (ptrdiff_t v = 0; v < p->window[1]; v++) {
-                const ptrdiff_t x = v * p->dilation[1];
-                *shifts++ = (int32_t)(ch * s->plane + u * p->dilation[0] * s->row + x % s->phases * s->phase +
-                                      x / s->phases);
-            }
 }
 
 static void forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
@@ -303,7 +225,7 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
               .channels = p->channels / p->groups,
               .rows = p->out_channels / p->groups,
               .depth = depth_of(p),
-              .stripe = stripe_of(p, rows),
+              .stripe = fc_stripe_of(p, rows),
               .blocks = fc_ceil_div(p->out[0], rows)};
     const size_t vectors = (size_t)(p->out_channels + 1) * (size_t)kernels->lanes;
     c.chunks = fc_max(1, fc_ceil_div(c.depth, FC_DEPTH));
@@ -311,7 +233,7 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     c.shifts = (int32_t *)(void *)(c.bias + fc_size_lines(vectors * c.element));
     c.where = (ptrdiff_t *)(void *)((char *)c.shifts + fc_size_lines((size_t)c.depth * sizeof(int32_t)));
     fc_spread_row_bias(operands->bias, p->out_channels, kernels->lanes, c.element, c.bias);
-    find_shifts(p, &c.stripe, c.shifts);
+    fc_stripe_shifts(p, &c.stripe, c.channels, c.shifts);
     for (ptrdiff_t i = 0; i < MOST_LANES; i++) c.where[i] = i;
     fc_parallel_for(p->batch * p->groups * c.blocks, workspace->threads, true, run_task, &c);
 }

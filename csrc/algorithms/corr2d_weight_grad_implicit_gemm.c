@@ -154,10 +154,10 @@ static void add_tap(slot *s, const call *c, const image_strip *strip, const pane
     const fc_range columns = {fc_max(tap_columns.first, strip->columns.first),
                               fc_min(tap_columns.end, strip->columns.end)};
     const ptrdiff_t lanes = c->kernels->lanes, tile_rows = c->kernels->rows, width = vectors * lanes;
-    /* A stride that is never taken may not fit. */
-    const ptrdiff_t x_step = p->out[1] > 1 ? p->stride[1] * c->x.w : 0;
-    const ptrdiff_t x_row = p->out[0] > 1 ? p->stride[0] * c->x.h : 0;
     ptrdiff_t segments = rows.end - rows.first, depth = columns.end - columns.first;
+    /* A stride that is never taken from one pixel to another may not fit. */
+    const ptrdiff_t x_step = depth > 1 ? p->stride[1] * c->x.w : 0;
+    const ptrdiff_t x_row = segments > 1 ? p->stride[0] * c->x.h : 0;
     if (segments <= 0 || depth <= 0) return;
     x += ((fc_window_start(p, 0, rows.first) + u * p->dilation[0]) * c->x.h +
           (fc_window_start(p, 1, columns.first) + v * p->dilation[1]) * c->x.w) *

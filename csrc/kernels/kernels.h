@@ -132,6 +132,38 @@ typedef struct fc_window_masks {
     unsigned char *whole;
 } fc_window_masks;
 
+/* The transforms of Winograd's F(4x4, 3x3), whose 36 frequencies lie frequency_step apart.
+ *
+ * Input: the 6x6 inputs of some tiles side by side; column 4 * tile + phase of row i is at
+ * rows[i * row_step + phase * phase_step + tile]. Reads and writes whole vectors, up to one past the last tile. */
+#define FC_FREQUENCIES 36
+typedef struct fc_winograd_input {
+    ptrdiff_t tiles;
+    const void *rows;
+    ptrdiff_t row_step, phase_step;
+    void *v; /* [frequency][tile] */
+    ptrdiff_t frequency_step;
+} fc_winograd_input;
+
+/* Output: the 4x4 outputs of each tile, bias added; whether all of them are finite. */
+typedef struct fc_winograd_output {
+    ptrdiff_t vectors;
+    const void *m; /* [frequency][vector][lane] */
+    ptrdiff_t frequency_step;
+    const void *bias; /* one element */
+    void *y;          /* [vector][lane][4][4] */
+    bool *finite;
+} fc_winograd_output;
+
+/* Weights of one output channel; whole vectors are written, zeros behind the last channel. */
+typedef struct fc_winograd_weights {
+    ptrdiff_t channels;
+    const void *w;
+    ptrdiff_t channel_step, tap_step[2];
+    void *u; /* [frequency][channel] */
+    ptrdiff_t frequency_step;
+} fc_winograd_weights;
+
 /* The vectors of one row that shift_row computes at once, for its three kernels. */
 #define FC_MAX_ROW_VECTORS 12
 static const unsigned char fc_row_vectors[3] = {1, 4, FC_MAX_ROW_VECTORS};
@@ -146,6 +178,10 @@ typedef struct fc_gemm_kernels {
     void (*find_moves)(const fc_find_moves *find);
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);
+    /* float32 and float64 only */
+    void (*winograd_input)(const fc_winograd_input *tiles);
+    void (*winograd_output)(const fc_winograd_output *tiles);
+    void (*winograd_weights)(const fc_winograd_weights *weights);
 } fc_gemm_kernels;
 
 /* The place of a value in a plane, flat, counted from some row on. */

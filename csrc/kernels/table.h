@@ -14,6 +14,7 @@
 #define I int32_t
 #include "kernels/gemm.h"
 #include "kernels/pack.h"
+#include "kernels/winograd.h"
 #undef S
 #undef T
 #undef I
@@ -23,6 +24,7 @@
 #define I int64_t
 #include "kernels/gemm.h"
 #include "kernels/pack.h"
+#include "kernels/winograd.h"
 #undef S
 #undef T
 #undef I
@@ -39,18 +41,20 @@
 #undef S
 #undef T
 
-#define FC_GEMM_TABLE(type, width)                                                  \
-    {                                                                               \
-        .lanes = LANES_##type,                                                      \
-        .rows = TILE_ROWS,                                                          \
-        .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3}, \
-        .shift_tile = {shift_tile_##type##_1, shift_tile_##type##_2, shift_tile_##type##_3}, \
-        .shift_row = {shift_row_##type##_1, shift_row_##type##_4, shift_row_##type##_12}, \
-        .scatter = gemm_scatter_##type,                                             \
-        .find_moves = find_moves_##width,                                           \
-        .pack = pack_##width,                                                       \
-        .window_masks = window_masks_##width,                                       \
-    }
+#define FC_WINOGRAD_TABLE(type)                                                         \
+    .winograd_input = winograd_input_##type, .winograd_output = winograd_output_##type, \
+    .winograd_weights = winograd_weights_##type
+#define FC_GEMM_TABLE(type, width, ...)                                                   \
+    {.lanes = LANES_##type,                                                               \
+     .rows = TILE_ROWS,                                                                   \
+     .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3},          \
+     .shift_tile = {shift_tile_##type##_1, shift_tile_##type##_2, shift_tile_##type##_3}, \
+     .shift_row = {shift_row_##type##_1, shift_row_##type##_4, shift_row_##type##_12},    \
+     .scatter = gemm_scatter_##type,                                                      \
+     .find_moves = find_moves_##width,                                                    \
+     .pack = pack_##width,                                                                \
+     .window_masks = window_masks_##width,                                                \
+     __VA_ARGS__}
 
 #include "kernels/pool_places.h"
 #define FLOATING 1
@@ -121,10 +125,10 @@ const fc_kernels FC_PASTE(fc_kernels, FC_ISA) = {
     .widen_places = widen_places,
     .gemm =
         {
-            [FC_F32] = FC_GEMM_TABLE(f32, f32),
-            [FC_F64] = FC_GEMM_TABLE(f64, f64),
-            [FC_I32] = FC_GEMM_TABLE(i32, f32),
-            [FC_I64] = FC_GEMM_TABLE(i64, f64),
+            [FC_F32] = FC_GEMM_TABLE(f32, f32, FC_WINOGRAD_TABLE(f32)),
+            [FC_F64] = FC_GEMM_TABLE(f64, f64, FC_WINOGRAD_TABLE(f64)),
+            [FC_I32] = FC_GEMM_TABLE(i32, f32, ),
+            [FC_I64] = FC_GEMM_TABLE(i64, f64, ),
         },
     .pool =
         {

@@ -20,13 +20,13 @@ static inline vec_f32 splat_f32(const float *p) { return vld1q_dup_f32(p); }
 static inline vec_f32 load_f32(const float *p) { return vld1q_f32(p); }
 static inline void store_f32(float *p, vec_f32 v) { vst1q_f32(p, v); }
 static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
+static inline vec_f32 sub_f32(vec_f32 a, vec_f32 b) { return vsubq_f32(a, b); }
 static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b)
 {
     return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
 }
 static inline mask_f32 mask_load_f32(const int32_t *p) { return vld1q_s32(p); }
-static inline mask_f32 mask_and_f32(mask_f32 a, mask_f32 b) { return vandq_s32(a, b); }
 static inline vec_f32 load_masked_f32(const float *p, mask_f32 m)
 {
     float lanes[4] = {0};
@@ -56,13 +56,13 @@ static inline vec_f64 splat_f64(const double *p) { return vld1q_dup_f64(p); }
 static inline vec_f64 load_f64(const double *p) { return vld1q_f64(p); }
 static inline void store_f64(double *p, vec_f64 v) { vst1q_f64(p, v); }
 static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }
+static inline vec_f64 sub_f64(vec_f64 a, vec_f64 b) { return vsubq_f64(a, b); }
 static inline vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmaq_f64(c, a, b); }
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b)
 {
     return vreinterpretq_f64_u64(vorrq_u64(vreinterpretq_u64_f64(a), vreinterpretq_u64_f64(b)));
 }
 static inline mask_f64 mask_load_f64(const int64_t *p) { return vld1q_s64(p); }
-static inline mask_f64 mask_and_f64(mask_f64 a, mask_f64 b) { return vandq_s64(a, b); }
 static inline vec_f64 load_masked_f64(const double *p, mask_f64 m)
 {
     double lanes[2] = {0};

@@ -16,10 +16,10 @@
     static inline vec_##S load_##S(const T *p) { return *p; }                                                     \
     static inline void store_##S(T *p, vec_##S v) { *p = v; }                                                     \
     static inline vec_##S add_##S(vec_##S a, vec_##S b) { return a + b; }                                         \
+    static inline vec_##S sub_##S(vec_##S a, vec_##S b) { return a - b; }                                         \
     static inline vec_##S fma_##S(vec_##S a, vec_##S b, vec_##S c) { return a * b + c; }                          \
     static inline vec_##S or_##S(vec_##S a, vec_##S b) { return b != 0 ? b : a; }                                 \
     static inline mask_##S mask_load_##S(const I *p) { return *p; }                                               \
-    static inline mask_##S mask_and_##S(mask_##S a, mask_##S b) { return a & b; }                                 \
     static inline vec_##S load_masked_##S(const T *p, mask_##S m) { return m ? *p : 0; }                          \
     static inline vec_##S gather_masked_##S(const T *p, const I *index, mask_##S m) { return m ? p[*index] : 0; } \
     static inline vec_##S load_even_##S(const T *p) { return *p; }

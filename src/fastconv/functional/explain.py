@@ -129,7 +129,7 @@ def explain(
     --------
     >>> import fastconv
     >>> fastconv.explain("corr2d", (1, 64, 56, 56), (64, 64, 3, 3), padding=1).algorithm
-    'implicit_gemm_nchw'
+    'winograd_nchw'
     """
     _known(operation)
     shape, example = shape_of("x_shape", x_shape), as_array("dtype", np.empty(0, dtype))
