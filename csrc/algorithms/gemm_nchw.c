@@ -81,6 +81,9 @@ static void find_taps(slot *s, const call *c, const fc_chunk *chunk)
     }
 }
 
+/* A panel of one tap whose vectors follow each other in the planes: its first tile reads them there. */
+static bool packs_on_the_way(const call *c, const fc_grid_panel *panel) { return c->taps == 1 && panel->straight; }
+
 /* Packs all panels of a block for one chunk. Planes are the outer loop of the copying, panels the inner one: what is
  * read from a plane at once is long enough for the hardware to fetch ahead. */
 static void pack_panels(slot *s, const call *c, ptrdiff_t panels, const fc_chunk *chunk, const char *source)
@@ -91,6 +94,7 @@ static void pack_panels(slot *s, const call *c, ptrdiff_t panels, const fc_chunk
     for (ptrdiff_t i = 0; i < panels; i++) {
         const fc_grid_panel *panel = &s->panels[i];
         const ptrdiff_t vectors = panel->vectors, step = chunk->inners * vectors * lanes;
+        if (packs_on_the_way(c, panel)) continue;
         if (!panel->inner)
             c->kernels->window_masks(
                 &(fc_window_masks){.taps = chunk->inners,
@@ -132,9 +136,21 @@ typedef struct row_span {
     const char *weights; /* of the first row, at the chunk's depth */
     const char *bias;    /* of the first row: one vector, bias_bytes from row to row */
     char *destination;   /* the first row's plane */
+    const char *source;  /* the chunk's first plane */
     ptrdiff_t row_bytes, bias_bytes, plane_bytes, rows, depth;
     bool first_chunk;
 } row_span;
+
+/* The first tile of a panel, from the planes; it leaves the panel packed. */
+static void run_packing_tile(const call *c, const fc_grid_panel *panel, const row_span *block, fc_tile tile)
+{
+    const ptrdiff_t offset =
+        panel->lanes[0].base[0] + c->job->axis[0].tap_first * c->job->axis[1].source + c->job->axis[1].tap_first;
+    const void *const b[1] = {block->source + offset * (ptrdiff_t)c->element};
+    tile.b = b;
+    tile.b_step = c->job->axis[0].source * c->job->axis[1].source;
+    c->kernels->pack_tile[panel->vectors - 1](&tile, panel->packed);
+}
 
 /* Tiles that cover their panel go straight to the destination. */
 static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, const row_span *block)
@@ -170,7 +186,10 @@ static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, 
             out[r] = s->nowhere;
             init[r] = s->zeros;
         }
-        run(&tile);
+        if (row == 0 && packs_on_the_way(c, panel))
+            run_packing_tile(c, panel, block, tile);
+        else
+            run(&tile);
     }
 }
 
@@ -245,6 +264,7 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
                                           depth * element,
                                .bias = c->workspace->shared + (group * job->rows + first_row) * bias_bytes,
                                .destination = destination + first_row * destination_plane,
+                               .source = source + chunk.outer * source_plane,
                                .row_bytes = row_bytes,
                                .bias_bytes = bias_bytes,
                                .plane_bytes = destination_plane,

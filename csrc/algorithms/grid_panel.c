@@ -123,4 +123,8 @@ void fc_find_grid_panel(fc_grid_panel *panel, const fc_grid_axis axis[2], ptrdif
     at = first;
     for (ptrdiff_t v = 0; v < cut.vectors; v++, at = walk(at, g, lanes))
         find_pattern(&panel->lanes[v], g, at, fc_min(lanes, cut.columns - v * lanes));
+    panel->straight = panel->whole && panel->inner;
+    for (ptrdiff_t v = 0; v < cut.vectors; v++)
+        if (!panel->lanes[v].full || panel->lanes[v].base[0] != panel->lanes[0].base[0] + v * lanes)
+            panel->straight = false;
 }

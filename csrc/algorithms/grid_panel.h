@@ -17,6 +17,7 @@ typedef struct fc_grid_panel {
     ptrdiff_t points, vectors;           /* in use */
     bool inner;                          /* every tap of every point lies inside */
     bool whole;                          /* every lane is in use, and they are neighbours in the destination */
+    bool straight;                       /* whole and inner, and neighbours in the source as well */
     void *packed;
 } fc_grid_panel;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* gemm_tile.h -- C[TILE_ROWS x V vectors] = init + A · B; see fc_tile and fc_shift_tile. Included once per element type
+/* gemm_tile.h -- C[TILE_ROWS x V vectors] = init + A · B; see fc_tile, pack_tile and fc_shift_tile. Included once per element type
  * and V. The sums are named variables, not an array: compilers keep these in registers. */
 #if V == 1
 #define EACH_VECTOR(DO, r) DO(r, 0)
@@ -11,6 +11,7 @@
 
 #define DECLARE_SUM(r, v) W(vec) sum##r##v = W(zero)();
 #define LOAD_PANEL(r, v) const W(vec) panel##v = W(load)(b + v * lanes);
+#define STORE_PANEL(r, v) W(store)(p + v * lanes, panel##v);
 #define MULTIPLY_ADD(r, v) sum##r##v = W(fma)(factor, panel##v, sum##r##v);
 #define STORE_SUM(r, v) W(store)(c + v * lanes, W(add)(W(load)(init + v * tile->init_step), sum##r##v));
 
@@ -48,6 +49,27 @@ static void FC_PASTE(W(gemm_tile), V)(const fc_tile *tile)
     EACH_TILE_ROW(STORE_ROW)
 }
 
+static void FC_PASTE(W(pack_tile), V)(const fc_tile *tile, void *packed)
+{
+    enum { lanes = W(LANES), ahead = 12 };
+    const ptrdiff_t depth = tile->depth, b_step = tile->b_step;
+    const void *const *a = tile->a;
+    const T *b = tile->b[0];
+    T *p = packed;
+    EACH_TILE_ROW(DECLARE_ROW)
+    EACH_TILE_ROW(POINT_ROW)
+    for (ptrdiff_t at = 0; at < depth; at++) {
+        EACH_VECTOR(LOAD_PANEL, 0)
+        __builtin_prefetch(b + ahead * b_step);
+        __builtin_prefetch(b + ahead * b_step + V * lanes - 1);
+        EACH_VECTOR(STORE_PANEL, 0)
+        EACH_TILE_ROW(MULTIPLY_ROW)
+        b += b_step;
+        p += V * lanes;
+    }
+    EACH_TILE_ROW(STORE_ROW)
+}
+
 static void FC_PASTE(W(shift_tile), V)(const fc_shift_tile *tile)
 {
     enum { lanes = W(LANES) };
@@ -65,6 +87,7 @@ static void FC_PASTE(W(shift_tile), V)(const fc_shift_tile *tile)
 #undef EACH_VECTOR
 #undef DECLARE_SUM
 #undef LOAD_PANEL
+#undef STORE_PANEL
 #undef MULTIPLY_ADD
 #undef STORE_SUM
 #undef DECLARE_ROW

@@ -48,6 +48,7 @@
     {.lanes = LANES_##type,                                                               \
      .rows = TILE_ROWS,                                                                   \
      .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3},          \
+     .pack_tile = {pack_tile_##type##_1, pack_tile_##type##_2, pack_tile_##type##_3},     \
      .shift_tile = {shift_tile_##type##_1, shift_tile_##type##_2, shift_tile_##type##_3}, \
      .shift_row = {shift_row_##type##_1, shift_row_##type##_4, shift_row_##type##_12},    \
      .scatter = gemm_scatter_##type,                                                      \
