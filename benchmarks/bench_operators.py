@@ -111,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", default="resnet50", help="a table of benchmarks/shapes, without .csv")
     parser.add_argument("--threads", type=int, default=fastconv.get_num_threads(), help="of every contestant")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of every contestant")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of every contestant")
     parser.add_argument("--json", type=Path, help="where to write the result")
     arguments = parser.parse_args()
     fastconv.set_num_threads(arguments.threads)
