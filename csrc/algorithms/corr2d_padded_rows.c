@@ -81,11 +81,19 @@ static const char *decline(const fc_problem *p)
     return NULL;
 }
 
-/* Packing pays when many output channels use what was packed, and its lanes go on over the ends of rows. */
+/* Packing pays when many output channels use what was packed; and its lanes go on over the ends of rows, which counts
+ * where a row fills less than a vector, or where one tap makes all of the image one row. */
 static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t channels = p->channels / p->groups, rows = p->out_channels / p->groups;
-    if (rows >= 16 && channels > 8) return "there are enough channels to pack panels for";
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    /* A shifted read of a whole cache line is always two lines: with such vectors packed panels win. */
+    const bool long_rows =
+        p->out[1] >= 5 * lanes && p->stride[1] == 1 && (size_t)lanes * fc_dtype_size(p->dtype) < FC_CACHE_LINE;
+    if (rows >= 16 && channels >= 8 && !long_rows) return "there are enough channels to pack panels for";
+    if (rows >= 12 && p->out[1] <= lanes) return "a row of outputs does not fill a vector";
+    if (p->window[0] * p->window[1] == 1 && (channels > 4 || p->out[1] < 64))
+        return "a kernel of one tap packs long rows";
     return NULL;
 }
 
