@@ -57,3 +57,20 @@ def test_a_stride_of_many_phases(layout: str):
         fastconv.corr2d_input_grad(grad_y, w, x_shape, **options),
         ref.corr2d_input_grad(grad_y, w, x_shape, **options),
     )
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_huge_sizes_beside_an_empty_result(layout: str, isa: str):
+    """Broadcast views of nothing: no loop may go over an axis when there is nothing to write."""
+    many, start = 2**40, time.monotonic()
+    x = ref.images(np.empty((many, 0, 1, 1), np.float32), layout)
+    for w_shape in [(0, 0, 1, 1), (0, 0, 3, 3)]:
+        w = ref.weights(np.empty(w_shape, np.float32), layout)
+        y = fastconv.corr2d(x, w, padding=1, layout=layout)
+        assert y.size == 0
+        assert fastconv.corr2d_input_grad(y, w, x.shape, padding=1, layout=layout).shape == x.shape
+        assert fastconv.corr2d_weight_grad(y, x, w.shape, padding=1, layout=layout).shape == w.shape
+    x, w = np.ones((1, 1, 1, 1), np.float32), ref.weights(np.empty((0, 1, 3, 3), np.float32), layout)
+    y = fastconv.corr2d(x, w, padding=(2**27, 2**15), layout=layout)
+    assert y.size == 0
+    assert time.monotonic() - start < 10, "the time must not grow with a size beside nothing"

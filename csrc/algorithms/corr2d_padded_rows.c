@@ -6,7 +6,6 @@
  * of a stride s sorted into s phases. There the taps of neighbouring outputs are neighbours, and tiles read them where
  * they lie: C[oc][x] += w[oc][tap] * stripe[x + shift[tap]]. Lanes are the outputs of one row. Weights are read as they
  * lie in OIHW. What is left of the output channels after whole tiles is computed a row at a time. */
-#include <assert.h>
 #include <string.h>
 
 #include "algorithms/algorithm.h"
@@ -37,16 +36,14 @@ typedef struct call {
     ptrdiff_t blocks; /* of output rows, a task each */
     char *bias;       /* fc_spread_row_bias */
     int32_t *shifts;  /* [depth] */
-    ptrdiff_t *where; /* 0, 1, 2 ... */
 } call;
 
 /* One thread's memory: scratch for what does not fill its vectors, then the stripe. */
 typedef struct slot {
     _Alignas(64) char scratch[FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8];
-    _Alignas(64) char zeros[FC_MAX_LANES * 8];
 } slot;
 
-_Static_assert(FC_MAX_TILE_ROWS *FC_MAX_PANEL_LANES >= MOST_LANES, "scratch holds a long row too");
+_Static_assert((FC_MAX_TILE_ROWS)*FC_MAX_PANEL_LANES >= MOST_LANES, "scratch holds a long row too");
 
 static ptrdiff_t depth_of(const fc_problem *p) { return p->channels / p->groups * p->window[0] * p->window[1]; }
 
@@ -60,7 +57,7 @@ static size_t stripe_bytes(const fc_problem *p, const fc_stripe *s)
 
 static ptrdiff_t rows_of_a_task(const fc_problem *p)
 {
-    const ptrdiff_t images = p->batch * p->groups;
+    const ptrdiff_t images = fc_min(p->batch, ENOUGH_TASKS) * fc_min(p->groups, ENOUGH_TASKS);
     const ptrdiff_t wanted = fc_ceil_div(p->out[0], fc_max(1, ENOUGH_TASKS / fc_max(1, images)));
     ptrdiff_t rows = fc_max(1, fc_min(p->out[0], fc_max(wanted, FEWEST_ROWS)));
     for (; rows > 1; rows = fc_ceil_div(rows, 2)) {
@@ -75,7 +72,7 @@ static const char *decline(const fc_problem *p)
     if (p->layout != FC_NCHW) return "layout is not NCHW";
     if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
     if (p->stride[1] > 16 || p->stride[0] > 16) return "stride is larger than 16";
-    if (fc_window_span(p, 0) > 4096 || fc_window_span(p, 1) > 4096) return "the dilated kernel is larger than 4096";
+    if (fc_window_span(p, 0) > 256 || fc_window_span(p, 1) > 4096) return "the dilated kernel is too large";
     const fc_stripe one_row = fc_stripe_of(p, 1);
     if (stripe_bytes(p, &one_row) > MOST_STRIPE_BYTES) return "the input rows of one output row exceed 1 MiB";
     return NULL;
@@ -91,7 +88,9 @@ static const char *pass(const fc_problem *p)
     const bool long_rows =
         p->out[1] >= 5 * lanes && p->stride[1] == 1 && (size_t)lanes * fc_dtype_size(p->dtype) < FC_CACHE_LINE;
     if (rows >= 16 && channels >= 8 && !long_rows) return "there are enough channels to pack panels for";
-    if (rows >= 12 && p->out[1] <= lanes) return "a row of outputs does not fill a vector";
+    if (rows >= (2 * p->out[1] < lanes ? 2 : 8) && p->out[1] <= lanes) return "a row of outputs does not fill a vector";
+    if (fc_window_span(p, 0) >= 4 * (rows_of_a_task(p) * fc_min(p->stride[0], p->window[0]) + p->window[0]))
+        return "a dilated kernel reads few of the rows that it spans";
     if (p->window[0] * p->window[1] == 1 && (channels > 4 || p->out[1] < 64))
         return "a kernel of one tap packs long rows";
     return NULL;
@@ -102,7 +101,7 @@ static size_t shared_bytes(const fc_problem *p)
     const size_t vectors = fc_size_mul((size_t)p->out_channels + 1, (size_t)p->kernels->gemm[p->dtype].lanes);
     const size_t bias = fc_size_lines(fc_size_mul(vectors, fc_dtype_size(p->dtype)));
     const size_t shifts = fc_size_lines(fc_size_mul((size_t)depth_of(p), sizeof(int32_t)));
-    return fc_size_add(fc_size_add(bias, shifts), MOST_LANES * sizeof(ptrdiff_t));
+    return fc_size_add(bias, shifts);
 }
 
 static size_t slot_bytes(const fc_problem *p)
@@ -134,37 +133,31 @@ typedef struct row_span {
     bool first_chunk;
 } row_span;
 
-/* One tile or long row: `rows` output channels from `row` on, `vectors` vectors from output `x` on. */
+/* One tile or long row: `rows` output channels from `row` on, `vectors` vectors from output `x` on. One that reaches past
+ * the end of its outputs is computed in scratch. */
 static void run_tile(slot *s, const call *c, const row_span *at, void (*run)(const fc_shift_tile *), ptrdiff_t row,
                      ptrdiff_t rows, ptrdiff_t x, ptrdiff_t vectors)
 {
     const ptrdiff_t lanes = c->kernels->lanes, element = (ptrdiff_t)c->element, width = vectors * lanes;
     const bool whole = x + width <= at->lanes;
-    const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS], *bias[FC_MAX_TILE_ROWS];
+    const size_t used = (size_t)((at->lanes - x) * element);
+    const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS];
     void *home[FC_MAX_TILE_ROWS], *out[FC_MAX_TILE_ROWS];
     for (ptrdiff_t r = 0; r < rows; r++) {
         a[r] = at->weights + (row + r) * at->row_bytes;
-        bias[r] = at->bias + (row + r) * at->bias_bytes;
         home[r] = at->destination + (row + r) * at->plane_bytes + x * element;
-        init[r] = !whole ? s->zeros : at->first_chunk ? bias[r] : home[r];
         out[r] = whole ? home[r] : s->scratch + r * width * element;
+        init[r] = at->first_chunk ? (const void *)(at->bias + (row + r) * at->bias_bytes) : out[r];
+        if (!whole && !at->first_chunk) memcpy(out[r], home[r], used);
     }
     run(&(fc_shift_tile){.depth = at->steps,
                          .a = a,
                          .b = at->window + x * element,
                          .shift = c->shifts + at->first_step,
                          .init = init,
-                         .init_step = whole && !at->first_chunk ? lanes : 0,
+                         .init_step = at->first_chunk ? 0 : lanes,
                          .c = out});
-    if (!whole)
-        c->kernels->scatter(&(fc_scatter){.rows = rows,
-                                          .lanes = at->lanes - x,
-                                          .tile = s->scratch,
-                                          .tile_step = width,
-                                          .init = at->first_chunk ? bias : NULL,
-                                          .init_step = 0,
-                                          .c = home,
-                                          .where = c->where});
+    for (ptrdiff_t r = 0; r < rows && !whole; r++) memcpy(home[r], out[r], used);
 }
 
 /* Which of the long rows serves so many vectors best: one that is nearly filled. */
@@ -202,7 +195,6 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
                    .bias_bytes = fc_row_bias_step(c->operands->bias, c->kernels->lanes, c->element),
                    .plane_bytes = out_plane,
                    .lanes = p->out[1]};
-    memset(s->zeros, 0, sizeof s->zeros);
     memset(window + c->channels * c->stripe.plane * element, 0, MOST_LANES * c->element);
     fc_fill_stripe(p, &c->stripe, first, end - first, c->channels,
                    (const char *)c->operands->x + image * c->channels * p->in[0] * p->in[1] * element, window);
@@ -239,10 +231,8 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     c.chunks = fc_max(1, fc_ceil_div(c.depth, FC_DEPTH));
     c.bias = workspace->shared;
     c.shifts = (int32_t *)(void *)(c.bias + fc_size_lines(vectors * c.element));
-    c.where = (ptrdiff_t *)(void *)((char *)c.shifts + fc_size_lines((size_t)c.depth * sizeof(int32_t)));
     fc_spread_row_bias(operands->bias, p->out_channels, kernels->lanes, c.element, c.bias);
     fc_stripe_shifts(p, &c.stripe, c.channels, c.shifts);
-    for (ptrdiff_t i = 0; i < MOST_LANES; i++) c.where[i] = i;
     fc_parallel_for(p->batch * p->groups * c.blocks, workspace->threads, true, run_task, &c);
 }
 

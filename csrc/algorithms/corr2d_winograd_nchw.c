@@ -9,7 +9,6 @@
  *
  * A NaN or an infinity, or a sum that overflows on the way, spreads over its tile: tiles that come back with one are
  * computed by the definition. */
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -23,6 +22,7 @@
 #include "platform/parallel.h"
 
 #define CHANNELS_A_TASK 4
+#define MOST_CHANNELS ((ptrdiff_t)1 << 24) /* sizes of transforms stay far from overflow */
 
 typedef struct call {
     const fc_problem *p;
@@ -54,17 +54,22 @@ static const char *decline(const fc_problem *p)
     if (p->stride[0] != 1 || p->stride[1] != 1) return "stride is not 1";
     if (p->dilation[0] != 1 || p->dilation[1] != 1) return "dilation is not 1";
     if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
+    if (!p->channels || !p->out_channels) return "there are no channels";
+    if (p->channels > MOST_CHANNELS || p->out_channels > MOST_CHANNELS) return "there are more than 2^24 channels";
+    if (p->batch > INT32_MAX) return "there are more than 2^31 images";
     return NULL;
 }
 
-/* Transforming the weights is paid once a call, the gain is a tile's. */
+/* Transforming the weights is paid once a call, the gain is an output's; transformed weights of many channels leave the
+ * caches, and cost more. */
 static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t channels = p->channels / p->groups, rows = p->out_channels / p->groups;
-    const ptrdiff_t tiles =
-        p->batch * fc_ceil_div(p->out[0], FC_WINOGRAD_TILE) * fc_ceil_div(p->out[1], FC_WINOGRAD_TILE);
+    const double tiles =
+        (double)p->batch * (double)p->out[0] * (double)p->out[1] / (FC_WINOGRAD_TILE * FC_WINOGRAD_TILE);
     if (channels < 32 || rows < 32) return "there are fewer than 32 channels on one side";
-    if (tiles < 32) return "there are fewer than 32 tiles to transform the weights for";
+    if (tiles < ((double)channels * (double)rows > 128 * 128 ? 96 : 32))
+        return "there are too few outputs to transform the weights for";
     return NULL;
 }
 

@@ -7,7 +7,10 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define BLOCK_BYTES (2 * 1024 * 1024) /* of transformed input, aimed at: it is read again by every output channel */
+/* Of transformed input, aimed at: it is read again by every output channel. With very many channels one panel of tiles is
+ * more, but less than the transformed weights of as many output channels as it has lanes. */
+#define BLOCK_BYTES (2 * 1024 * 1024)
+#define BYTES_WORTH_A_THREAD (256 * 1024)
 #define MOST_ROW_TILES 512
 
 /* Elements in an odd number of cache lines: what lies so far apart does not meet in one cache set. */
@@ -25,8 +28,7 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
                           .rows = p->out_channels / p->groups,
                           .tile_rows = fc_ceil_div(p->out[0], FC_WINOGRAD_TILE),
                           .tiles = fc_ceil_div(p->out[1], FC_WINOGRAD_TILE)};
-    const ptrdiff_t wanted =
-        fc_max(2 * width, BLOCK_BYTES / (FC_FREQUENCIES * fc_max(1, s.channels) * (ptrdiff_t)element));
+    const ptrdiff_t wanted = fc_max(width, BLOCK_BYTES / (FC_FREQUENCIES * fc_max(1, s.channels) * (ptrdiff_t)element));
     s.row_pieces = fc_ceil_div(s.tiles, fc_min(wanted, MOST_ROW_TILES));
     s.block_tiles = fc_ceil_div(s.tiles, s.row_pieces);
     s.block_rows = fc_max(1, fc_min(wanted / s.block_tiles, p->batch * s.tile_rows));
@@ -92,5 +94,6 @@ void fc_winograd_prepare(const fc_problem *p, const void *w, void *prepared)
         memcpy(plain, w, plain_bytes(p));
     else
         fc_strided_copy(fc_dtype_size(p->dtype), sizes, steps, w, plain);
-    fc_parallel_for(p->out_channels, p->threads, true, prepare_row, (void *)&c);
+    fc_parallel_for(p->out_channels, fc_winograd_weight_bytes(p) < BYTES_WORTH_A_THREAD ? 1 : p->threads, true,
+                    prepare_row, (void *)&c);
 }

@@ -172,8 +172,8 @@ fc_status fc_avg_pool2d_grad(const fc_pool2d_params *params, const void *grad_y,
 /* The algorithms of an operation, best first; NULL past the last, which accepts every problem. */
 const char *fc_algorithm_name(fc_operation operation, int index);
 
-/* For each algorithm, by its index above: NULL, or why it declines the problem; NULL, or why another one is preferred to
- * it, though it would take the problem. */
+/* For each algorithm, by its index above, NULL or the reason why it declines the problem, and why another one is preferred
+ * to it though it would take the problem. */
 #define FC_MAX_ALGORITHMS 16
 typedef struct fc_explanation {
     const char *algorithm; /* the one that is taken when none is named */

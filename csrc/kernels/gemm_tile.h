@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* gemm_tile.h -- C[TILE_ROWS x V vectors] = init + A · B; see fc_tile, pack_tile and fc_shift_tile. Included once per element type
- * and V. The sums are named variables, not an array: compilers keep these in registers. */
+/* gemm_tile.h -- C[TILE_ROWS x V vectors] = init + A · B; see fc_tile, pack_tile and fc_shift_tile. Included once per
+ * element type and V. The sums are named variables, not an array: compilers keep these in registers. */
 #if V == 1
 #define EACH_VECTOR(DO, r) DO(r, 0)
 #elif V == 2
@@ -60,8 +60,9 @@ static void FC_PASTE(W(pack_tile), V)(const fc_tile *tile, void *packed)
     EACH_TILE_ROW(POINT_ROW)
     for (ptrdiff_t at = 0; at < depth; at++) {
         EACH_VECTOR(LOAD_PANEL, 0)
-        __builtin_prefetch(b + ahead * b_step);
-        __builtin_prefetch(b + ahead * b_step + V * lanes - 1);
+        const uintptr_t next = (uintptr_t)b + (uintptr_t)(ahead * b_step) * sizeof(T); /* may lie outside */
+        __builtin_prefetch((const void *)next);
+        __builtin_prefetch((const void *)(next + V * lanes * sizeof(T) - 1));
         EACH_VECTOR(STORE_PANEL, 0)
         EACH_TILE_ROW(MULTIPLY_ROW)
         b += b_step;

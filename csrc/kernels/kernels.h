@@ -35,9 +35,6 @@ typedef struct fc_tile {
     void *const *c; /* [rows], vectors next to each other */
 } fc_tile;
 
-/* pack_tile: a tile of one segment that reads B where it lies, ahead of its need, and leaves it packed, vectors next to
- * each other: the packing of a panel is free beside the sums of its first tile. */
-
 /* C[r][l] = init[r][l] + sum over steps k of a[r][k] * b[shift[k] + l]: windows of one source, read where they lie.
  * The sum is the chain of fc_tile. */
 typedef struct fc_shift_tile {
@@ -175,6 +172,8 @@ static const unsigned char fc_row_vectors[3] = {1, 4, FC_MAX_ROW_VECTORS};
 typedef struct fc_gemm_kernels {
     int lanes, rows;
     void (*tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile);
+    /* A tile of one segment that reads B where it lies, fetching ahead, and leaves it packed, vectors next to each other:
+     * beside the sums of its first tile the packing of a panel is free. */
     void (*pack_tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile, void *packed);
     void (*shift_tile[FC_MAX_TILE_VECTORS])(const fc_shift_tile *tile);
     void (*shift_row[3])(const fc_shift_tile *row);

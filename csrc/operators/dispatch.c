@@ -41,12 +41,19 @@ static fc_status choose_by_name(const fc_problem *problem, const char *name, con
     return fc_fail(error, FC_BAD_VALUE, "algorithm '%.60s' is unknown; there are: %s", name, known);
 }
 
+/* The problem that "auto" looks at: in batch-invariant mode that of one image. */
+static fc_problem problem_to_choose_for(const fc_problem *problem)
+{
+    fc_problem asked = *problem;
+    if (fc_get_batch_invariant() && asked.batch > 1) asked.batch = 1;
+    return asked;
+}
+
 fc_status fc_choose(const fc_problem *problem, const char *name, const fc_algorithm **chosen, fc_error *error)
 {
     const fc_algorithm *const *list = fc_algorithms(problem->operation);
-    fc_problem asked = *problem;
+    const fc_problem asked = problem_to_choose_for(problem);
     if (name) return choose_by_name(problem, name, chosen, error);
-    if (fc_get_batch_invariant() && asked.batch > 1) asked.batch = 1;
     while (decline(*list, &asked) || pass_over(*list, &asked)) list++;
     *chosen = *list;
     return FC_OK;
@@ -75,6 +82,19 @@ static int useful_threads(const fc_problem *p)
     return worth < 2 ? 1 : p->threads;
 }
 
+/* Sizes beside an empty result may be anything: no loop must go over them. */
+static bool writes_nothing(const fc_problem *p)
+{
+    const ptrdiff_t taps = p->window[0] * p->window[1];
+    switch (p->operation) {
+    case FC_CORR2D:
+    case FC_MAX_POOL2D:
+    case FC_AVG_POOL2D: return !p->batch || !p->out_channels || !p->out[0] || !p->out[1];
+    case FC_CORR2D_WEIGHT_GRAD: return !p->out_channels || (!p->with_bias && (!p->channels || !taps));
+    default: return !p->batch || !p->channels || !p->in[0] || !p->in[1];
+    }
+}
+
 /* The layout of one block: what all threads share, the prepared weights, then one slot a thread. */
 typedef struct block {
     size_t shared, prepared, slot, total;
@@ -100,6 +120,7 @@ fc_status fc_dispatch(const fc_problem *problem, const fc_operands *operands, co
     char *memory;
     fc_status status = fc_choose(problem, name, &algorithm, error);
     if (status) return status;
+    if (writes_nothing(problem)) return fc_succeed(error);
 
     bool prepare = !used.prepared && bytes_of(algorithm->prepared_bytes, problem) > 0;
     b = measure(problem, algorithm, prepare);
@@ -120,13 +141,14 @@ fc_status fc_explain(const fc_problem *problem, fc_explanation *explanation, fc_
     const fc_algorithm *const *list = fc_algorithms(problem->operation);
     const fc_algorithm *chosen;
     fc_status status = fc_choose(problem, NULL, &chosen, error);
+    const fc_problem asked = problem_to_choose_for(problem);
     size_t total;
     double work = flops(problem);
     if (status) return status;
     *explanation = (fc_explanation){.algorithm = chosen->name};
     for (int i = 0; list[i]; i++) {
         explanation->declined[i] = decline(list[i], problem);
-        if (!explanation->declined[i]) explanation->passed_over[i] = pass_over(list[i], problem);
+        if (!explanation->declined[i]) explanation->passed_over[i] = pass_over(list[i], &asked);
     }
     total = measure(problem, chosen, true).total;
     explanation->workspace_bytes = total > INT64_MAX ? INT64_MAX : (int64_t)total;

@@ -198,7 +198,7 @@ static void refuse_operations(void)
     must_refuse(fc_explain_pool2d(FC_OPERATIONS, &q, true, &explanation, &e), &e, FC_BAD_VALUE, "not a pooling");
 }
 
-/* Images of an empty batch, but weights of 2^56 elements: an algorithm that copies them has not the memory. */
+/* Weights of 2^56 elements, which nobody has: an algorithm that copies them fails before it reads an array. */
 static void refuse_memory(void)
 {
     fc_corr2d_params p = plain_corr2d(FC_F32, 1, 1);
@@ -206,7 +206,6 @@ static void refuse_memory(void)
     size_t bytes;
     fc_error e;
     int copying = 0;
-    p.batch = 0;
     p.channels = p.weight_channels = p.out_channels = (int64_t)1 << 28;
     for (int layout = 0; layout < 2; layout++)
         for (int i = 0; fc_algorithm_name(FC_CORR2D, i); i++) {

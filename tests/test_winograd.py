@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Winograd where its loops end: several blocks of tiles, pieces of a row, chunks of the depth, groups."""
+
+import numpy as np
+import pytest
+from cases import Case, expected, pad, problem
+from guard import guarded
+from numerics import assert_close, assert_same_bits
+
+import fastconv
+
+NAME = "winograd_nchw"
+CASES = (
+    Case("blocks-of-tile-rows", (3, 40, 80, 78), (3, 3, 3), padding=pad(1)),
+    Case("pieces-of-a-row", (2, 2, 5, 3001), (3, 3, 3), padding=((1, 1), (0, 2))),
+    Case("chunks-of-the-depth", (1, 300, 9, 10), (2, 3, 3), padding=pad(1)),
+    Case("many-rows", (1, 3, 13, 11), (70, 3, 3)),
+    Case("groups", (2, 10, 12, 30), (74, 3, 3), padding=pad(1), groups=2),
+    Case("tiny-images", (30, 5, 1, 2), (6, 3, 3), padding=pad(1)),
+)
+
+
+def run(case: Case, dtype: str, layout: str = "NCHW") -> np.ndarray:
+    p = problem(case, layout, dtype)
+    out = guarded(case.y_shape(), p.dtype)
+    fastconv.corr2d(p.x, p.w, p.bias, **case.options, algorithm=NAME, out=out.array)
+    return out.check(NAME)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_loop_ends_right(isa: str, dtype: str, case: Case):
+    fastconv.set_num_threads(3)
+    assert_close(run(case, dtype), expected("corr2d", case, "NCHW", dtype)[0], f"{isa} {case}")
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_an_image_does_not_see_its_batch(isa: str, case: Case):
+    p, together = problem(case, "NCHW", "float32"), run(case, "float32")
+    for n in range(case.x[0]):
+        alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, algorithm=NAME)
+        assert_same_bits(alone, together[n], f"{isa} {case} image {n}")
+
+
+def test_auto_may_choose_by_the_batch_unless_told_not_to():
+    x, w = (8, 64, 14, 14), (64, 64, 3, 3)
+    assert fastconv.explain("corr2d", x, w, padding=1).algorithm == NAME
+    one = fastconv.explain("corr2d", (1, *x[1:]), w, padding=1)
+    assert one.algorithm != NAME
+    fastconv.set_batch_invariant(True)
+    try:
+        told = fastconv.explain("corr2d", x, w, padding=1)
+    finally:
+        fastconv.set_batch_invariant(False)
+    assert (told.algorithm, told.passed_over) == (one.algorithm, one.passed_over)
+
+
+def test_a_kernel_that_skips_rows_does_not_copy_them():
+    told = fastconv.explain("corr2d", (1, 1, 512, 1000), (1, 1, 2, 1), dilation=(100, 1))
+    assert "reads few of the rows" in told.passed_over["padded_rows"]
+    told = fastconv.explain("corr2d", (1, 1, 8192, 64), (1, 1, 2, 1), dilation=(4000, 1))
+    assert "padded_rows" in told.declined
