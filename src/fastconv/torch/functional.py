@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Correlation and pooling of tensors, with the arguments of `torch.nn.functional` and padding of any kind."""
+
+from typing import Any, Literal, TypeAlias, overload
+
+from torch import Tensor
+from torch.compiler import is_compiling
+
+from fastconv.geometry import Padding, integer
+from fastconv.torch import _eager, elsewhere, forms, operators
+from fastconv.torch._eager import NATIVE, RECORDED
+from fastconv.torch.correlation import Corr2d
+
+Ints: TypeAlias = int | tuple[int, ...] | list[int]
+
+
+def corr2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Padding | Ints = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Two-dimensional cross-correlation: `torch.nn.functional.conv2d`, differentiable any number of times.
+
+    Parameters
+    ----------
+    input : Tensor
+        Images, ``(N, C, H, W)`` or ``(C, H, W)``: float32 or float64, or float16 and bfloat16, which are computed in
+        float32 and rounded once; int32 and int64 modulo 2**32 and 2**64. Contiguous and channels_last images are read
+        as they lie, others are copied.
+    weight : Tensor
+        Filters, ``(O, C/groups, kh, kw)``, of the dtype of `input`; contiguous and channels_last are read as they lie.
+    bias : Tensor, optional
+        ``(O,)``, of the dtype of `input`.
+    stride, dilation : int or sequence of int
+        Steps between windows and between the taps of a window, in pixels.
+    padding : int, sequence of int, two pairs or str
+        Zeros around the image, in pixels: as in torch, and also ``((top, bottom), (left, right))``, ``"same"`` with any
+        stride (output = ceil(input / stride), an odd zero at the bottom and right) and ``"same_lower"``.
+    groups : int
+        Channel groups that are correlated apart; divides C and O.
+
+    Returns
+    -------
+    Tensor
+        ``(N, O, H', W')`` or ``(O, H', W')``, of the dtype and in the memory format of `input`. Tensors of another
+        device, layout or dtype get the answer of torch's own operator.
+
+    Raises
+    ------
+    ValueError
+        A shape or a value does not fit.
+    TypeError
+        An argument's type does not fit, or dtypes differ.
+    MemoryError
+        There is no room for the result or the workspace.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastconv.torch
+    >>> x, w = torch.ones(8, 3, 32, 32), torch.ones(16, 3, 3, 3, requires_grad=True)
+    >>> y = fastconv.torch.corr2d(x, w, stride=2, padding="same")
+    >>> y.shape
+    torch.Size([8, 16, 16, 16])
+    >>> y.sum().backward()
+    >>> w.grad.shape
+    torch.Size([16, 3, 3, 3])
+    """
+    if not is_compiling():
+        route = _eager.route(input, weight, bias)
+        if route == NATIVE:
+            return _eager.corr2d(input, weight, bias, *_eager.windows(stride, padding, dilation, groups), None, "auto")
+        if route == RECORDED:
+            windows = _eager.windows(stride, padding, dilation, groups)
+            return Corr2d.record(_eager.corr2d, input, weight, bias, *windows, None, "auto")  # type: ignore[no-any-return]
+    forms.judge_tensors(input=input, weight=weight, **({} if bias is None else {"bias": bias}))
+    windows = forms.windows_of(stride, padding, dilation, groups)
+    if input.dim() == 3:
+        return _correlated(input.unsqueeze(0), weight, bias, windows).squeeze(0)
+    return _correlated(input, weight, bias, windows)
+
+
+def _correlated(input: Tensor, weight: Tensor, bias: Tensor | None, windows: forms.Windows) -> Tensor:
+    if elsewhere.belongs((input, weight, bias), elsewhere.CORRELATED):
+        forms.judge_operands(input, weight, bias)
+        return elsewhere.corr2d(input, weight, bias, *windows)
+    return operators.corr2d(input, weight, bias, *windows, None, "auto")
+
+
+def _pool_windows(kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Any, ...]:
+    """(kernel size, stride, kind of padding, padding, dilation) in the forms of the operators."""
+    size = forms.pair("kernel_size", kernel_size)
+    if stride is None or (isinstance(stride, list | tuple) and not stride):
+        stride = size
+    read = forms.windows_of if is_compiling() else _eager.windows
+    return size, *read(stride, padding, dilation, 1)[:4]
+
+
+@overload
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = ...,
+    padding: Padding | Ints = ...,
+    dilation: Ints = ...,
+    ceil_mode: bool = ...,
+    return_indices: Literal[False] = ...,
+) -> Tensor: ...
+@overload
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = ...,
+    padding: Padding | Ints = ...,
+    dilation: Ints = ...,
+    ceil_mode: bool = ...,
+    *,
+    return_indices: Literal[True],
+) -> tuple[Tensor, Tensor]: ...
+@overload
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = ...,
+    padding: Padding | Ints = ...,
+    dilation: Ints = ...,
+    ceil_mode: bool = ...,
+    return_indices: bool = ...,
+) -> Tensor | tuple[Tensor, Tensor]: ...
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Padding | Ints = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Largest value of each window: `torch.nn.functional.max_pool2d`, in time that does not grow with the window.
+
+    Parameters
+    ----------
+    input : Tensor
+        Images, ``(N, C, H, W)`` or ``(C, H, W)``, of floats or integers; the number of channels may be 0.
+    kernel_size : int or sequence of int
+        Height and width of the window, in taps.
+    stride : int or sequence of int, optional
+        Steps between windows, in pixels; `kernel_size` if None.
+    padding
+        As in `corr2d`, any amount on any side. Padding never wins: a window of padding alone gives -inf (the least
+        integer) and the index -1, which the gradient skips.
+    dilation : int or sequence of int
+        Steps between the taps of a window, in pixels.
+    ceil_mode : bool
+        Round the output's size up; a window that would start in the padding behind the image is dropped.
+    return_indices : bool
+        Answer the place of each maximum as well.
+
+    Returns
+    -------
+    Tensor or tuple of Tensor
+        The maxima, of the dtype and in the memory format of `input`; with `return_indices` also int64 indices, flat
+        into the H x W plane. A NaN in a window wins; among equals the first in row-major order does.
+
+    Raises
+    ------
+    ValueError
+        A shape or a value does not fit.
+    TypeError
+        An argument's type does not fit.
+    MemoryError
+        There is no room for the result or the workspace.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastconv.torch
+    >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    >>> fastconv.torch.max_pool2d(x, 2, return_indices=True)
+    (tensor([[[[ 5.,  7.],
+              [13., 15.]]]]), tensor([[[[ 5,  7],
+              [13, 15]]]]))
+    """
+    forms.judge_tensors(input=input)
+    options = *_pool_windows(kernel_size, stride, padding, dilation), bool(ceil_mode), None, "auto"
+    if input.dim() == 3:
+        pooled, indices = _max_pooled(input.unsqueeze(0), options, return_indices)
+        return (pooled.squeeze(0), indices.squeeze(0)) if return_indices else pooled.squeeze(0)
+    pooled, indices = _max_pooled(input, options, return_indices)
+    return (pooled, indices) if return_indices else pooled
+
+
+def _max_pooled(input: Tensor, options: tuple[Any, ...], with_indices: bool) -> tuple[Tensor, Any]:
+    if elsewhere.belongs((input,), elsewhere.COMPARED):
+        forms.judge_rank(input, input.dim())
+        return elsewhere.max_pool2d(input, *options)
+    if with_indices:
+        return operators.max_pool2d_with_indices(input, *options)
+    return operators.max_pool2d(input, *options), None
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: Ints,
+    stride: Ints | None = None,
+    padding: Padding | Ints = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Mean value of each window: `torch.nn.functional.avg_pool2d`, in time that does not grow with the window.
+
+    Parameters
+    ----------
+    input, kernel_size, stride, padding, ceil_mode
+        As in `max_pool2d`; `input` of floats.
+    count_include_pad : bool
+        Whether padding counts as zeros of the window. Where it does not, a window of padding alone gives NaN.
+    divisor_override : int, optional
+        Divide by this, whatever the window holds; not 0.
+
+    Returns
+    -------
+    Tensor
+        The means, of the dtype and in the memory format of `input`.
+
+    Raises
+    ------
+    ValueError
+        A shape or a value does not fit.
+    TypeError
+        An argument's type does not fit.
+    MemoryError
+        There is no room for the result or the workspace.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastconv.torch
+    >>> fastconv.torch.avg_pool2d(torch.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 2.5000,  4.5000],
+             [10.5000, 12.5000]]])
+    """
+    forms.judge_tensors(input=input)
+    divisor = None if divisor_override is None else integer("divisor_override", divisor_override)
+    options = *_pool_windows(kernel_size, stride, padding, 1), bool(ceil_mode), bool(count_include_pad), divisor
+    if input.dim() == 3:
+        return _averaged(input.unsqueeze(0), options).squeeze(0)
+    return _averaged(input, options)
+
+
+def _averaged(input: Tensor, options: tuple[Any, ...]) -> Tensor:
+    if elsewhere.belongs((input,), elsewhere.AVERAGED):
+        forms.judge_rank(input, input.dim())
+        return elsewhere.avg_pool2d(input, *options, None, "auto")
+    return operators.avg_pool2d(input, *options, None, "auto")
