@@ -115,6 +115,15 @@ def windows(stride, padding, dilation, groups):
     return steps, "explicit", pads + pads, gaps, groups
 
 
+def pool_windows(kernel_size, stride, padding, dilation):
+    """As `forms.pool_windows_of`, quick for the usual forms."""
+    size, pads, gaps = as_pair(kernel_size), as_pair(padding), as_pair(dilation)
+    steps = size if stride is None else as_pair(stride)
+    if size is None or steps is None or pads is None or gaps is None:
+        return forms.pool_windows_of(kernel_size, stride, padding, dilation)
+    return size, steps, "explicit", pads + pads, gaps
+
+
 cdef int pair_into(int64_t *into, object values, str name) except -1:
     if len(values) != 2:
         raise ValueError(f"{name} must have two entries, got {values!r}")
@@ -165,8 +174,9 @@ cdef fc_dtype computed_in(const View *view) except *:
 
 
 cdef object finished(object result, object like):
-    """The result, rounded once where `like` is in half precision."""
-    return result if result.dtype is like.dtype else result.to(like.dtype)
+    """The result, rounded once where it is wider than `like`: in half precision."""
+    dtype = like.dtype
+    return result if result.dtype is dtype else result.to(dtype)
 
 
 # ---- correlation -----------------------------------------------------------------------------------------------------
@@ -227,7 +237,7 @@ def corr2d(input, weight, bias, stride, pad, padding, dilation, groups, channels
         forms.judge_operands(input, weight, bias)
     form, order = format_of(&x, channels_last), order_of(&w)
     describe(&p, &x, x.shape, w.shape, form, order, (stride, pad, padding, dilation, groups), out)
-    images, filters = dense(input, &x, form), dense(weight, &w, order)
+    _images, _filters = dense(input, &x, form), dense(weight, &w, order)
     if bias is not None:
         bias = dense(bias, &b, 0)
     result = empty(input, (p.batch, p.out_channels, out[0], out[1]), form, &y)
@@ -256,7 +266,7 @@ def corr2d_input_grad(grad, weight, input_size, stride, pad, padding, dilation, 
     form, order = format_of(&g, channels_last), order_of(&w)
     describe(&p, &g, size, w.shape, form, order, (stride, pad, padding, dilation, groups), out)
     must_be_output(&g, &p, out)
-    grads, filters = dense(grad, &g, form), dense(weight, &w, order)
+    _grads, _filters = dense(grad, &g, form), dense(weight, &w, order)
     result = empty(grad, (size[0], size[1], size[2], size[3]), form, &x)
     fc_limit_threads(num_threads())
     with nogil:
@@ -287,7 +297,7 @@ def corr2d_weight_grad(grad, input, weight_size, stride, pad, padding, dilation,
     form, weight_form = format_of(&x, channels_last), FORM_OF_ORDER[order]
     describe(&p, &x, x.shape, size, form, weight_form, (stride, pad, padding, dilation, groups), out)
     must_be_output(&g, &p, out)
-    grads, images = dense(grad, &g, form), dense(input, &x, form)
+    _grads, _images = dense(grad, &g, form), dense(input, &x, form)
     result = empty(grad, (size[0], size[1], size[2], size[3]), weight_form, &w)
     grad_bias = empty(grad, (size[0] if with_bias else 0,), 0, &b)
     if not with_bias:
@@ -337,10 +347,11 @@ cdef object max_pooled(object input, tuple options, object channels_last, object
     cdef const char *chosen = pointer(name)
     i.data = NULL
     read(input, &x)
-    forms.judge_rank(input, x.rank)
+    if x.rank != 4:
+        forms.judge_rank(input, x.rank)
     form = format_of(&x, channels_last)
     describe_pool(&p, &x, x.shape, form, options, out)
-    images = dense(input, &x, form)
+    _images = dense(input, &x, form)
     shape = (p.batch, p.channels, out[0], out[1])
     result = empty(input, shape, form, &y)
     indices = empty_indices(shape, form, &i) if with_indices else None
@@ -381,7 +392,7 @@ def max_pool2d_grad(grad, indices, input_size, channels_last):
     for axis in range(2):
         p.size[axis] = size[2 + axis]
         p.out[axis] = g.shape[2 + axis]
-    grads, places = dense(grad, &g, form), dense(indices, &i, form)
+    _grads, _places = dense(grad, &g, form), dense(indices, &i, form)
     result = empty(grad, (size[0], size[1], size[2], size[3]), form, &x)
     fc_limit_threads(num_threads())
     with nogil:
@@ -403,11 +414,12 @@ def avg_pool2d(input, kernel_size, stride, pad, padding, dilation, ceil_mode, co
     cdef bytes name = name_of(algorithm)
     cdef const char *chosen = pointer(name)
     read(input, &x)
-    forms.judge_rank(input, x.rank)
+    if x.rank != 4:
+        forms.judge_rank(input, x.rank)
     form = format_of(&x, channels_last)
     options = kernel_size, stride, pad, padding, dilation, ceil_mode, count_include_pad, divisor
     describe_pool(&p, &x, x.shape, form, options, out)
-    images = dense(input, &x, form)
+    _images = dense(input, &x, form)
     result = empty(input, (p.batch, p.channels, out[0], out[1]), form, &y)
     fc_limit_threads(num_threads())
     with nogil:
@@ -429,13 +441,14 @@ def avg_pool2d_grad(grad, input_size, kernel_size, stride, pad, padding, dilatio
     cdef fc_status status
     read(grad, &g)
     sizes_into(size, input_size, "input_size")
-    forms.judge_rank(grad, g.rank, "grad")
+    if g.rank != 4:
+        forms.judge_rank(grad, g.rank, "grad")
     form = format_of(&g, channels_last)
     options = kernel_size, stride, pad, padding, dilation, ceil_mode, count_include_pad, divisor
     describe_pool(&p, &g, size, form, options, out)
     if (g.shape[0], g.shape[1], g.shape[2], g.shape[3]) != (size[0], size[1], out[0], out[1]):
         raise ValueError(f"the gradient must have the shape of the output, {(size[0], size[1], out[0], out[1])}")
-    grads = dense(grad, &g, form)
+    _grads = dense(grad, &g, form)
     result = empty(grad, (size[0], size[1], size[2], size[3]), form, &x)
     fc_limit_threads(num_threads())
     with nogil:

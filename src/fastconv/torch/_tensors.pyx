@@ -16,6 +16,8 @@ from fastconv.torch._dlpack cimport *
 # The axes of a form from the one that moves fastest.
 cdef int[3][4] AXES = [[3, 2, 1, 0], [1, 3, 2, 0], [0, 1, 3, 2]]
 
+cdef object FLOAT16 = torch.float16
+cdef object BFLOAT16 = torch.bfloat16
 cdef object FLOAT32 = torch.float32
 cdef object INT64 = torch.int64
 cdef object CPU = torch.device("cpu")
@@ -148,10 +150,10 @@ cdef object dense(object tensor, View *view, int form):
 cdef object empty(object like, tuple shape, int form, View *view):
     """A tensor for a result of the element type that `like` computes in, and its view."""
     dtype = like.dtype
-    if dtype.itemsize == 2 and dtype.is_floating_point:
+    if dtype is FLOAT16 or dtype is BFLOAT16:
         dtype = FLOAT32
     if form == FORM_OIHW:
-        made = like.new_empty(shape, dtype=dtype)
+        made = torch_empty(shape, dtype=dtype, device=CPU)
     elif form == FORM_OHWI:
         made = torch_empty(shape, dtype=dtype, device=CPU, memory_format=CHANNELS_LAST)
     else:

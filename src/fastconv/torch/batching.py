@@ -37,9 +37,7 @@ def _with_groups(options: Sequence[Any], size: int) -> tuple[Any, ...]:
     return *options[:4], options[4] * size, *options[5:]
 
 
-def corr2d(
-    info: Any, in_dims: Dims, input: Tensor, weight: Tensor, bias: Tensor | None, *options: Any
-) -> Batched:
+def corr2d(info: Any, in_dims: Dims, input: Tensor, weight: Tensor, bias: Tensor | None, *options: Any) -> Batched:
     """The rule of the operator of that name."""
     size, (at_input, at_weight, at_bias) = info.batch_size, in_dims[:3]
     if at_weight is None and at_bias is None:
@@ -111,9 +109,7 @@ def avg_pool2d(info: Any, in_dims: Dims, input: Tensor, *options: Any) -> Batche
     return _apart(_ops.avg_pool2d(_into_batch(input, in_dims[0], info.batch_size), *options), 0, info.batch_size)
 
 
-def avg_pool2d_grad(
-    info: Any, in_dims: Dims, grad: Tensor, input_size: Sequence[Any], *options: Any
-) -> Batched:
+def avg_pool2d_grad(info: Any, in_dims: Dims, grad: Tensor, input_size: Sequence[Any], *options: Any) -> Batched:
     """The rule of the operator of that name."""
     size, (n, *image) = info.batch_size, input_size
     grads = _into_batch(grad, in_dims[0], size)

@@ -3,7 +3,6 @@
 
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
@@ -28,7 +27,9 @@ class Corr2d(Operator):
         ctx.sizes = input.shape, weight.shape
         ctx.formats = options[5] if options[5] is not None else is_channels_last(input), order_of(weight)
         ctx.options = options
-        return below(input, weight, bias, *options)  # type: ignore[no-any-return]
+        result = below(input, weight, bias, *options)
+        ctx.output_size = result.shape
+        return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -54,9 +55,10 @@ class Corr2d(Operator):
         x, w = map(primal, ctx.saved_tensors)
         with forward_ad._set_fwd_grad_enabled(True):
             by_input = None if input is None else Corr2d.call(input, w, bias, *ctx.options)
-            by_weight = None if weight is None else Corr2d.call(x, weight, bias if input is None else None, *ctx.options)
-            if input is None and weight is None and bias is not None:
-                return Corr2d.call(torch.zeros_like(x), w, bias, *ctx.options)
+            if input is None and weight is None:
+                return None if bias is None else bias[:, None, None].expand(ctx.output_size)
+            rest_of_bias = bias if input is None else None
+            by_weight = None if weight is None else Corr2d.call(x, weight, rest_of_bias, *ctx.options)
             return added(by_input, by_weight)
 
 
@@ -73,7 +75,7 @@ class Corr2dInputGrad(Operator):
         ctx.save_for_forward(grad, weight)
         ctx.set_materialize_grads(False)
         ctx.input_size, ctx.options = input_size, options
-        return below(grad, weight, input_size, *options)  # type: ignore[no-any-return]
+        return below(grad, weight, input_size, *options)
 
     @staticmethod
     def backward(ctx: Any, v: Tensor | None) -> tuple[Tensor | None, ...]:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """torch's own operators, for tensors that the kernels do not compute on: another device, layout or element type.
 
-Arguments are those of the operators in `library.py`. What torch's operators lack (padding of any kind, dilated averages)
-is padded beforehand.
+Arguments are those of the operators in `library.py`. What torch's operators lack (padding of any kind, dilated
+averages) is made of what they have.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from fastconv.geometry import output_size
 
@@ -48,7 +48,7 @@ def _resolved(
 
 
 def _padded(images: Tensor, before: Sequence[Any], after: Sequence[Any], value: float = 0) -> Tensor:
-    return F.pad(images, (before[1], after[1], before[0], after[0]), value=value)
+    return functional.pad(images, (before[1], after[1], before[0], after[0]), value=value)
 
 
 def _behind(
@@ -56,9 +56,7 @@ def _behind(
 ) -> list[Any]:
     """The padding behind the images with which exactly `count` windows fit; it may be negative."""
     stride, _, _, dilation = options
-    return [
-        (count[i] - 1) * stride[i] + dilation[i] * (window[i] - 1) + 1 - size[i] - before[i] for i in range(2)
-    ]
+    return [(count[i] - 1) * stride[i] + dilation[i] * (window[i] - 1) + 1 - size[i] - before[i] for i in range(2)]
 
 
 def corr2d(input: Tensor, weight: Tensor, bias: Tensor | None, *options: Any) -> Tensor:
@@ -66,8 +64,8 @@ def corr2d(input: Tensor, weight: Tensor, bias: Tensor | None, *options: Any) ->
     stride, _, _, dilation, groups, *_ = options
     before, after, _ = _resolved(input.shape[2:], weight.shape[2:], options[:4])
     if before == after:
-        return F.conv2d(input, weight, bias, stride, before, dilation, groups)
-    return F.conv2d(_padded(input, before, after), weight, bias, stride, 0, dilation, groups)
+        return functional.conv2d(input, weight, bias, stride, before, dilation, groups)
+    return functional.conv2d(_padded(input, before, after), weight, bias, stride, 0, dilation, groups)
 
 
 def max_pool2d(input: Tensor, kernel_size: Sequence[Any], *options: Any) -> tuple[Tensor, Tensor]:
@@ -76,14 +74,14 @@ def max_pool2d(input: Tensor, kernel_size: Sequence[Any], *options: Any) -> tupl
     size = input.shape[2:]
     before, after, count = _resolved(size, kernel_size, windows, ceil_mode)
     if before == after and all(2 * p <= k for p, k in zip(before, kernel_size, strict=True)):
-        maxima, indices = F.max_pool2d(
+        maxima, indices = functional.max_pool2d(
             input, kernel_size, windows[0], before, windows[3], ceil_mode, return_indices=True
         )
         return maxima, indices
     lowest = -torch.inf if input.is_floating_point() else torch.iinfo(input.dtype).min
     behind = _behind(size, kernel_size, windows, before, count)
     padded = _padded(input, before, behind, lowest)
-    maxima, indices = F.max_pool2d(padded, kernel_size, windows[0], 0, windows[3], return_indices=True)
+    maxima, indices = functional.max_pool2d(padded, kernel_size, windows[0], 0, windows[3], return_indices=True)
     rows, columns = indices // padded.shape[3] - before[0], indices % padded.shape[3] - before[1]
     inside = (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
     return maxima, torch.where(inside, rows * size[1] + columns, -1)
@@ -97,17 +95,17 @@ def avg_pool2d(input: Tensor, kernel_size: Sequence[Any], *options: Any) -> Tens
     stride, dilation = windows[0], windows[3]
     half = all(2 * p <= k for p, k in zip(before, kernel_size, strict=True))
     if before == after and half and all(d == 1 for d in dilation):
-        return F.avg_pool2d(input, kernel_size, stride, before, ceil_mode, count_include_pad, divisor)
+        return functional.avg_pool2d(input, kernel_size, stride, before, ceil_mode, count_include_pad, divisor)
     behind = _behind(size, kernel_size, windows, before, count)
     ones = input.new_ones((1, 1, *kernel_size))
     planes = _padded(input, before, behind).flatten(0, 1).unsqueeze(1)
-    sums = F.conv2d(planes, ones, None, stride, 0, dilation).view(*input.shape[:2], *count)
+    sums = functional.conv2d(planes, ones, None, stride, 0, dilation).view(*input.shape[:2], *count)
     if divisor is not None:
         return sums / divisor
     plane = input.new_ones((1, 1, *size))
     if count_include_pad:
-        plane = F.pad(plane, (before[1], after[1], before[0], after[0]), value=1)
+        plane = functional.pad(plane, (before[1], after[1], before[0], after[0]), value=1)
         behind = [b - a for b, a in zip(behind, after, strict=True)]
         before = [0, 0]
-    counted = F.conv2d(_padded(plane, before, behind), ones, None, stride, 0, dilation)
+    counted = functional.conv2d(_padded(plane, before, behind), ones, None, stride, 0, dilation)
     return sums / (counted.clamp(min=1) if count_include_pad else counted)

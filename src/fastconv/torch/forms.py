@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Arguments in the forms that torch takes, brought to one form; ranks and element types judged. Sizes are judged in C."""
+"""Arguments in the forms that torch takes, brought to one form; ranks and element types judged. Sizes are C's."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -7,9 +7,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from fastconv.geometry import Pair, integer
+from fastconv.geometry import Pair, integer, pair
 from fastconv.geometry import Windows as _Windows
-from fastconv.geometry import pair as _pair
 
 # (stride, kind of padding, padding as (top, left, bottom, right), dilation, groups): what the operators take.
 Windows: TypeAlias = tuple[Pair, str, tuple[int, int, int, int], Pair, int]
@@ -20,15 +19,18 @@ def _unwrapped(value: Any) -> Any:
     return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
 
 
-def pair(name: str, value: Any) -> Pair:
-    """An int, a pair or a sequence of one as a pair."""
-    return _pair(name, _unwrapped(value))
-
-
 def windows_of(stride: Any, padding: Any, dilation: Any, groups: Any = 1) -> Windows:
     """Read the arguments in any of their forms; ValueError or TypeError names what makes no sense."""
     w = _Windows.of(_unwrapped(stride), _unwrapped(padding), _unwrapped(dilation))
     return w.stride, w.padding, (*w.before, *w.after), w.dilation, integer("groups", groups)
+
+
+def pool_windows_of(kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Any, ...]:
+    """(kernel size, stride, kind of padding, padding, dilation); no stride means that of the kernel."""
+    size = pair("kernel_size", _unwrapped(kernel_size))
+    if stride is None or (isinstance(stride, list | tuple) and not stride):
+        stride = size
+    return size, *windows_of(stride, padding, dilation)[:4]
 
 
 def judge_tensors(**tensors: Any) -> None:

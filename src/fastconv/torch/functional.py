@@ -10,6 +10,7 @@ from fastconv.geometry import Padding, integer
 from fastconv.torch import _eager, elsewhere, forms, operators
 from fastconv.torch._eager import NATIVE, RECORDED
 from fastconv.torch.correlation import Corr2d
+from fastconv.torch.pooling import AvgPool2d, MaxPool2d
 
 Ints: TypeAlias = int | tuple[int, ...] | list[int]
 
@@ -76,7 +77,7 @@ def corr2d(
             return _eager.corr2d(input, weight, bias, *_eager.windows(stride, padding, dilation, groups), None, "auto")
         if route == RECORDED:
             windows = _eager.windows(stride, padding, dilation, groups)
-            return Corr2d.record(_eager.corr2d, input, weight, bias, *windows, None, "auto")  # type: ignore[no-any-return]
+            return Corr2d.record(_eager.corr2d, input, weight, bias, *windows, None, "auto")
     forms.judge_tensors(input=input, weight=weight, **({} if bias is None else {"bias": bias}))
     windows = forms.windows_of(stride, padding, dilation, groups)
     if input.dim() == 3:
@@ -93,11 +94,9 @@ def _correlated(input: Tensor, weight: Tensor, bias: Tensor | None, windows: for
 
 def _pool_windows(kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Any, ...]:
     """(kernel size, stride, kind of padding, padding, dilation) in the forms of the operators."""
-    size = forms.pair("kernel_size", kernel_size)
-    if stride is None or (isinstance(stride, list | tuple) and not stride):
-        stride = size
-    read = forms.windows_of if is_compiling() else _eager.windows
-    return size, *read(stride, padding, dilation, 1)[:4]
+    if not is_compiling():
+        return _eager.pool_windows(kernel_size, stride, padding, dilation)
+    return forms.pool_windows_of(kernel_size, stride, padding, dilation)
 
 
 @overload
@@ -185,8 +184,15 @@ def max_pool2d(
               [13., 15.]]]]), tensor([[[[ 5,  7],
               [13, 15]]]]))
     """
-    forms.judge_tensors(input=input)
     options = *_pool_windows(kernel_size, stride, padding, dilation), bool(ceil_mode), None, "auto"
+    if not is_compiling():
+        route = _eager.route(input)
+        if route == NATIVE:
+            return (_eager.max_pool2d_with_indices if return_indices else _eager.max_pool2d)(input, *options)
+        if route == RECORDED:
+            results = MaxPool2d.record(_eager.max_pool2d_with_indices, input, *options)
+            return results if return_indices else results[0]
+    forms.judge_tensors(input=input)
     if input.dim() == 3:
         pooled, indices = _max_pooled(input.unsqueeze(0), options, return_indices)
         return (pooled.squeeze(0), indices.squeeze(0)) if return_indices else pooled.squeeze(0)
@@ -245,9 +251,16 @@ def avg_pool2d(
     tensor([[[ 2.5000,  4.5000],
              [10.5000, 12.5000]]])
     """
-    forms.judge_tensors(input=input)
     divisor = None if divisor_override is None else integer("divisor_override", divisor_override)
-    options = *_pool_windows(kernel_size, stride, padding, 1), bool(ceil_mode), bool(count_include_pad), divisor
+    windows = _pool_windows(kernel_size, stride, padding, 1)
+    options: tuple[Any, ...] = (*windows, bool(ceil_mode), bool(count_include_pad), divisor)
+    if not is_compiling():
+        route = _eager.route(input)
+        if route == NATIVE:
+            return _eager.avg_pool2d(input, *options, None, "auto")
+        if route == RECORDED:
+            return AvgPool2d.record(_eager.avg_pool2d, input, *options, None, "auto")
+    forms.judge_tensors(input=input)
     if input.dim() == 3:
         return _averaged(input.unsqueeze(0), options).squeeze(0)
     return _averaged(input, options)

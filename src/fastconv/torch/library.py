@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The operators in torch's dispatcher, ``torch.ops.fastconv``: for torch.compile, torch.export, functorch and autocast.
 
-Each has a CPU kernel, one for Autograd (its Function), one for fake and meta tensors, one for vmap; `corr2d` has one for
-autocast. Plain eager calls do not come here.
+Each has a CPU kernel, one for Autograd (its Function), one for fake and meta tensors and one for vmap; `corr2d` has one
+for autocast. Plain eager calls do not come here.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def _autocast_corr2d(keyset: Any, *args: Any) -> Tensor:
         return value
 
     with torch._C._ExcludeDispatchKeyGuard(_AUTOCAST):
-        return torch.ops.fastconv.corr2d.default(*map(cast, args))  # type: ignore[no-any-return]
+        return torch.ops.fastconv.corr2d.default(*map(cast, args))
 
 
 def _registered() -> torch.library.Library:

@@ -16,30 +16,30 @@ from fastconv.torch.pooling import AvgPool2d, MaxPool2d
 def corr2d(*args: Any) -> Tensor:
     """``(input, weight, bias, *windows, channels_last, algorithm)``."""
     if is_compiling():
-        return torch.ops.fastconv.corr2d.default(*args)  # type: ignore[no-any-return]
-    return Corr2d.call(*args)  # type: ignore[no-any-return]
+        return torch.ops.fastconv.corr2d.default(*args)
+    return Corr2d.call(*args)
 
 
 def max_pool2d(*args: Any) -> Tensor:
-    """``(input, kernel_size, *windows, ceil_mode, channels_last, algorithm)``; places only where a gradient wants them."""
+    """``(input, kernel_size, *windows, ceil_mode, channels_last, algorithm)``; places only for a gradient."""
     if not is_compiling():
         route = _eager.route(args[0])
         if route == _eager.NATIVE:
             return _eager.max_pool2d(*args)
         if route == _eager.RECORDED:
-            return MaxPool2d.record(MaxPool2d.kernel, *args)[0]  # type: ignore[no-any-return]
-    return torch.ops.fastconv.max_pool2d.default(*args)  # type: ignore[no-any-return]
+            return MaxPool2d.record(MaxPool2d.kernel, *args)[0]
+    return torch.ops.fastconv.max_pool2d.default(*args)
 
 
 def max_pool2d_with_indices(*args: Any) -> tuple[Tensor, Tensor]:
     """The same, with places."""
     if is_compiling():
-        return torch.ops.fastconv.max_pool2d_with_indices.default(*args)  # type: ignore[no-any-return]
-    return MaxPool2d.call(*args)  # type: ignore[no-any-return]
+        return torch.ops.fastconv.max_pool2d_with_indices.default(*args)
+    return MaxPool2d.call(*args)
 
 
 def avg_pool2d(*args: Any) -> Tensor:
     """``(input, kernel_size, *windows, ceil_mode, count_include_pad, divisor, channels_last, algorithm)``."""
     if is_compiling():
-        return torch.ops.fastconv.avg_pool2d.default(*args)  # type: ignore[no-any-return]
-    return AvgPool2d.call(*args)  # type: ignore[no-any-return]
+        return torch.ops.fastconv.avg_pool2d.default(*args)
+    return AvgPool2d.call(*args)

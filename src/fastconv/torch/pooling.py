@@ -65,7 +65,7 @@ class MaxPool2dGrad(Operator):
         ctx.save_for_forward(indices)
         ctx.set_materialize_grads(False)
         ctx.options = input_size, channels_last
-        return below(grad, indices, input_size, channels_last)  # type: ignore[no-any-return]
+        return below(grad, indices, input_size, channels_last)
 
     @staticmethod
     def backward(ctx: Any, v: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -92,7 +92,7 @@ class AvgPool2d(Operator):
         ctx.set_materialize_grads(False)
         ctx.input_size, ctx.options = input.shape, options
         ctx.channels_last = options[-2] if options[-2] is not None else is_channels_last(input)
-        return below(input, *options)  # type: ignore[no-any-return]
+        return below(input, *options)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -117,7 +117,7 @@ class AvgPool2dGrad(Operator):
     def forward(ctx: Any, below: Any, grad: Tensor, input_size: Any, *options: Any) -> Tensor:
         ctx.set_materialize_grads(False)
         ctx.input_size, ctx.options = input_size, options
-        return below(grad, input_size, *options)  # type: ignore[no-any-return]
+        return below(grad, input_size, *options)
 
     @staticmethod
     def backward(ctx: Any, v: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -134,7 +134,7 @@ def maxima_autograd_kernel(keyset: Any, input: Tensor, *options: Any) -> Tensor:
     """The Autograd kernel of the operator without indices: where a gradient is wanted, the one that has them."""
     recorded = torch.is_grad_enabled() and input.requires_grad
     if recorded or forward_ad.unpack_dual(input).tangent is not None:
-        return torch.ops.fastconv.max_pool2d_with_indices.default(input, *options)[0]  # type: ignore[no-any-return]
+        return torch.ops.fastconv.max_pool2d_with_indices.default(input, *options)[0]
     with torch._C._AutoDispatchBelowAutograd():
         operator = torch.ops.fastconv.max_pool2d.default
-        return operator.redispatch(keyset & torch._C._after_autograd_keyset, input, *options)  # type: ignore[no-any-return]
+        return operator.redispatch(keyset & torch._C._after_autograd_keyset, input, *options)

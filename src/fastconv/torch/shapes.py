@@ -58,7 +58,7 @@ def _corr2d_plane(image: Tensor, size: Sequence[Any], weight: Sequence[Any], win
 
 def corr2d(input: Tensor, weight: Tensor, bias: Tensor | None, *options: Any) -> Tensor:
     """As the operator of that name."""
-    *windows, channels_last, algorithm = options
+    *windows, channels_last, _ = options
     forms.judge_operands(input, weight, bias)
     plane = _corr2d_plane(input, input.shape, weight.shape, windows)
     last = is_channels_last(input) if channels_last is None else channels_last
@@ -73,9 +73,7 @@ def corr2d_input_grad(grad: Tensor, weight: Tensor, input_size: Sequence[Any], *
     return _empty(grad, input_size, is_channels_last(grad) if channels_last is None else channels_last)
 
 
-def corr2d_weight_grad(
-    grad: Tensor, input: Tensor, weight_size: Sequence[Any], *options: Any
-) -> tuple[Tensor, Tensor]:
+def corr2d_weight_grad(grad: Tensor, input: Tensor, weight_size: Sequence[Any], *options: Any) -> tuple[Tensor, Tensor]:
     """As the operator of that name."""
     *windows, _, order, with_bias = options
     forms.judge_operands(grad, input, None, "grad", "input")
