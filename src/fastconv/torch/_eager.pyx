@@ -53,8 +53,8 @@ def use_direct_calls(bint on):
     return before
 
 
-cdef bint plain(object tensor, int rank):
-    """Whether a tensor is an ordinary one on the CPU, of that rank and of floats."""
+cdef bint plain(object tensor, int rank, bint floats):
+    """Whether a tensor is an ordinary one on the CPU, of that rank and of a type that kernels read (only `floats`)."""
     cdef View view
     cdef int dtype
     if type(tensor) is not Tensor and type(tensor) is not Parameter:
@@ -64,16 +64,18 @@ cdef bint plain(object tensor, int rank):
     except (RuntimeError, BufferError, NotImplementedError):  # sparse, quantized, nested
         return False
     dtype = dtype_of(&view)
-    if not view.cpu or view.rank != rank or (dtype != FC_F32 and dtype != FC_F64 and dtype != HALF):
+    if not view.cpu or view.rank != rank or dtype == UNSUPPORTED:
+        return False
+    if floats and dtype != FC_F32 and dtype != FC_F64 and dtype != HALF:
         return False
     return view.data != NULL and not tensor.is_neg()
 
 
 def route(image, second=None, bias=None):
     """Say how a call may be served: NATIVE or RECORDED by a kernel directly, or DISPATCHED."""
-    if not direct or not plain(image, 4):
+    if not direct or not plain(image, 4, True):
         return DISPATCHED
-    if (second is not None and not plain(second, 4)) or (bias is not None and not plain(bias, 1)):
+    if (second is not None and not plain(second, 4, False)) or (bias is not None and not plain(bias, 1, False)):
         return DISPATCHED
     if functorch_active() or function_mode() or dispatch_modes() or autocast() or tracing_state() is not None:
         return DISPATCHED

@@ -253,13 +253,13 @@ def avg_pool2d(
     """
     divisor = None if divisor_override is None else integer("divisor_override", divisor_override)
     windows = _pool_windows(kernel_size, stride, padding, 1)
-    options: tuple[Any, ...] = (*windows, bool(ceil_mode), bool(count_include_pad), divisor)
+    options: tuple[Any, ...] = (*windows, bool(ceil_mode), bool(count_include_pad), divisor, None, "auto")
     if not is_compiling():
         route = _eager.route(input)
         if route == NATIVE:
-            return _eager.avg_pool2d(input, *options, None, "auto")
+            return _eager.avg_pool2d(input, *options)
         if route == RECORDED:
-            return AvgPool2d.record(_eager.avg_pool2d, input, *options, None, "auto")
+            return AvgPool2d.record(_eager.avg_pool2d, input, *options)
     forms.judge_tensors(input=input)
     if input.dim() == 3:
         return _averaged(input.unsqueeze(0), options).squeeze(0)
@@ -269,5 +269,5 @@ def avg_pool2d(
 def _averaged(input: Tensor, options: tuple[Any, ...]) -> Tensor:
     if elsewhere.belongs((input,), elsewhere.AVERAGED):
         forms.judge_rank(input, input.dim())
-        return elsewhere.avg_pool2d(input, *options, None, "auto")
-    return operators.avg_pool2d(input, *options, None, "auto")
+        return elsewhere.avg_pool2d(input, *options)
+    return operators.avg_pool2d(input, *options)

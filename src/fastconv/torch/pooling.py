@@ -57,6 +57,7 @@ class MaxPool2dGrad(Operator):
     """``forward(ctx, below, grad, indices, input_size, channels_last)``; linear in `grad`."""
 
     name: ClassVar[str] = "max_pool2d_grad"
+    tensors: ClassVar[int] = 2
     kernel = staticmethod(_eager.max_pool2d_grad)
 
     @staticmethod
