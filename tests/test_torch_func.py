@@ -55,9 +55,7 @@ TRANSFORMS: dict[str, Callable[[Call], Any]] = {
     "jacrev of jacrev": lambda f: jacrev(jacrev(f, ALL), ALL)(X[:1], W, B),
     "jacrev of jacfwd": lambda f: jacrev(jacfwd(f, ALL), ALL)(X[:1], W, B),
     "jacfwd of jacfwd": lambda f: jacfwd(jacfwd(f, ALL), ALL)(X[:1], W, B),
-    "grad of grad of grad": lambda f: grad(
-        lambda w: grad(lambda v: grad(lambda u: f(X, u, B))(v).sum())(w).sum()
-    )(W),
+    "grad of grad of grad": lambda f: grad(lambda w: grad(lambda v: grad(lambda u: f(X, u, B))(v).sum())(w).sum())(W),
     "per sample": lambda f: vmap(grad(lambda w, b, x: f(x[None], w, b), (0, 1)), (None, None, 0))(W, B, X),
     "vmap over weights": lambda f: vmap(f, (None, 1, 0), randomness="error")(
         X, W[:, None].expand(-1, 3, -1, -1, -1) * torch.arange(1.0, 4.0).view(1, 3, 1, 1, 1), B.expand(3, 4)
@@ -152,7 +150,9 @@ def test_vmap_of_an_operator_is_a_loop(name: str):
     tensors, rest = RULES[name]
     operator = getattr(OPS, name.partition(" ")[0]).default
     for dims in product((None, 0, -1, 1), repeat=len(tensors)):
-        if all(dim is None for dim in dims) or any(d is not None and d >= t.dim() for d, t in zip(dims, tensors, strict=True)):
+        if all(dim is None for dim in dims) or any(
+            d is not None and d >= t.dim() for d, t in zip(dims, tensors, strict=True)
+        ):
             continue
         stacks = [stacked(t, dim) for t, dim in zip(tensors, dims, strict=True)]
         got = vmap(lambda *args: operator(*args, *rest), dims)(*stacks)

@@ -73,9 +73,7 @@ def test_gradients_are_torchs(case: Case):
     y = ft.corr2d(*inputs, **case.options)
     grad = torch.randn_like(y)
     ours = torch.autograd.grad(y, inputs, grad)
-    dispatched = through_the_dispatcher(
-        lambda: torch.autograd.grad(ft.corr2d(*inputs, **case.options), inputs, grad)
-    )
+    dispatched = through_the_dispatcher(lambda: torch.autograd.grad(ft.corr2d(*inputs, **case.options), inputs, grad))
     for one, two in zip(ours, dispatched, strict=True):
         assert torch.equal(one, two)
     if 0 in (*case.x, *case.w):

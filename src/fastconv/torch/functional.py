@@ -71,7 +71,7 @@ def corr2d(
     >>> w.grad.shape
     torch.Size([16, 3, 3, 3])
     """
-    if not is_compiling():
+    if not is_compiling() and weight is not None:
         route = _eager.route(input, weight, bias)
         if route == NATIVE:
             return _eager.corr2d(input, weight, bias, *_eager.windows(stride, padding, dilation, groups), None, "auto")

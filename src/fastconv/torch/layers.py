@@ -3,9 +3,11 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fastconv.torch.forms import is_channels_last
 from fastconv.torch.functional import avg_pool2d, corr2d, max_pool2d
 
 
@@ -31,7 +33,10 @@ class Conv2d(nn.Conv2d):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         padding: Any = self.padding
         if self.padding_mode != "zeros":
+            channels_last = input.dim() == 4 and is_channels_last(input)
             input = functional.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
+            if channels_last:  # which padding may lose
+                input = input.contiguous(memory_format=torch.channels_last)
             padding = 0
         return corr2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
