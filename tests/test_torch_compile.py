@@ -174,7 +174,7 @@ def test_autocast_is_torchs(dtype: torch.dtype):
 
 
 def test_jit_trace_records_the_operator():
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="jit"):
         traced = torch.jit.trace(lambda x: ft.max_pool2d(x, 2), X)
     other = drawn(3, 2, 8, 8, grad=False)
     assert torch.equal(traced(other), ft.max_pool2d(other, 2))

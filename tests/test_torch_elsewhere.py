@@ -33,7 +33,7 @@ def test_named_padding_says_the_same(padding: str, stride: int):
     assert torch.equal(places, indices)
 
 
-# torch's own max pooling demands more than one image, channel and pixel; windows of padding alone it gives no index for.
+# torch's own pooling refuses images without channels.
 @pytest.mark.parametrize("case", [case for case in POOL_CASES if 0 not in case.x], ids=str)
 def test_torchs_pooling_says_the_same(case: PoolCase):
     x = drawn(*case.x, grad=False)

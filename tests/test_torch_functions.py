@@ -33,7 +33,7 @@ def test_corr2d_is_the_oracles(case: Case, memory_format: str, weight_format: st
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_bits_do_not_depend_on_the_way_of_a_call(case: Case):
-    """NumPy's bits, whether the call goes to its kernel directly, through the dispatcher or without the exchange API."""
+    """NumPy's bits, whether a call goes to its kernel directly, through the dispatcher or without the exchange API."""
     p = problem(case, "NCHW", "float32")
     x, w, bias = torch.tensor(p.x), torch.tensor(p.w), None if p.bias is None else torch.tensor(p.bias)
 

@@ -214,7 +214,7 @@ def test_accelerate_and_restore():
     assert calls == ["forward", "backward"]
     optimizer.step()
     assert not torch.equal(model(x), wanted)
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="left subclasses alone"):
         ft.accelerate(model)  # twice is once
     assert ft.restore(model) is model
     assert [(name, id(m), m.training, type(m)) for name, m in model.named_modules()] == before
@@ -234,7 +234,7 @@ def test_restore_after_copies_and_single_layers():
 
 @pytest.mark.parametrize("function", [ft.accelerate, ft.restore])
 def test_no_model(function: object):
-    with pytest.raises(TypeError, match="model must be a torch.nn.Module, got list"):
+    with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got list"):
         function([nn.Conv2d(1, 1, 1)])
 
 
