@@ -18,7 +18,7 @@ from fastconv.torch._eager import NATIVE, RECORDED
 
 
 class Operator(torch.autograd.Function):
-    """A differentiable operator: `forward` gets the context, the kernel below, and the operator's arguments.
+    """A differentiable operator: `forward` gets the context, the kernel below, the tensors, and the rest in a tuple.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Operator(torch.autograd.Function):
     @classmethod
     def record(cls, below: Callable[..., Any], *args: Any) -> Any:
         """Apply the Function at this level of differentiation alone; `below` computes."""
-        return super(torch.autograd.Function, cls).apply(below, *args)
+        return super(torch.autograd.Function, cls).apply(below, *args[: cls.tensors], args[cls.tensors :])
 
     @classmethod
     def autograd_kernel(cls, keyset: Any, *args: Any) -> Any:

@@ -21,7 +21,7 @@ def _picked(images: Tensor, indices: Tensor) -> Tensor:
 
 
 class MaxPool2d(Operator):
-    """``forward(ctx, below, input, kernel_size, *windows, ceil_mode, channels_last, algorithm)``: maxima and indices.
+    """``forward(ctx, below, input, (kernel_size, *windows, ceil_mode, channels_last, algorithm))``: maxima and indices.
 
     Windows are the stride, the kind of padding, the padding and the dilation.
     """
@@ -30,7 +30,7 @@ class MaxPool2d(Operator):
     kernel = staticmethod(_eager.max_pool2d_with_indices)
 
     @staticmethod
-    def forward(ctx: Any, below: Any, input: Tensor, *options: Any) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, below: Any, input: Tensor, options: Any) -> tuple[Tensor, Tensor]:
         maxima, indices = below(input, *options)
         ctx.mark_non_differentiable(indices)
         ctx.save_for_backward(indices)
@@ -45,7 +45,7 @@ class MaxPool2d(Operator):
         grad_input = None
         if grad is not None:
             grad_input = MaxPool2dGrad.call(grad, ctx.saved_tensors[0], ctx.input_size, ctx.channels_last)
-        return None, grad_input, None, None, None, None, None, None, None, None
+        return None, grad_input, None
 
     @staticmethod
     def jvp(ctx: Any, _: Any, input: Tensor, *rest: Any) -> tuple[Tensor, None]:
@@ -54,23 +54,23 @@ class MaxPool2d(Operator):
 
 
 class MaxPool2dGrad(Operator):
-    """``forward(ctx, below, grad, indices, input_size, channels_last)``; linear in `grad`."""
+    """``forward(ctx, below, grad, indices, (input_size, channels_last))``; linear in `grad`."""
 
     name: ClassVar[str] = "max_pool2d_grad"
     tensors: ClassVar[int] = 2
     kernel = staticmethod(_eager.max_pool2d_grad)
 
     @staticmethod
-    def forward(ctx: Any, below: Any, grad: Tensor, indices: Tensor, input_size: Any, channels_last: Any) -> Tensor:
+    def forward(ctx: Any, below: Any, grad: Tensor, indices: Tensor, options: Any) -> Tensor:
         ctx.save_for_backward(indices)
         ctx.save_for_forward(indices)
         ctx.set_materialize_grads(False)
-        ctx.options = input_size, channels_last
-        return below(grad, indices, input_size, channels_last)
+        ctx.options = options
+        return below(grad, indices, *options)
 
     @staticmethod
     def backward(ctx: Any, v: Tensor | None) -> tuple[Tensor | None, ...]:
-        return None, None if v is None else _picked(v, ctx.saved_tensors[0]), None, None, None
+        return None, None if v is None else _picked(v, ctx.saved_tensors[0]), None, None
 
     @staticmethod
     def jvp(ctx: Any, _: Any, grad: Tensor, *rest: Any) -> Any:
@@ -79,7 +79,7 @@ class MaxPool2dGrad(Operator):
 
 
 class AvgPool2d(Operator):
-    """``forward(ctx, below, input, *options, channels_last, algorithm)``; linear.
+    """``forward(ctx, below, input, (*options, channels_last, algorithm))``; linear.
 
     Options are the kernel size, the stride, the kind of padding, the padding, the dilation, ceil_mode,
     count_include_pad and the divisor.
@@ -89,7 +89,7 @@ class AvgPool2d(Operator):
     kernel = staticmethod(_eager.avg_pool2d)
 
     @staticmethod
-    def forward(ctx: Any, below: Any, input: Tensor, *options: Any) -> Tensor:
+    def forward(ctx: Any, below: Any, input: Tensor, options: Any) -> Tensor:
         ctx.set_materialize_grads(False)
         ctx.input_size, ctx.options = input.shape, options
         ctx.channels_last = options[-2] if options[-2] is not None else is_channels_last(input)
@@ -100,7 +100,7 @@ class AvgPool2d(Operator):
         grad_input = None
         if grad is not None:
             grad_input = AvgPool2dGrad.call(grad, ctx.input_size, *ctx.options[:-2], ctx.channels_last)
-        return None, grad_input, *(None,) * 10
+        return None, grad_input, None
 
     @staticmethod
     def jvp(ctx: Any, _: Any, input: Tensor, *rest: Any) -> Any:
@@ -109,26 +109,26 @@ class AvgPool2d(Operator):
 
 
 class AvgPool2dGrad(Operator):
-    """``forward(ctx, below, grad, input_size, *options, channels_last)``; linear."""
+    """``forward(ctx, below, grad, (input_size, *options, channels_last))``; linear."""
 
     name: ClassVar[str] = "avg_pool2d_grad"
     kernel = staticmethod(_eager.avg_pool2d_grad)
 
     @staticmethod
-    def forward(ctx: Any, below: Any, grad: Tensor, input_size: Any, *options: Any) -> Tensor:
+    def forward(ctx: Any, below: Any, grad: Tensor, options: Any) -> Tensor:
         ctx.set_materialize_grads(False)
-        ctx.input_size, ctx.options = input_size, options
-        return below(grad, input_size, *options)
+        ctx.options = options
+        return below(grad, *options)
 
     @staticmethod
     def backward(ctx: Any, v: Tensor | None) -> tuple[Tensor | None, ...]:
-        grad_grad = None if v is None else AvgPool2d.call(v, *ctx.options, "auto")
-        return None, grad_grad, *(None,) * 10
+        grad_grad = None if v is None else AvgPool2d.call(v, *ctx.options[1:], "auto")
+        return None, grad_grad, None
 
     @staticmethod
     def jvp(ctx: Any, _: Any, grad: Tensor, *rest: Any) -> Any:
         with forward_ad._set_fwd_grad_enabled(True):
-            return AvgPool2dGrad.call(grad, ctx.input_size, *ctx.options)
+            return AvgPool2dGrad.call(grad, *ctx.options)
 
 
 def maxima_autograd_kernel(keyset: Any, input: Tensor, *options: Any) -> Tensor:
