@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a call costs beside its arithmetic: fastconv.torch against torch.nn.functional on tiny tensors.
 
-Both take turns in one process; a row's ratio is the median over rounds of (fastconv / torch) in the same round, so that
-a machine that is busy for a while slows both down alike. Also prints the memory that is kept for the backward pass.
+Both take turns in one process; a row shows the least time of each and their ratio, and the median over rounds of the
+ratios of neighbouring turns. Also prints the memory that is kept for the backward pass.
 """
 
 import argparse
@@ -88,10 +88,10 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=300, help="in one turn")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"{'':<38}{'fastconv':>10}{'torch':>10}{'ratio':>8}")
+    print(f"{'':<38}{'fastconv':>10}{'torch':>10}{'ratio':>8}{'median':>8}")
     for name, contest in tqdm(contests().items(), leave=False):
         ours, theirs, ratio = measure(*contest, args.rounds, args.calls)
-        tqdm.write(f"{name:<38}{1e6 * ours:>8.1f}us{1e6 * theirs:>8.1f}us{ratio:>8.2f}")
+        tqdm.write(f"{name:<38}{1e6 * ours:>8.1f}us{1e6 * theirs:>8.1f}us{ours / theirs:>8.2f}{ratio:>8.2f}")
     x, w = torch.randn(8, 16, 32, 32, requires_grad=True), torch.randn(16, 16, 3, 3, requires_grad=True)
     for name, ours, theirs in (
         ("corr2d", lambda: fastconv.torch.corr2d(x, w), lambda: F.conv2d(x, w)),

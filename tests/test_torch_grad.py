@@ -100,7 +100,8 @@ def test_only_the_gradients_asked_for(wanted: tuple[bool, bool, bool], monkeypat
     y = ft.corr2d(x, w, b, **CORE[1].options)
     y.backward(torch.ones_like(y))
     assert [t.grad is not None for t in (x, w, b)] == list(wanted)
-    assert called == ["Corr2dInputGrad"] * wanted[0] + ["Corr2dWeightGrad"] * wanted[1]
+    apart = wanted[0] != wanted[1]  # both come from one call
+    assert called == ["Corr2dInputGrad"] * (wanted[0] and apart) + ["Corr2dWeightGrad"] * (wanted[1] and apart)
 
 
 def saved_bytes(call: Callable[[], torch.Tensor]) -> int:

@@ -28,6 +28,7 @@ cdef dict PADDINGS = {
     "explicit": FC_PAD_EXPLICIT, "valid": FC_PAD_VALID, "same": FC_PAD_SAME, "same_lower": FC_PAD_SAME_LOWER,
 }
 cdef fc_weight_layout[3] ORDERS = [FC_OIHW, FC_OHWI, FC_HWIO]
+cdef tuple NAMES = ("OIHW", "OHWI", "HWIO")
 cdef dict FORM_OF_ORDER = {"OIHW": FORM_OIHW, "OHWI": FORM_OHWI, "HWIO": FORM_HWIO}
 
 # ---- whether a call may come here directly ---------------------------------------------------------------------------
@@ -458,3 +459,56 @@ def avg_pool2d_grad(grad, input_size, kernel_size, stride, pad, padding, dilatio
         fc_limit_threads(0)
         check(status, &error)
     return finished(result, grad)
+
+
+# ---- whole calls -----------------------------------------------------------------------------------------------------
+
+# The functions of `functional.py` in one step: the result, or what `route` answers where it is not NATIVE.
+
+
+def try_corr2d(input, weight, bias, stride, padding, dilation, groups):
+    """As `functional.corr2d`."""
+    way = route(input, weight, bias)
+    if way != NATIVE:
+        return way
+    steps, pad, pads, gaps, parts = windows(stride, padding, dilation, groups)
+    return corr2d(input, weight, bias, steps, pad, pads, gaps, parts, None, "auto")
+
+
+def try_corr2d_backward(grad, input, weight, options, with_bias):
+    """The gradients of input, weight and bias of `corr2d` with these options; None where `route` is not NATIVE."""
+    cdef View x, w, g
+    cdef int form
+    if input is None or weight is None or route(grad, input) != NATIVE or not plain(weight, 4, True):
+        return None
+    stride, pad, padding, dilation, groups, channels_last, _ = options
+    read(input, &x)
+    read(weight, &w)
+    read(grad, &g)
+    form = format_of(&x, channels_last)
+    grad = dense(grad, &g, form) if dtype_of(&g) != HALF else grad  # for both at once
+    windows = stride, pad, padding, dilation, groups, form == FORM_OHWI
+    input_size = x.shape[0], x.shape[1], x.shape[2], x.shape[3]
+    weight_size = w.shape[0], w.shape[1], w.shape[2], w.shape[3]
+    grad_input = corr2d_input_grad(grad, weight, input_size, *windows)
+    grad_weight, grad_bias = corr2d_weight_grad(grad, input, weight_size, *windows, NAMES[order_of(&w)], with_bias)
+    return None, grad_input, grad_weight, grad_bias if with_bias else None, None
+
+
+def try_max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    """As `functional.max_pool2d`."""
+    way = route(input)
+    if way != NATIVE:
+        return way
+    size, steps, pad, pads, gaps = pool_windows(kernel_size, stride, padding, dilation)
+    return max_pooled(input, (size, steps, pad, pads, gaps, bool(ceil_mode)), None, "auto", return_indices)
+
+
+def try_avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor):
+    """As `functional.avg_pool2d`, of a divisor that was judged."""
+    way = route(input)
+    if way != NATIVE:
+        return way
+    size, steps, pad, pads, gaps = pool_windows(kernel_size, stride, padding, 1)
+    return avg_pool2d(input, size, steps, pad, pads, gaps, bool(ceil_mode), bool(count_include_pad), divisor, None,
+                      "auto")

@@ -46,6 +46,9 @@ class Corr2d(Operator):
             return None, None, None, None, None
         _, for_input, for_weight, for_bias, _ = ctx.needs_input_grad
         input, weight = ctx.saved_tensors
+        together = _eager.try_corr2d_backward(grad, input, weight, ctx.options, for_bias)
+        if together is not None:
+            return together
         *windows, channels_last, _ = ctx.options
         if for_input or for_weight:
             input_size, last = ctx.input_form if input is None else (input.shape, is_channels_last(input))

@@ -8,7 +8,7 @@ from torch.compiler import is_compiling
 
 from fastconv.geometry import Padding, integer
 from fastconv.torch import _eager, elsewhere, forms, operators
-from fastconv.torch._eager import NATIVE, RECORDED
+from fastconv.torch._eager import RECORDED
 from fastconv.torch.correlation import Corr2d
 from fastconv.torch.pooling import AvgPool2d, MaxPool2d
 
@@ -72,10 +72,10 @@ def corr2d(
     torch.Size([16, 3, 3, 3])
     """
     if not is_compiling() and weight is not None:
-        route = _eager.route(input, weight, bias)
-        if route == NATIVE:
-            return _eager.corr2d(input, weight, bias, *_eager.windows(stride, padding, dilation, groups), None, "auto")
-        if route == RECORDED:
+        answer = _eager.try_corr2d(input, weight, bias, stride, padding, dilation, groups)
+        if type(answer) is not int:
+            return answer
+        if answer == RECORDED:
             windows = _eager.windows(stride, padding, dilation, groups)
             return Corr2d.record(_eager.corr2d, input, weight, bias, *windows, None, "auto")
     forms.judge_tensors(input=input, weight=weight, **({} if bias is None else {"bias": bias}))
@@ -184,14 +184,15 @@ def max_pool2d(
               [13., 15.]]]]), tensor([[[[ 5,  7],
               [13, 15]]]]))
     """
-    options = *_pool_windows(kernel_size, stride, padding, dilation), bool(ceil_mode), None, "auto"
+    answer: Any = _eager.DISPATCHED
     if not is_compiling():
-        route = _eager.route(input)
-        if route == NATIVE:
-            return (_eager.max_pool2d_with_indices if return_indices else _eager.max_pool2d)(input, *options)
-        if route == RECORDED:
-            results = MaxPool2d.record(_eager.max_pool2d_with_indices, input, *options)
-            return results if return_indices else results[0]
+        answer = _eager.try_max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+        if type(answer) is not int:
+            return answer
+    options = *_pool_windows(kernel_size, stride, padding, dilation), bool(ceil_mode), None, "auto"
+    if answer == RECORDED:
+        results = MaxPool2d.record(_eager.max_pool2d_with_indices, input, *options)
+        return results if return_indices else results[0]
     forms.judge_tensors(input=input)
     if input.dim() == 3:
         pooled, indices = _max_pooled(input.unsqueeze(0), options, return_indices)
@@ -252,14 +253,15 @@ def avg_pool2d(
              [10.5000, 12.5000]]])
     """
     divisor = None if divisor_override is None else integer("divisor_override", divisor_override)
+    answer: Any = _eager.DISPATCHED
+    if not is_compiling():
+        answer = _eager.try_avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor)
+        if type(answer) is not int:
+            return answer
     windows = _pool_windows(kernel_size, stride, padding, 1)
     options: tuple[Any, ...] = (*windows, bool(ceil_mode), bool(count_include_pad), divisor, None, "auto")
-    if not is_compiling():
-        route = _eager.route(input)
-        if route == NATIVE:
-            return _eager.avg_pool2d(input, *options)
-        if route == RECORDED:
-            return AvgPool2d.record(_eager.avg_pool2d, input, *options)
+    if answer == RECORDED:
+        return AvgPool2d.record(_eager.avg_pool2d, input, *options)
     forms.judge_tensors(input=input)
     if input.dim() == 3:
         return _averaged(input.unsqueeze(0), options).squeeze(0)
