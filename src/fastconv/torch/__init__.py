@@ -8,7 +8,8 @@ into an existing model and `restore` takes them out again.
 
 import fastconv.torch.arraylike  # noqa: F401 (compiled calls of fastconv's own functions find it loaded)
 from fastconv.torch.acceleration import accelerate, restore
-from fastconv.torch.functional import avg_pool2d, corr2d, max_pool2d
+from fastconv.torch.functional import corr2d
+from fastconv.torch.functional_pooling import avg_pool2d, max_pool2d
 from fastconv.torch.layers import AvgPool2d, Conv2d, LazyConv2d, MaxPool2d
 
 __all__ = [

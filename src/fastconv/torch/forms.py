@@ -10,6 +10,8 @@ from torch import Tensor
 from fastconv.geometry import Pair, integer, pair
 from fastconv.geometry import Windows as _Windows
 
+Ints: TypeAlias = int | tuple[int, ...] | list[int]
+
 # (stride, kind of padding, padding as (top, left, bottom, right), dilation, groups): what the operators take.
 Windows: TypeAlias = tuple[Pair, str, tuple[int, int, int, int], Pair, int]
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fastconv.torch.forms import is_channels_last
-from fastconv.torch.functional import avg_pool2d, corr2d, max_pool2d
+from fastconv.torch.functional import corr2d
+from fastconv.torch.functional_pooling import avg_pool2d, max_pool2d
 
 
 class Conv2d(nn.Conv2d):
