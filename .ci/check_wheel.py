@@ -11,6 +11,8 @@ WANTED = (
     r"fastconv/py\.typed",
     r"fastconv/_core\.pyi",
     r"fastconv/_core\..*\.(so|pyd)",
+    r"fastconv/torch/__init__\.py",
+    r"fastconv/torch/_eager\..*\.(so|pyd)",
     r"fastconv/(lib)?fastconv\.(so|dylib|dll)",
     r"fastconv/demo/__init__\.py",
     r"fastconv-.*\.dist-info/licenses/LICENSE",

@@ -201,6 +201,10 @@ fc_status fc_set_isa(const char *name, fc_error *error);
 int fc_get_num_threads(void);
 fc_status fc_set_num_threads(int64_t threads, fc_error *error);
 
+/* The most threads for calls made by the calling thread, beside the process's setting; 0 or less: no limit. Answers the
+ * limit before. A front end sets its framework's number around a call. */
+int fc_limit_threads(int threads);
+
 /* When set, the algorithm is chosen as if for a single image. */
 bool fc_get_batch_invariant(void);
 void fc_set_batch_invariant(bool on);

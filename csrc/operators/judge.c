@@ -142,8 +142,7 @@ fc_status fc_judge_pool2d(fc_operation operation, const fc_pool2d_params *q, fc_
     if ((unsigned)q->dtype >= FC_DTYPES) return fc_fail(error, FC_BAD_TYPE, "x has an unknown element type");
     if (average && q->dtype != FC_F32 && q->dtype != FC_F64)
         return fc_fail(error, FC_BAD_TYPE, "average pooling computes in float32 or float64 only");
-    if (average && q->has_divisor && q->divisor == 0)
-        return fc_fail(error, FC_BAD_VALUE, "divisor_override must not be 0");
+    if (q->has_divisor && q->divisor == 0) return fc_fail(error, FC_BAD_VALUE, "divisor_override must not be 0");
     for (int i = 0; i < 2; i++)
         axes[i] = (fc_axis){.in = q->size[i],
                             .window = q->window[i],

@@ -22,6 +22,8 @@ static struct {
 
 static pthread_once_t read_once = PTHREAD_ONCE_INIT;
 
+static _Thread_local int caller_limit; /* 0 or less: none */
+
 static const fc_kernels *usable_kernels(int index)
 {
     for (const fc_kernels *const *k = fc_kernels_built(); *k; k++)
@@ -101,6 +103,7 @@ fc_status fc_settings_read(fc_problem *problem, fc_error *error)
     fc_status status = fc_configure(error);
     problem->kernels = atomic_load(&settings.kernels);
     problem->threads = atomic_load(&settings.threads);
+    if (caller_limit > 0 && caller_limit < problem->threads) problem->threads = caller_limit;
     return status;
 }
 
@@ -140,6 +143,13 @@ fc_status fc_set_num_threads(int64_t threads, fc_error *error)
 {
     fc_configure(NULL);
     return choose_threads(threads, "the number of threads", error);
+}
+
+int fc_limit_threads(int threads)
+{
+    const int before = caller_limit;
+    caller_limit = threads;
+    return before;
 }
 
 bool fc_get_batch_invariant(void)

@@ -141,6 +141,7 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_set_isa(const char *name, fc_error *)
     int fc_get_num_threads()
     fc_status fc_set_num_threads(int64_t threads, fc_error *)
+    int fc_limit_threads(int threads)
     cbool fc_get_batch_invariant()
     void fc_set_batch_invariant(cbool on)
     const char *fc_compiler()

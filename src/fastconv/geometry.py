@@ -96,3 +96,21 @@ def _padding(value: Any) -> tuple[str, Pair, Pair]:
     top, bottom = pair("padding", _items("padding", vertical, wanted))
     left, right = pair("padding", _items("padding", horizontal, wanted))
     return "explicit", (top, left), (bottom, right)
+
+
+def output_size(
+    size: Any, window: Any, stride: Any, dilation: Any, padding: str, before: Any, after: Any, ceil_mode: bool = False
+) -> Any:
+    """Windows along one axis: the mirror of ``csrc/operators/geometry.c`` for sizes that may be symbols.
+
+    It judges nothing; `padding` is one of the kinds of `Windows`.
+    """
+    if padding in ("same", "same_lower"):
+        return (size + stride - 1) // stride
+    if padding == "valid":
+        before = after = 0
+    room = size + before + after - dilation * (window - 1) - 1
+    if not ceil_mode:
+        return room // stride + 1
+    count = (room + stride - 1) // stride + 1
+    return count - 1 if (count - 1) * stride >= size + before else count

@@ -99,6 +99,8 @@ static void check_settings(void)
         CHECK(strstr(error.message, "the number of threads must be from 1 to 1024"), "%s", error.message);
         CHECK(fc_get_num_threads() == threads, "a refused number changed the setting");
     }
+    CHECK(fc_limit_threads(3) == 0 && fc_get_num_threads() == threads, "a limit is no setting");
+    CHECK(fc_limit_threads(0) == 3 && fc_limit_threads(0) == 0, "the limit before was not told");
     CHECK(fc_set_num_threads(1024, NULL) == FC_OK && fc_get_num_threads() == 1024, "1024 threads");
     CHECK(fc_set_num_threads(threads, &error) == FC_OK, "%s", error.message);
 

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""torch's layers in an existing model become fastconv's, and back."""
+
+import warnings
+from typing import TypeVar
+
+from torch import nn
+
+from fastconv.torch.layers import AvgPool2d, Conv2d, LazyConv2d, MaxPool2d
+
+Model = TypeVar("Model", bound=nn.Module)
+
+_REPLACED: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Conv2d: Conv2d,
+    nn.LazyConv2d: LazyConv2d,
+    nn.MaxPool2d: MaxPool2d,
+    nn.AvgPool2d: AvgPool2d,
+}
+_RESTORED = {ours: theirs for theirs, ours in _REPLACED.items()}
+_MARK = "_accelerated_by_fastconv"  # on the layers that accelerate changed: only these are restored
+
+
+def accelerate(model: Model) -> Model:
+    """Let every convolution and pooling layer of a model compute by fastconv, in place.
+
+    A layer stays the object it was, with its parameters, buffers, hooks and training mode; its class changes, so that
+    optimizers, shared weights and references to it stay right. Layers of exactly the types `torch.nn.Conv2d`,
+    `LazyConv2d`, `MaxPool2d` and `AvgPool2d` are changed; those of a subclass are left alone, and a warning names them.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model, or a single layer.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same model.
+
+    Raises
+    ------
+    TypeError
+        `model` is no module.
+
+    Warns
+    -----
+    UserWarning
+        Layers of subclasses were left alone.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastconv.torch
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.MaxPool2d(2))
+    >>> fastconv.torch.accelerate(model) is model
+    True
+    >>> type(model[0]) is fastconv.torch.Conv2d
+    True
+    """
+    left_alone = []
+    for name, layer in _named_layers(model):
+        kind = type(layer)
+        if kind in _REPLACED:
+            layer.__class__ = _REPLACED[kind]
+            setattr(layer, _MARK, True)
+        elif isinstance(layer, tuple(_REPLACED)) and kind not in _RESTORED:
+            left_alone.append(f"{name or 'the model itself'} ({kind.__qualname__})")
+    if left_alone:
+        warnings.warn(f"accelerate left subclasses alone: {', '.join(left_alone)}", UserWarning, stacklevel=2)
+    return model
+
+
+def restore(model: Model) -> Model:
+    """Undo `accelerate`: the layers that it changed are torch's own again.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model, or a copy or a part of it.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same model. Layers that were made as fastconv's stay so.
+
+    Raises
+    ------
+    TypeError
+        `model` is no module.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import fastconv.torch
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3))
+    >>> type(fastconv.torch.restore(fastconv.torch.accelerate(model))[0]) is torch.nn.Conv2d
+    True
+    """
+    for _, layer in _named_layers(model):
+        if _MARK in vars(layer):
+            delattr(layer, _MARK)
+            layer.__class__ = _RESTORED.get(type(layer), type(layer))
+    return model
+
+
+def _named_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    return list(model.named_modules())
