@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""corr2d on NumPy arrays."""
+"""corr2d on NumPy arrays; tensors go to their framework's front end."""
 
 from typing import Any
 
 from fastconv.functional.arrays import Array, Result, as_array, contiguous, correlation_dtypes
+from fastconv.functional.frontends import tensor_front_end
 from fastconv.functional.problems import Ranks, as_bias, problem
 from fastconv.geometry import IntOrPair, Layout, Padding, Windows, integer, layout_name
 
@@ -31,7 +32,7 @@ def corr2d(
     ----------
     x : array_like
         ``(H, W)``, ``(C, H, W)`` or ``(N, C, H, W)``; with ``layout="NHWC"`` the channels come last. Any strides,
-        byte order and alignment.
+        byte order and alignment. A framework's tensor gives a tensor, differentiable there.
     w : array_like
         ``(kh, kw)`` with an ``(H, W)`` image; ``(C, kh, kw)`` (one filter) or ``(O, C/groups, kh, kw)`` with channels.
         With ``layout="NHWC"``: ``(kh, kw, C)`` and ``(kh, kw, C/groups, O)``.
@@ -81,6 +82,20 @@ def corr2d(
     >>> fastconv.corr2d(images, filters, padding="same", stride=2).shape
     (8, 16, 16, 16)
     """
+    front_end = tensor_front_end(x, w, bias)
+    if front_end is not None:
+        return front_end.corr2d(  # type: ignore[no-any-return]
+            x,
+            w,
+            bias,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            layout=layout,
+            algorithm=algorithm,
+            out=out,
+        )
     x, w = as_array("x", x), as_array("w", w)
     compute, dtype = correlation_dtypes(x=x, w=w)
     ranks = Ranks.of(x.shape, w.shape, layout_name(layout))
@@ -128,6 +143,9 @@ def corr2d_multi_in(x: Any, w: Any, bias: Any = None, **options: Any) -> Array:
     array([[ 56.,  72.],
            [104., 120.]])
     """
+    front_end = tensor_front_end(x, w, bias)
+    if front_end is not None:
+        return front_end.corr2d_multi_in(x, w, bias, **options)  # type: ignore[no-any-return]
     x, w = as_array("x", x), as_array("w", w)
     _must_have_rank("x", x, (3,))
     _must_have_rank("w", w, (3,))
@@ -168,6 +186,9 @@ def corr2d_multi_in_out(x: Any, w: Any, bias: Any = None, **options: Any) -> Arr
     >>> fastconv.corr2d_multi_in_out(x, w)[:, 0, 0]
     array([0., 2., 4.])
     """
+    front_end = tensor_front_end(x, w, bias)
+    if front_end is not None:
+        return front_end.corr2d_multi_in_out(x, w, bias, **options)  # type: ignore[no-any-return]
     x, w = as_array("x", x), as_array("w", w)
     _must_have_rank("x", x, (3, 4))
     _must_have_rank("w", w, (4,))

@@ -15,6 +15,7 @@ from fastconv.functional.arrays import (
     compute_dtype,
     contiguous,
 )
+from fastconv.functional.frontends import tensor_front_end
 from fastconv.geometry import IntOrPair, Layout, Padding, Pair, Windows, integer, layout_name, pair
 
 
@@ -125,7 +126,8 @@ def max_pool2d(
     Parameters
     ----------
     x : array_like
-        ``(H, W)``, ``(C, H, W)`` or ``(N, C, H, W)``; with ``layout="NHWC"`` the channels come last.
+        ``(H, W)``, ``(C, H, W)`` or ``(N, C, H, W)``; with ``layout="NHWC"`` the channels come last. A framework's
+        tensor gives a tensor, differentiable there.
     pool_size : int or pair of int
         Height and width of the window, in taps.
     stride : int or pair of int, optional
@@ -169,6 +171,20 @@ def max_pool2d(
     array([[ 5.,  7.],
            [13., 15.]])
     """
+    front_end = tensor_front_end(x)
+    if front_end is not None:
+        return front_end.max_pool2d(  # type: ignore[no-any-return]
+            x,
+            pool_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            ceil_mode=ceil_mode,
+            return_indices=return_indices,
+            layout=layout,
+            algorithm=algorithm,
+            out=out,
+        )
     x = as_array("x", x)
     compute, dtype = compute_dtype(x.dtype), x.dtype.newbyteorder("=")
     images = Images.of("x", x.shape, layout_name(layout))
@@ -229,6 +245,21 @@ def avg_pool2d(
     array([[ 2.5,  4.5],
            [10.5, 12.5]])
     """
+    front_end = tensor_front_end(x)
+    if front_end is not None:
+        return front_end.avg_pool2d(  # type: ignore[no-any-return]
+            x,
+            pool_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+            divisor_override=divisor_override,
+            layout=layout,
+            algorithm=algorithm,
+            out=out,
+        )
     x = as_array("x", x)
     compute, dtype = average_dtypes(x.dtype)
     images = Images.of("x", x.shape, layout_name(layout))
@@ -288,6 +319,9 @@ def pool2d(
     array([[2., 3.],
            [5., 6.]])
     """
+    front_end = tensor_front_end(x)
+    if front_end is not None:
+        return front_end.pool2d(x, pool_size, mode, stride=stride, padding=padding, **options)
     if mode == "max":
         return max_pool2d(x, pool_size, stride=stride, padding=padding, **options)
     if mode == "avg":

@@ -96,6 +96,14 @@ def _of_windows(slide: Windows) -> Attributes:
     }
 
 
+def counted_groups(groups: Any) -> int:
+    """Return `groups` if it is a number of groups: in an op's attribute 0 leaves it to the channels."""
+    count = integer("groups", groups)
+    if count < 1:
+        raise ValueError(f"groups must be at least 1, got {count}")
+    return count
+
+
 def correlation_attributes(slide: Windows, groups: int, layouts: str, algorithm: str) -> Attributes:
     """The attributes of the correlation ops; `groups` 0 leaves it to the channels of x and w."""
     return {**_of_windows(slide), "groups": groups, "layouts": layouts, "algorithm": algorithm}
@@ -119,11 +127,7 @@ def pool_attributes(
 def corr2d_attributes(strides: Any, padding: Any, data_format: Any, dilations: Any, groups: Any) -> Attributes:
     """The attributes for arguments in TensorFlow's forms."""
     layout = format_name(data_format)
-    count = 0
-    if groups is not None:
-        count = integer("groups", groups)
-        if count < 1:
-            raise ValueError(f"groups must be at least 1, got {count}")
+    count = 0 if groups is None else counted_groups(groups)
     return correlation_attributes(windows(strides, padding, dilations, layout), count, f"{layout} HWIO", "auto")
 
 

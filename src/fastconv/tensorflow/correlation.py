@@ -11,7 +11,8 @@ from fastconv.tensorflow.arguments import Attributes, corr2d_attributes
 from fastconv.tensorflow.calling import as_tensor, attributes_of, in_float32, is_half, like, refuse, shaped, skipped
 from fastconv.tensorflow.judging import corr2d_shape
 
-_ATTRIBUTES = ("windows", "padding", "groups", "layouts", "algorithm")
+# A gradient chooses its own algorithm: a name that correlation knows may be unknown to it.
+_ATTRIBUTES = ("windows", "padding", "groups", "layouts")
 
 
 def corr2d(

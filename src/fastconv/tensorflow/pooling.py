@@ -11,7 +11,8 @@ from fastconv.tensorflow.arguments import Attributes, avg_pool2d_attributes, max
 from fastconv.tensorflow.calling import as_tensor, attributes_of, in_float32, is_half, like, refuse, shaped
 from fastconv.tensorflow.judging import pool2d_shape
 
-_MAX = ("ksize", "windows", "padding", "ceil_mode", "data_format", "algorithm")
+# A gradient chooses its own algorithm.
+_MAX = ("ksize", "windows", "padding", "ceil_mode", "data_format")
 _AVG = (*_MAX, "count_include_pad", "divisor")
 
 
