@@ -11,6 +11,8 @@ from fastconv.tensorflow.arguments import Attributes, corr2d_attributes
 from fastconv.tensorflow.calling import as_tensor, attributes_of, in_float32, is_half, like, refuse, shaped, skipped
 from fastconv.tensorflow.judging import corr2d_shape
 
+_executing_eagerly = tf.executing_eagerly  # asked in every call: two look-ups less
+
 # A gradient chooses its own algorithm: a name that correlation knows may be unknown to it.
 _ATTRIBUTES = ("windows", "padding", "groups", "layouts")
 
@@ -91,7 +93,7 @@ def correlate(x: Any, w: Any, bias: Any, attributes: Attributes, name: str | Non
     if is_half(x):
         return in_float32(lambda *t: correlate(*t, attributes, name), x.dtype, x, w, bias)
     biases = [] if bias is None else [bias]
-    if tf.executing_eagerly():
+    if _executing_eagerly():
         try:
             return ops.fastconv_corr2d(x, w, biases, name=name, **attributes)
         except tf.errors.OpError as error:
