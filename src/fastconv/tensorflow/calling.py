@@ -15,10 +15,11 @@ _PLACE = re.compile(r"^\{\{[^}]*\}\} ?| \[Op:\w+\].*$", re.DOTALL)
 
 
 def as_tensor(value: Any, like: Any = None) -> Any:
-    """`value` as a tensor; a list takes the dtype of `like` if it can."""
+    """`value` as a tensor; a list, which has no dtype of its own, takes that of `like` if it can."""
     if type(value) is EagerTensor:
         return value
-    return tf.convert_to_tensor(value, dtype_hint=None if like is None else like.dtype)
+    hint = None if like is None or hasattr(value, "dtype") else like.dtype
+    return tf.convert_to_tensor(value, dtype_hint=hint)
 
 
 def is_half(tensor: Any) -> bool:
