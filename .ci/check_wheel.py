@@ -12,6 +12,8 @@ WANTED = (
     r"fastconv/_core\.pyi",
     r"fastconv/_core\..*\.(so|pyd)",
     r"fastconv/(lib)?fastconv\.(so|dylib|dll)",
+    r"fastconv/tensorflow/__init__\.py",
+    r"fastconv/tensorflow/libfastconv_tensorflow\.(so|dylib|dll)",
     r"fastconv/demo/__init__\.py",
     r"fastconv-.*\.dist-info/licenses/LICENSE",
 )

@@ -136,9 +136,9 @@ def test_what_is_unknown_stays_unknown():
 
 X, W = np.ones((1, 6, 6, 4), np.float32), np.ones((3, 3, 4, 2), np.float32)
 WRONG = {
-    "rank of x": (lambda: fct.corr2d(X[0], W, 1, "VALID"), ValueError, r"x must have 4 dimensions, got shape \(6, 6, 4\)"),
+    "rank of x": (lambda: fct.corr2d(X[0], W, 1, "VALID"), ValueError, r"x must have 4 dimensions, got shape \(6, 6"),
     "rank of w": (lambda: fct.corr2d(X, W[0], 1, "VALID"), ValueError, r"w must have 4 dimensions"),
-    "large kernel": (lambda: fct.corr2d(X, np.ones((7, 3, 4, 2), np.float32), 1, "VALID"), ValueError, "larger than the"),
+    "large kernel": (lambda: fct.corr2d(X, np.ones((7, 3, 4, 2), "f4"), 1, "VALID"), ValueError, "is larger than"),
     "channels": (lambda: fct.corr2d(X, np.ones((3, 3, 3, 2), np.float32), 1, "VALID"), ValueError, "w must have 4"),
     "groups": (lambda: fct.corr2d(X, W, 1, "VALID", groups=3), ValueError, "groups must divide the channels of x"),
     "no groups": (lambda: fct.corr2d(X, W, 1, "VALID", groups=0), ValueError, "groups must be at least 1, got 0"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Arguments in the forms that TensorFlow's functions take, brought to the attributes of the ops; sizes are judged in C."""
+"""Arguments in TensorFlow's forms, brought to the attributes of the ops; sizes are judged in C."""
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -72,7 +72,7 @@ def spatial(name: str, value: Any, data_format: str) -> Pair:
 def windows(strides: Any, padding: Any, dilations: Any, data_format: str) -> Windows:
     """Read the three arguments in any of the forms that TensorFlow takes.
 
-    `padding` is ``"SAME"``, ``"VALID"`` or ``"SAME_LOWER"`` in any case, or four pairs, one for each axis of the images.
+    `padding` is ``"SAME"``, ``"VALID"`` or ``"SAME_LOWER"`` in any case, or four pairs, one for each axis.
     """
     stride = spatial("strides", strides, data_format)
     dilation = spatial("dilations", 1 if dilations is None else dilations, data_format)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""fastconv's own functions on TensorFlow tensors: the keywords, defaults and layouts of `fastconv`, not of TensorFlow."""
+"""fastconv's own functions on TensorFlow tensors: its keywords, defaults and layouts."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from fastconv.functional.problems import Ranks, known_algorithm
 from fastconv.geometry import Windows, integer, layout_name, pair
 from fastconv.tensorflow.arguments import correlation_attributes, counted_groups, pool_attributes
 from fastconv.tensorflow.correlation import correlate
-from fastconv.tensorflow.pooling import avg_pool, max_pool
+from fastconv.tensorflow.pooling_ops import avg_pool, max_pool
 
 
 def _tensor(name: str, value: Any) -> tuple[Any, DType]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every function here does around its op: tensors in, half precision by float32, failures as Python's own errors."""
+"""What functions do around their op: tensors in, half precision by float32, failures as Python's errors."""
 
 import re
 from collections.abc import Callable

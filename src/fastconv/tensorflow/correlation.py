@@ -41,8 +41,8 @@ def corr2d(
     strides : int or list of int
         Steps between windows, in pixels: one, two (height, width) or four, one for each axis of `input`.
     padding : str or list of pairs
-        ``"VALID"``, ``"SAME"`` (output = ceil(input / stride), for every dilation), ``"SAME_LOWER"`` (the odd zero at the
-        top and left), or four pairs (before, after), one for each axis of `input`.
+        ``"VALID"``, ``"SAME"`` (output = ceil(input / stride), for every dilation), ``"SAME_LOWER"`` (the odd zero at
+        the top and left), or four pairs (before, after), one for each axis of `input`.
     data_format : {"NHWC", "NCHW"}
         The order of the axes of `input` and of the result; both are computed as they lie.
     dilations : int or list of int, optional
@@ -91,7 +91,7 @@ def correlate(x: Any, w: Any, bias: Any, attributes: Attributes, name: str | Non
     if bias is not None:
         bias = as_tensor(bias, x)
     if is_half(x):
-        return in_float32(lambda *t: correlate(*t, attributes, name), x.dtype, x, w, bias)
+        return in_float32(lambda x, w, b: correlate(x, w, b, attributes, name), x.dtype, x, w, bias)
     biases = [] if bias is None else [bias]
     if _executing_eagerly():
         try:

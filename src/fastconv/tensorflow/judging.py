@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Static shapes, and what is wrong with a call: the C core judges both; unknown sizes are stood in for by ones that fit."""
+"""Static shapes, and what is wrong with a call: the C core judges both, with sizes that fit for unknown ones."""
 
 from typing import Any, TypeAlias
 
