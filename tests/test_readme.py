@@ -18,5 +18,5 @@ def test_there_is_an_example():
 def test_example_runs(block: str, capsys: pytest.CaptureFixture[str]):
     names: dict[str, object] = {}
     exec(compile(block, str(README), "exec"), names)  # the README is ours
-    assert names["y"].shape == (8, 64, 112, 112)
-    assert "implicit_gemm_nchw" in capsys.readouterr().out
+    assert tuple(names["y"].shape) in ((8, 64, 112, 112), (8, 112, 112, 64))
+    assert ("implicit_gemm_nchw" in capsys.readouterr().out) == ("explain" in block)

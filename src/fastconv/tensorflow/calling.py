@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from fastconv.tensorflow._library import EagerTensor
 
+_executing_eagerly = tf.executing_eagerly
 _HALVES = frozenset((tf.float16, tf.bfloat16))
 _FLOAT32 = tf.float32
 _PLACE = re.compile(r"^\{\{[^}]*\}\} ?| \[Op:\w+\].*$", re.DOTALL)
@@ -67,11 +68,11 @@ def skipped(op: Any) -> tuple[int, ...]:
 
 def like(tensor: Any) -> Any:
     """What tells an op the shape of a tensor: in a graph its sizes alone, so that nothing keeps the tensor."""
-    return tensor if tf.executing_eagerly() else tf.shape(tensor, out_type=tf.int64)
+    return tensor if _executing_eagerly() else tf.shape(tensor, out_type=tf.int64)
 
 
-def shaped(result: Any, shape: Any) -> Any:
-    """Set what is known of the shape of a graph's tensor."""
-    if not tf.executing_eagerly():
-        result.set_shape(shape)
+def shaped(result: Any, tensor: Any) -> Any:
+    """Give a graph's result what is known of the shape of a tensor that has the same."""
+    if not _executing_eagerly():
+        result.set_shape(tensor.shape)
     return result

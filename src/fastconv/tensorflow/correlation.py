@@ -116,23 +116,17 @@ def _with_more_axes(x: Any, w: Any, bias: Any, attributes: Attributes, name: str
     flat.set_shape([None, *x.shape[-3:]])
     y = correlate(flat, w, bias, attributes, name)
     result = tf.reshape(y, tf.concat([sizes[:-3], tf.shape(y)[1:]], 0))
-    return shaped(result, [*x.shape[:-3], *y.shape[1:]])
+    return tf.ensure_shape(result, [*x.shape[:-3], *y.shape[1:]])
 
 
 def _input_grad(grad_y: Any, w: Any, x: Any, attributes: Attributes) -> Any:
-    return shaped(ops.fastconv_corr2d_input_grad(grad_y, w, like(x), **attributes), x.shape)
+    return shaped(ops.fastconv_corr2d_input_grad(grad_y, w, like(x), **attributes), x)
 
 
-def _weight_grads(grad_y: Any, x: Any, w: Any, num_bias: int, attributes: Attributes) -> tuple[Any, ...]:
+def _weight_grads(grad_y: Any, x: Any, w: Any, biases: Any, attributes: Attributes) -> tuple[Any, ...]:
     """The gradient of the weights and, in the same pass over grad_y, of a bias."""
-    grads = ops.fastconv_corr2d_weight_grad(grad_y, x, like(w), num_bias=num_bias, **attributes)
-    grad_w = shaped(grads.grad_w, w.shape)
-    return (grad_w, *(shaped(grad, w.shape[_out_axis(attributes) :][:1]) for grad in grads.grad_bias))
-
-
-def _out_axis(attributes: Attributes) -> int:
-    layouts = attributes["layouts"]
-    return 3 if layouts.endswith("HWIO" if isinstance(layouts, str) else b"HWIO") else 0
+    grads = ops.fastconv_corr2d_weight_grad(grad_y, x, like(w), num_bias=len(biases), **attributes)
+    return (shaped(grads.grad_w, w), *map(shaped, grads.grad_bias, biases))
 
 
 @tf.RegisterGradient("FastconvCorr2d")
@@ -143,7 +137,7 @@ def _corr2d_grad(op: Any, grad_y: Any) -> list[Any]:
     grad_x = None if 0 in skip else _input_grad(grad_y, w, x, attributes)
     if 1 in skip and (not biases or 2 in skip):
         return [grad_x] + [None] * (1 + len(biases))
-    return [grad_x, *_weight_grads(grad_y, x, w, len(biases), attributes)]
+    return [grad_x, *_weight_grads(grad_y, x, w, biases, attributes)]
 
 
 @tf.RegisterGradient("FastconvCorr2dInputGrad")
@@ -151,8 +145,8 @@ def _input_grad_grad(op: Any, grad: Any) -> list[Any]:
     """Gradients of FastconvCorr2dInputGrad, which is linear in grad_y and in w; `grad` has the shape of x."""
     attributes, skip = attributes_of(op, _ATTRIBUTES), skipped(op)
     grad_y, w, _ = op.inputs
-    for_grad_y = None if 0 in skip else shaped(ops.fastconv_corr2d(grad, w, [], **attributes), grad_y.shape)
-    for_w = None if 1 in skip else _weight_grads(grad_y, grad, w, 0, attributes)[0]
+    for_grad_y = None if 0 in skip else shaped(ops.fastconv_corr2d(grad, w, [], **attributes), grad_y)
+    for_w = None if 1 in skip else _weight_grads(grad_y, grad, w, (), attributes)[0]
     return [for_grad_y, for_w, None]
 
 
@@ -162,6 +156,6 @@ def _weight_grad_grad(op: Any, grad: Any, *bias_grads: Any) -> list[Any]:
     attributes, skip = attributes_of(op, _ATTRIBUTES), skipped(op)
     grad_y, x, _ = op.inputs
     biases = [g for g in bias_grads if g is not None]
-    for_grad_y = None if 0 in skip else shaped(ops.fastconv_corr2d(x, grad, biases, **attributes), grad_y.shape)
+    for_grad_y = None if 0 in skip else shaped(ops.fastconv_corr2d(x, grad, biases, **attributes), grad_y)
     for_x = None if 1 in skip else _input_grad(grad_y, grad, x, attributes)
     return [for_grad_y, for_x, None]

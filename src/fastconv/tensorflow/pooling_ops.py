@@ -62,7 +62,7 @@ def avg_pool(x: Any, attributes: Attributes, name: str | None = None) -> Any:
 
 def _max_grad(grad_y: Any, indices: Any, x: Any, attributes: Attributes) -> Any:
     kept = {name: attributes[name] for name in ("data_format",)}
-    return shaped(ops.fastconv_max_pool2d_grad(grad_y, indices, like(x), **kept), x.shape)
+    return shaped(ops.fastconv_max_pool2d_grad(grad_y, indices, like(x), **kept), x)
 
 
 @tf.RegisterGradient("FastconvMaxPool2d")
@@ -89,17 +89,17 @@ def _max_pool2d_grad_grad(op: Any, grad: Any) -> list[Any]:
     flat = tf.reshape(planes, tf.concat([tf.shape(planes)[:2], [-1]], 0))
     found = tf.gather(flat, tf.maximum(at, 0), axis=2, batch_dims=2)
     found = tf.where(at < 0, tf.zeros_like(found), found)
-    return [shaped(found if nchw else tf.transpose(found, (0, 2, 3, 1)), grad_y.shape), None, None]
+    return [shaped(found if nchw else tf.transpose(found, (0, 2, 3, 1)), grad_y), None, None]
 
 
 @tf.RegisterGradient("FastconvAvgPool2d")
 def _avg_pool2d_grad(op: Any, grad_y: Any) -> Any:
     """Gradient of average pooling."""
     (x,) = op.inputs
-    return shaped(ops.fastconv_avg_pool2d_grad(grad_y, like(x), **attributes_of(op, _AVG)), x.shape)
+    return shaped(ops.fastconv_avg_pool2d_grad(grad_y, like(x), **attributes_of(op, _AVG)), x)
 
 
 @tf.RegisterGradient("FastconvAvgPool2dGrad")
 def _avg_pool2d_grad_grad(op: Any, grad: Any) -> list[Any]:
     """Gradient with respect to grad_y: the means of `grad`, since both are one linear map and its transpose."""
-    return [shaped(ops.fastconv_avg_pool2d(grad, **attributes_of(op, _AVG)), op.inputs[0].shape), None]
+    return [shaped(ops.fastconv_avg_pool2d(grad, **attributes_of(op, _AVG)), op.inputs[0]), None]
