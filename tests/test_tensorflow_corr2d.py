@@ -205,3 +205,37 @@ def test_variables_and_lists_are_tensors_too():
     x, w = tf.Variable(tf.ones((1, 3, 3, 1))), tf.Variable(tf.ones((2, 2, 1, 1)))
     assert fct.corr2d(x, w, 1, "VALID").numpy().tolist() == [[[[4.0], [4.0]], [[4.0], [4.0]]]]
     assert fct.corr2d(x, [[[[2.0]]]], 2, "VALID", bias=[1.0]).numpy().ravel().tolist() == [3.0] * 4
+
+
+def test_the_operations_themselves_refuse_what_no_function_passes():
+    """They are public in a graph: attributes and inputs may be anything."""
+    from fastconv.tensorflow._library import ops
+
+    x, w = tf.ones((1, 4, 4, 2)), tf.ones((3, 3, 2, 2))
+    right = {"windows": [1, 1, 1, 1, 0, 0, 0, 0], "padding": "VALID", "groups": 1, "layouts": "NHWC HWIO"}
+    y = ops.fastconv_corr2d(x, w, [tf.ones(2)], **right)
+    for wrong in (
+        {"windows": [1, 1]},
+        {"layouts": "NHWC"},
+        {"layouts": "N" * 500},
+        {"padding": "FULL"},
+        {"groups": -1},
+        {"algorithm": "fft"},
+        {"algorithm": "direct" * 50},
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            ops.fastconv_corr2d(x, w, [], **{**right, **wrong})
+    for call in (
+        lambda: ops.fastconv_corr2d(x, w, [tf.ones(2)] * 2, **right),
+        lambda: ops.fastconv_corr2d_weight_grad(y, x, w, num_bias=2, **right),
+        lambda: ops.fastconv_corr2d_weight_grad(y, x, tf.ones(4), num_bias=0, **right),
+        lambda: ops.fastconv_corr2d_weight_grad(y[:, 1:], x, w, num_bias=0, **right),
+        lambda: ops.fastconv_corr2d_input_grad(y, w, tf.constant([1, -4, 4, 2], tf.int64), **right),
+        lambda: ops.fastconv_corr2d_input_grad(y, w, tf.constant([1, 4, 4], tf.int64), **right),
+        lambda: ops.fastconv_corr2d_input_grad(y, w, tf.constant([2**40, 2**40, 2**40, 2], tf.int64), **right),
+        lambda: ops.fastconv_corr2d_input_grad(y[..., :1], w, x, **right),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            call()
+    like = ops.fastconv_corr2d_input_grad(y, w, tf.constant([1, 4, 4, 2], tf.int64), **right)
+    assert_same_bits(like.numpy(), ops.fastconv_corr2d_input_grad(y, w, x, **right).numpy())

@@ -72,6 +72,7 @@ static void forward(void *own, TF_OpKernelContext *context)
     const void *x = tf_call_images(&call, 0, "x", &x_shape), *w = tf_call_images(&call, 1, "w", &w_shape);
     const void *bias = NULL;
     fc_corr2d_params p = problem(&call, k, &x_shape, &w_shape, &y_shape);
+    if (tf.TF_NumInputs(context) > 3) tf_call_fail(&call, "num_bias must be 0 or 1");
     if (tf_call_ok(&call) && tf.TF_NumInputs(context) > 2) {
         tf_shape bias_shape, wanted = {1, {p.out_channels}};
         bias = tf_call_input(&call, 2, &bias_shape);
@@ -110,6 +111,7 @@ static void weight_grad(void *own, TF_OpKernelContext *context)
     tf_call_sizes(&call, 2, "w_like", &w_shape);
     fc_corr2d_params p = problem(&call, k, &x_shape, &w_shape, &y_shape);
     const tf_shape bias_shape = {1, {p.out_channels}};
+    if (tf.TF_NumOutputs(context) > 2) tf_call_fail(&call, "num_bias must be 0 or 1");
     const void *grad_y = tf_call_input_of(&call, 0, "grad_y", &y_shape);
     void *grad_w = tf_call_output(&call, 0, k->type, &w_shape);
     void *grad_b = tf.TF_NumOutputs(context) > 1 ? tf_call_output(&call, 1, k->type, &bias_shape) : NULL;
