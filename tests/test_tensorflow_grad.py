@@ -160,6 +160,22 @@ def test_equal_values_give_the_gradient_to_the_first():
         assert tape.gradient(y, x).numpy().ravel().tolist() == [1.0, 0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("data_format", FORMATS)
+def test_a_window_of_padding_alone_passes_no_gradient_on(data_format: str):
+    """Of first order to no pixel, of second order nothing back: its maximum is -inf whatever the image holds."""
+    padding = four_pairs(((0, 2), (0, 0)), data_format)  # three windows: a pixel, and twice padding alone
+    x, upstream = tf.constant([[[[3.0]]]]), tf.ones((1, 3, 1, 1) if data_format == "NHWC" else (1, 1, 3, 1))
+    with tf.GradientTape() as outer:
+        outer.watch(upstream)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = fct.max_pool2d(x, 1, 1, padding, data_format)
+        grad = tape.gradient(y, x, upstream)
+    assert y.numpy().ravel().tolist() == [3.0, -np.inf, -np.inf]
+    assert grad.numpy().ravel().tolist() == [1.0]
+    assert outer.gradient(grad, upstream).numpy().ravel().tolist() == [1.0, 0.0, 0.0]
+
+
 def test_the_places_of_maxima_carry_no_gradient_but_maxima_do():
     function, x = pool_of("max_pool2d_with_argmax", "halves", "NHWC")
     assert_gradients(lambda x: function(x)[0], x)

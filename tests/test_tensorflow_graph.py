@@ -64,7 +64,7 @@ def test_xla_gets_tensorflows_own_operation(padding: Any, data_format: str, grou
     if not isinstance(padding, str):
         axes = ((0, 0), *padding, (0, 0)) if data_format == "NHWC" else ((0, 0), (0, 0), *padding)
         padding = [list(pair) for pair in axes]
-    call = lambda x, w: fct.corr2d(x, w, 2, padding, data_format, 2, bias=bias)  # noqa: E731
+    call = lambda x, w: fct.corr2d(x, w, (2, 1), padding, data_format, (1, 2), bias=bias)  # noqa: E731
 
     def with_gradient(x: Any, w: Any) -> Any:
         with tf.GradientTape() as tape:
