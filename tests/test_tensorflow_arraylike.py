@@ -5,6 +5,7 @@ import sys
 import types
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -84,6 +85,13 @@ def test_gradients(rank: int, layout: str):
     found = tf.test.compute_gradient(lambda x, w: fastconv.corr2d(x, w, **options), (x, w))
     for theoretical, numerical in zip(*found, strict=True):
         np.testing.assert_allclose(theoretical, numerical, rtol=1e-6, atol=1e-6)
+
+
+def test_a_variable_of_keras_gets_its_gradient():
+    w = keras.Variable(fresh_rng("keras").standard_normal((1, 1, 2, 2)))
+    with tf.GradientTape() as tape:
+        y = fastconv.corr2d(tf.ones((1, 1, 3, 3)), w)
+    assert tape.gradient(y, w.value).numpy().tolist() == [[[[4.0, 4.0], [4.0, 4.0]]]]
 
 
 def test_dtypes_meet_as_numpys_do():

@@ -145,6 +145,7 @@ WRONG = {
     "bias": (lambda: fct.corr2d(X, W, 1, "VALID", bias=np.ones(3, np.float32)), ValueError, r"bias has shape \(3,\)"),
     "rank of bias": (lambda: fct.corr2d(X, W, 1, "VALID", bias=np.ones((2, 1), np.float32)), ValueError, "bias has"),
     "dtypes": (lambda: fct.corr2d(X, W.astype(np.float64), 1, "VALID"), TypeError, "w has float64"),
+    "half and whole": (lambda: fct.corr2d(X.astype(np.float16), W, 1, "VALID"), TypeError, "w has float32"),
     "complex": (lambda: fct.corr2d(X + 0j, W + 0j, 1, "VALID"), TypeError, "complex64"),
     "strings": (lambda: fct.corr2d(X.astype(str), W, 1, "VALID"), TypeError, "string"),
     "stride": (lambda: fct.corr2d(X, W, 0, "VALID"), ValueError, "stride must be at least 1"),

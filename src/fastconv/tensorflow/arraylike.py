@@ -25,7 +25,8 @@ from fastconv.tensorflow.pooling_ops import avg_pool, max_pool
 
 def _tensor(name: str, value: Any) -> tuple[Any, DType]:
     """A tensor of a numeric dtype, and that dtype as NumPy's."""
-    tensor = tf.convert_to_tensor(value) if tf.is_tensor(value) else tf.convert_to_tensor(as_array(name, value))
+    known = tf.is_tensor(value) or hasattr(value, "__tf_tensor__")  # Keras's variables are no tensors, but have one
+    tensor = tf.convert_to_tensor(value if known else as_array(name, value))
     dtype = np.dtype(tensor.dtype.as_numpy_dtype)
     if not is_float(dtype) and not is_integer(dtype):
         raise TypeError(

@@ -44,7 +44,10 @@ def refuse(error: tf.errors.OpError, judge: Callable[[], object]) -> NoReturn:
     if isinstance(error, tf.errors.ResourceExhaustedError):
         raise MemoryError(words) from None
     if isinstance(error, tf.errors.InvalidArgumentError | tf.errors.NotFoundError):
-        judge()
+        try:
+            judge()
+        except (TypeError, ValueError) as told:
+            raise told from None
         raise ValueError(words) from None
     raise error
 

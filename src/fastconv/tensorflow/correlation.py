@@ -9,7 +9,7 @@ from fastconv.tensorflow import xla
 from fastconv.tensorflow._library import in_xla, ops
 from fastconv.tensorflow.arguments import Attributes, corr2d_attributes
 from fastconv.tensorflow.calling import as_tensor, attributes_of, in_float32, is_half, like, refuse, shaped, skipped
-from fastconv.tensorflow.judging import corr2d_shape
+from fastconv.tensorflow.judging import corr2d_shape, of_one_dtype
 
 _executing_eagerly = tf.executing_eagerly  # asked in every call: two look-ups less
 
@@ -91,16 +91,16 @@ def correlate(x: Any, w: Any, bias: Any, attributes: Attributes, name: str | Non
     if bias is not None:
         bias = as_tensor(bias, x)
     if is_half(x):
+        of_one_dtype(x, w, bias)
         return in_float32(lambda x, w, b: correlate(x, w, b, attributes, name), x.dtype, x, w, bias)
     biases = [] if bias is None else [bias]
+    if (x.shape.rank or 0) > 4:
+        return _with_more_axes(x, w, bias, attributes, name)
     if _executing_eagerly():
         try:
             return ops.fastconv_corr2d(x, w, biases, name=name, **attributes)
         except tf.errors.OpError as error:
-            if (x.shape.rank or 0) <= 4:
-                refuse(error, lambda: corr2d_shape(x, w, bias, attributes))
-    if (x.shape.rank or 0) > 4:
-        return _with_more_axes(x, w, bias, attributes, name)
+            refuse(error, lambda: corr2d_shape(x, w, bias, attributes))
     shape = corr2d_shape(x, w, bias, attributes)
     if in_xla():
         return xla.corr2d(x, w, bias, attributes)

@@ -41,20 +41,19 @@ def _output(layout: str, batch: int | None, channels: int | None, size: Shape, o
     return [batch, channels, *image] if layout == "NCHW" else [batch, *image, channels]
 
 
-def of_one_dtype(**tensors: Any) -> None:
-    """TypeError unless all tensors have one dtype, among those that correlation computes in."""
-    dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
-    if len(set(dtypes.values())) > 1:
-        told = ", ".join(f"{name} has {dtype.name}" for name, dtype in dtypes.items())
+def of_one_dtype(x: Any, w: Any, bias: Any) -> None:
+    """TypeError unless the tensors have one dtype."""
+    named = {"x": x, "w": w, **({} if bias is None else {"bias": bias})}
+    if len({tensor.dtype for tensor in named.values()}) > 1:
+        told = ", ".join(f"{name} has {tensor.dtype.name}" for name, tensor in named.items())
         raise TypeError(f"the tensors must have one dtype: {told}")
-    for name, dtype in dtypes.items():
-        if dtype not in CORRELATION_DTYPES:
-            raise TypeError(f"{name} has dtype {dtype.name}, which is not supported: use a float, int32 or int64")
 
 
 def corr2d_shape(x: Any, w: Any, bias: Any, attributes: Attributes) -> Shape:
     """The static shape of y; ValueError or TypeError if what is known cannot be right."""
-    of_one_dtype(x=x, w=w, **({} if bias is None else {"bias": bias}))
+    of_one_dtype(x, w, bias)
+    if x.dtype not in CORRELATION_DTYPES:
+        raise TypeError(f"x has dtype {x.dtype.name}, which is not supported: use a float, int32 or int64")
     layout, weight_layout = attributes["layouts"].split()
     xs, ws = _sizes("x", x), _sizes("w", w)
     channels, size = (xs[1], xs[2:]) if layout == "NCHW" else (xs[3], xs[1:3])
