@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- calls -------------------------------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 tf_call tf_call_begin(TF_OpKernelContext *context)
 {
@@ -140,7 +140,7 @@ tf_shape tf_images_shape(fc_layout layout, int64_t batch, int64_t channels, cons
     return (tf_shape){4, {batch, size[0], size[1], channels}};
 }
 
-/* ---- attributes --------------------------------------------------------------------------------------------------- */
+/* ---- attributes -------------------------------------------------------------------------------------------------- */
 
 static bool attributes_ok(const tf_attributes *from) { return tf.TF_GetCode(from->status) == TF_OK; }
 

@@ -8,7 +8,7 @@
 #include "fastconv.h"
 #include "frontends/tensorflow_api.h"
 
-/* ---- one call of a kernel: its tensors and the first thing that went wrong ---------------------------------------- */
+/* ---- one call of a kernel: its tensors and the first thing that went wrong --------------------------------------- */
 
 enum { TF_MOST_TENSORS = 8 };
 
@@ -89,7 +89,7 @@ static inline int tf_channel_axis(fc_layout layout) { return layout == FC_NCHW ?
 static inline int tf_height_axis(fc_layout layout) { return layout == FC_NCHW ? 2 : 1; }
 tf_shape tf_images_shape(fc_layout layout, int64_t batch, int64_t channels, const int64_t size[2]);
 
-/* ---- ops ---------------------------------------------------------------------------------------------------------- */
+/* ---- ops --------------------------------------------------------------------------------------------------------- */
 
 /* An op and its CPU kernel. Lists end with NULL, `types` (the values of T) with 0. */
 typedef struct tf_op {
