@@ -14,6 +14,8 @@ WANTED = (
     r"fastconv/torch/__init__\.py",
     r"fastconv/torch/_eager\..*\.(so|pyd)",
     r"fastconv/(lib)?fastconv\.(so|dylib|dll)",
+    r"fastconv/tensorflow/__init__\.py",
+    r"fastconv/tensorflow/libfastconv_tensorflow\.(so|dylib|dll)",
     r"fastconv/demo/__init__\.py",
     r"fastconv-.*\.dist-info/licenses/LICENSE",
 )

@@ -42,6 +42,14 @@ def test_the_example_of_torch_runs():
     assert [type(layer).__module__.partition(".")[0] for layer in names["model"]] == ["fastconv", "torch", "fastconv"]
 
 
+def test_the_example_of_tensorflow_runs():
+    (block,) = (block for block in BLOCKS if "import tensorflow" in block)
+    names = run(block, str(README))
+    assert tuple(names["y"].shape) == (8, 112, 112, 64)
+    assert names["grad_w"].shape == names["w"].shape
+    assert type(names["model"].layers[-1]).__module__.partition(".")[0] == "fastconv"
+
+
 @pytest.mark.parametrize(("page", "block"), PAGES)
 def test_examples_of_the_pages_run(page: str, block: str):
     assert run(block, page)

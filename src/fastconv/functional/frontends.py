@@ -11,9 +11,11 @@ import numpy as np
 # are here has been imported by the caller; fastconv itself imports none.
 _FRONT_ENDS = {
     "torch": "fastconv.torch.arraylike",
+    "tensorflow": "fastconv.tensorflow.arraylike",
 }
 _TENSORS = {
     "torch": ("Tensor",),
+    "tensorflow": ("Tensor", "Variable"),
 }
 
 

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a tiny call costs from TensorFlow, beside TensorFlow's own operation; and grouped beside ungrouped layers.
+
+    python benchmarks/bench_overhead_tensorflow.py [--rounds 15]
+
+The image has 8 x 8 pixels and 3 channels, the kernel 3 x 3: what is measured is the way to the kernel and back. Ratios
+below 1 mean that fastconv is faster.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from timing import interleaved
+
+import fastconv.tensorflow as fct
+
+OPS_IN_GRAPH = 200
+
+Call = Callable[[], object]
+
+
+def drawn(*shape: int) -> Any:
+    """Draw a float32 tensor."""
+    return tf.constant(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
+
+
+def backward(operation: Callable[..., Any], *arguments: Any) -> Call:
+    """Make a call of the operation and of its gradients with respect to all arguments."""
+
+    def call() -> object:
+        with tf.GradientTape() as tape:
+            tape.watch(arguments)
+            y = operation(*arguments)
+        return tape.gradient(y, arguments)
+
+    return call
+
+
+def in_graph(operation: Callable[..., Any], *arguments: Any) -> Call:
+    """Make a call of a function that holds the operation many times, one behind the other."""
+
+    @tf.function(autograph=False)
+    def chain(x: Any, *others: Any) -> Any:
+        for _ in range(OPS_IN_GRAPH):
+            x = operation(x, *others)
+        return x
+
+    traced = chain.get_concrete_function(*arguments)
+    return lambda: traced(*arguments)
+
+
+def tiny() -> dict[str, tuple[Call, Call, int]]:
+    """Give what is compared: fastconv's call, TensorFlow's, and how often each does its work."""
+    x, w = drawn(1, 8, 8, 3), drawn(3, 3, 3, 3)
+    rows: dict[str, tuple[Call, Call, int]] = {}
+    for name, ours, theirs, arguments in (
+        ("corr2d", lambda x, w: fct.corr2d(x, w, 1, "SAME"), lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"), (x, w)),
+        ("max_pool2d", lambda x: fct.max_pool2d(x, 3, 1, "SAME"), lambda x: tf.nn.max_pool2d(x, 3, 1, "SAME"), (x,)),
+        ("avg_pool2d", lambda x: fct.avg_pool2d(x, 3, 1, "SAME"), lambda x: tf.nn.avg_pool2d(x, 3, 1, "SAME"), (x,)),
+    ):
+        rows[f"{name}, eager"] = partial(ours, *arguments), partial(theirs, *arguments), 1
+        rows[f"{name}, forward and backward"] = backward(ours, *arguments), backward(theirs, *arguments), 1
+        rows[f"{name}, in tf.function"] = in_graph(ours, *arguments), in_graph(theirs, *arguments), OPS_IN_GRAPH
+    return rows
+
+
+def groups() -> dict[str, tuple[Call, Call, int]]:
+    """Give eager Keras layers: groups beside one group of as many multiplications, and beside Keras's own."""
+    rows: dict[str, tuple[Call, Call, int]] = {}
+    x = drawn(8, 28, 28, 128)
+    for count in (2, 4, 8):
+        thin = drawn(8, 28, 28, 128 // count)
+        grouped, plain = fct.Conv2D(128, 3, groups=count), fct.Conv2D(128, 3)
+        rows[f"Conv2D, {count} groups / 1 group"] = partial(grouped, x), partial(plain, thin), 1
+    rows["Conv2D, 8 groups / Keras's"] = partial(grouped, x), partial(keras.layers.Conv2D(128, 3, groups=8), x), 1
+    return rows
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}; microseconds of one call")
+    print(f"{'':34}{'fastconv':>10}{'other':>10}{'ratio':>8}")
+    for name, (ours, theirs, times) in {**tiny(), **groups()}.items():
+        seconds = interleaved({"ours": ours, "theirs": theirs}, rounds)
+        one, other = (1e6 * seconds[key] / times for key in ("ours", "theirs"))
+        print(f"{name:34}{one:10.1f}{other:10.1f}{one / other:8.2f}")
+
+
+if __name__ == "__main__":
+    main()

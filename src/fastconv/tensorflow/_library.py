@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The op library: loaded once, and seen to be whole. Everything of TensorFlow that is not public is named here."""
+
+import ctypes
+import sys
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.eager import record
+
+_SUFFIX = "dylib" if sys.platform == "darwin" else "so"
+_NAMES = (f"libfastconv_tensorflow.{_SUFFIX}", "libfastconv_tensorflow.so")
+
+EagerTensor: Any = tf.__internal__.EagerTensor
+
+
+def _load() -> Any:
+    """Load the ops into the TensorFlow of this process; ImportError if that one will not have them."""
+    folder = Path(__file__).parent
+    path = next((str(folder / name) for name in _NAMES if (folder / name).exists()), None)
+    if path is None:
+        raise ImportError(f"fastconv was built without {_NAMES[0]}, which TensorFlow loads")
+    try:
+        module = tf.load_op_library(path)
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise ImportError(f"TensorFlow {tf.__version__} does not load fastconv's ops: {error}") from error
+    ask = ctypes.CDLL(path).fastconv_tensorflow_problem
+    ask.restype = ctypes.c_char_p
+    problem = ask()
+    if problem is not None:
+        raise ImportError(f"TensorFlow {tf.__version__} does not take fastconv's ops: {problem.decode()}")
+    return module
+
+
+ops: Any = _load()
+
+
+def in_xla() -> bool:
+    """Whether the graph that is being traced will be compiled by XLA (``jit_compile=True``)."""
+    return tf.__internal__.get_enclosing_xla_context() is not None
+
+
+def recording() -> bool:
+    """Whether a gradient tape or a forward accumulator is open, which may ask for a gradient of what is called now."""
+    return bool(record.could_possibly_record())
