@@ -3,25 +3,30 @@
  *
  * Lanes are output channels, from weights packed into panels; the rows of a tile are grid points, whose channels are
  * read where they lie through one pointer a tap (a row of zeros for padding). The image is never copied. Sums go to
- * memory once a chunk of the depth. A sum depends on the depth and its cuts alone. */
+ * memory once a chunk of the depth. Groups of few output channels share their pointers: a task goes through all or many of
+ * them at each tile. A sum depends on the depth and its cuts alone. */
 #include "algorithms/gemm_nhwc.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "algorithms/blocking.h"
+#include "algorithms/window.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
 #define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
+#define ENOUGH_TASKS 8
 
 typedef struct call {
     const fc_pixel_correlation *job;
     const fc_workspace *workspace;
     const fc_gemm_kernels *kernels;
+    void (*const *tile)(const fc_tile *tile); /* by vectors less one */
+    ptrdiff_t tile_rows;
     fc_chunks chunks; /* outer: taps, inner: channels */
     fc_panels panels;
-    ptrdiff_t element, tiles, point_blocks, panel_blocks, group_elements;
+    ptrdiff_t element, tiles, point_blocks, panel_blocks, group_blocks, group_elements;
 } call;
 
 /* One thread's memory. */
@@ -30,7 +35,7 @@ typedef struct slot {
     ptrdiff_t where[FC_MAX_PANEL_LANES];
     _Alignas(64) char scratch[FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8]; /* a tile with columns that do not exist */
     _Alignas(64) char nowhere[FC_MAX_PANEL_LANES * 8];                    /* rows that do not exist are written here */
-    _Alignas(64) char zeros[FC_DEPTH * 8];
+    _Alignas(64) char zeros[]; /* a pixel outside of the image, and a chunk behind it */
 } slot;
 
 /* The grid points of one tile: where tap 0 without its offset reads, and where the sums go. */
@@ -88,16 +93,16 @@ void fc_gemm_nhwc_pack(const fc_pixel_correlation *job, const fc_gemm_kernels *k
 
 size_t fc_gemm_nhwc_slot_bytes(const fc_problem *p)
 {
-    (void)p;
-    return sizeof(slot);
+    const size_t pixel = (size_t)fc_max(p->channels, p->out_channels);
+    return fc_size_add(sizeof(slot), fc_size_mul(fc_size_add(pixel, FC_DEPTH), fc_dtype_size(p->dtype)));
 }
 
 static void find_points(tile_points *points, const call *c, ptrdiff_t tile, char *destination, char *nowhere)
 {
     const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
-    const ptrdiff_t first = tile * c->kernels->rows, pixel = c->job->groups * c->job->columns * c->element;
-    points->used = fc_min(c->kernels->rows, rows->points * columns->points - first);
-    for (ptrdiff_t r = 0; r < c->kernels->rows; r++) {
+    const ptrdiff_t first = tile * c->tile_rows, pixel = c->job->groups * c->job->columns * c->element;
+    points->used = fc_min(c->tile_rows, rows->points * columns->points - first);
+    for (ptrdiff_t r = 0; r < c->tile_rows; r++) {
         const ptrdiff_t point = first + fc_min(r, points->used - 1);
         const ptrdiff_t row = point / columns->points, column = point % columns->points;
         points->y[r] = row * rows->source_step;
@@ -115,7 +120,7 @@ static void find_points(tile_points *points, const call *c, ptrdiff_t tile, char
 static void find_sources(slot *s, const call *c, const fc_chunk *chunk, const tile_points *points, const char *source)
 {
     const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
-    const ptrdiff_t pixel = c->job->groups * c->job->channels * c->element, tile_rows = c->kernels->rows;
+    const ptrdiff_t pixel = c->job->groups * c->job->channels * c->element, tile_rows = c->tile_rows;
     for (ptrdiff_t t = 0; t < chunk->outers; t++) {
         const ptrdiff_t tap = chunk->outer + t;
         const ptrdiff_t dy = rows->tap_first + tap / columns->taps * rows->tap_step;
@@ -129,41 +134,74 @@ static void find_sources(slot *s, const call *c, const fc_chunk *chunk, const ti
     }
 }
 
-static void run_tile(slot *s, const call *c, const fc_chunk *chunk, const tile_points *points,
-                     const fc_panel_cut *panel, const char *weights, const char *bias, bool first_chunk)
+/* What the tiles of one group and panel have in common, for one chunk; offsets are from the task's first group. */
+typedef struct panel_work {
+    const fc_chunk *chunk;
+    fc_panel_cut panel;
+    const char *weights, *bias;
+    ptrdiff_t channels, columns; /* before this group's, and this panel's */
+    bool first_chunk;
+} panel_work;
+
+static void run_tile(slot *s, const call *c, const tile_points *points, const panel_work *work)
 {
-    const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes, at = panel->first * c->element;
-    const bool whole = panel->columns == width;
-    const char *start = bias ? bias + at : s->zeros;
+    const fc_chunk *chunk = work->chunk;
+    const ptrdiff_t lanes = c->kernels->lanes, width = work->panel.vectors * lanes;
+    const bool whole = work->panel.columns == width;
+    const char *start = work->bias ? work->bias : s->zeros;
     const void *init[FC_MAX_TILE_ROWS], *starts[FC_MAX_TILE_ROWS];
     void *out[FC_MAX_TILE_ROWS], *home[FC_MAX_TILE_ROWS];
     ptrdiff_t init_step = lanes;
-    for (ptrdiff_t t = 0; t < chunk->outers; t++) s->b[t] = weights + t * chunk->inners * width * c->element;
-    for (ptrdiff_t r = 0; r < c->kernels->rows; r++) {
-        home[r] = r < points->used ? points->destination[r] + at : s->nowhere;
+    for (ptrdiff_t t = 0; t < chunk->outers; t++) s->b[t] = work->weights + t * chunk->inners * width * c->element;
+    for (ptrdiff_t r = 0; r < c->tile_rows; r++) {
+        home[r] = r < points->used ? points->destination[r] + work->columns * c->element : s->nowhere;
         out[r] = whole ? home[r] : s->scratch + r * width * c->element;
         starts[r] = start;
-        init[r] = !whole ? s->zeros : first_chunk ? start : out[r];
+        init[r] = !whole ? s->zeros : work->first_chunk ? start : out[r];
     }
-    if (!whole || (first_chunk && !bias)) init_step = 0;
-    c->kernels->tile[panel->vectors - 1](&(fc_tile){.segments = chunk->outers,
-                                                    .depth = chunk->inners,
-                                                    .a = s->a,
-                                                    .b = s->b,
-                                                    .a_step = 1,
-                                                    .b_step = width,
-                                                    .init = init,
-                                                    .init_step = init_step,
-                                                    .c = out});
+    if (!whole || (work->first_chunk && !work->bias)) init_step = 0;
+    c->tile[work->panel.vectors - 1](&(fc_tile){.segments = chunk->outers,
+                                                .depth = chunk->inners,
+                                                .a = s->a,
+                                                .a_offset = work->channels,
+                                                .b = s->b,
+                                                .a_step = 1,
+                                                .b_step = width,
+                                                .init = init,
+                                                .init_step = init_step,
+                                                .c = out});
     if (whole) return;
     c->kernels->scatter(&(fc_scatter){.rows = points->used,
-                                      .lanes = panel->columns,
+                                      .lanes = work->panel.columns,
                                       .tile = s->scratch,
                                       .tile_step = width,
-                                      .init = first_chunk ? starts : NULL,
-                                      .init_step = bias ? 1 : 0,
+                                      .init = work->first_chunk ? starts : NULL,
+                                      .init_step = work->bias ? 1 : 0,
                                       .c = home,
                                       .where = s->where});
+}
+
+/* The groups and panels of a task, for one tile and chunk. */
+static void run_panels(slot *s, const call *c, const tile_points *points, const fc_chunk *chunk, bool first_chunk,
+                       fc_range groups, fc_range panels)
+{
+    const fc_pixel_correlation *job = c->job;
+    const ptrdiff_t depth = taps_of(job) * job->channels, start = chunk->outer * job->channels + chunk->inner;
+    for (ptrdiff_t g = groups.first; g < groups.end; g++)
+        for (ptrdiff_t i = panels.first; i < panels.end; i++) {
+            const fc_panel_cut panel = fc_panel_at(&c->panels, i);
+            const ptrdiff_t at =
+                g * c->group_elements + depth * panel.first + start * panel.vectors * c->kernels->lanes;
+            const ptrdiff_t column = g * job->columns + panel.first;
+            const panel_work work = {.chunk = chunk,
+                                     .panel = panel,
+                                     .weights = (const char *)job->weights + at * c->element,
+                                     .bias = job->bias ? (const char *)job->bias + column * c->element : NULL,
+                                     .channels = (g - groups.first) * job->channels,
+                                     .columns = column - groups.first * job->columns,
+                                     .first_chunk = first_chunk};
+            run_tile(s, c, points, &work);
+        }
 }
 
 static void run_task(void *context, ptrdiff_t task, int slot_number)
@@ -172,36 +210,30 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     const fc_pixel_correlation *job = c->job;
     slot *s = (slot *)(c->workspace->slots + (size_t)slot_number * c->workspace->slot_bytes);
     const ptrdiff_t panel_block = task % c->panel_blocks, point_block = task / c->panel_blocks % c->point_blocks;
-    const ptrdiff_t image_group = task / c->panel_blocks / c->point_blocks;
-    const ptrdiff_t image = image_group / job->groups, group = image_group % job->groups;
-    const ptrdiff_t first_panel = fc_cut(c->panels.count, c->panel_blocks, panel_block);
-    const ptrdiff_t end_panel = fc_cut(c->panels.count, c->panel_blocks, panel_block + 1);
+    const ptrdiff_t group_block = task / c->panel_blocks / c->point_blocks % c->group_blocks;
+    const ptrdiff_t image = task / c->panel_blocks / c->point_blocks / c->group_blocks;
+    const fc_range panels = {fc_cut(c->panels.count, c->panel_blocks, panel_block),
+                             fc_cut(c->panels.count, c->panel_blocks, panel_block + 1)};
+    const fc_range groups = {fc_cut(job->groups, c->group_blocks, group_block),
+                             fc_cut(job->groups, c->group_blocks, group_block + 1)};
     const ptrdiff_t source_pixels = job->axis[0].source * job->axis[1].source;
     const ptrdiff_t destination_pixels = job->axis[0].destination * job->axis[1].destination;
     const char *source =
-        (const char *)job->source + (image * source_pixels * job->groups + group) * job->channels * c->element;
-    char *destination =
-        (char *)job->destination + (image * destination_pixels * job->groups + group) * job->columns * c->element;
-    const char *bias = job->bias ? (const char *)job->bias + group * job->columns * c->element : NULL;
-    const char *weights = (const char *)job->weights + group * c->group_elements * c->element;
-    const ptrdiff_t depth = taps_of(job) * job->channels;
+        (const char *)job->source + (image * source_pixels * job->groups + groups.first) * job->channels * c->element;
+    char *destination = (char *)job->destination +
+                        (image * destination_pixels * job->groups + groups.first) * job->columns * c->element;
 
-    assert(c->kernels->rows <= FC_MAX_TILE_ROWS);
-    memset(s->zeros, 0, sizeof s->zeros);
+    assert(c->tile_rows <= FC_MAX_TILE_ROWS);
+    memset(s->zeros, 0, (size_t)(((groups.end - groups.first) * job->channels + FC_DEPTH) * c->element));
     for (ptrdiff_t l = 0; l < FC_MAX_PANEL_LANES; l++) s->where[l] = l;
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
-        const ptrdiff_t start = chunk.outer * job->channels + chunk.inner;
         for (ptrdiff_t t = fc_cut(c->tiles, c->point_blocks, point_block);
              t < fc_cut(c->tiles, c->point_blocks, point_block + 1); t++) {
             tile_points points;
             find_points(&points, c, t, destination, s->nowhere);
             find_sources(s, c, &chunk, &points, source);
-            for (ptrdiff_t i = first_panel; i < end_panel; i++) {
-                const fc_panel_cut panel = fc_panel_at(&c->panels, i);
-                const ptrdiff_t at = depth * panel.first + start * panel.vectors * c->kernels->lanes;
-                run_tile(s, c, &chunk, &points, &panel, weights + at * c->element, bias, q == 0);
-            }
+            run_panels(s, c, &points, &chunk, q == 0, groups, panels);
         }
     }
 }
@@ -216,8 +248,18 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
     c.chunks = fc_chunks_of(taps_of(job), job->channels);
     c.panels = fc_panels_of(job->columns, c.kernels->lanes);
     c.group_elements = (ptrdiff_t)group_elements(job, c.kernels);
-    c.tiles = fc_ceil_div(points, c.kernels->rows);
+    c.tile_rows = c.kernels->rows;
+    c.tile = c.kernels->tile;
+    if (c.panels.vectors < FC_MAX_TILE_VECTORS && c.panels.vectors > 0) {
+        c.tile_rows = c.kernels->narrow_rows[c.panels.vectors - 1];
+        c.tile = c.kernels->narrow_tile;
+    }
+    c.tiles = fc_ceil_div(points, c.tile_rows);
     c.point_blocks = fc_ceil_div(points, BLOCK_POINTS);
     c.panel_blocks = fc_ceil_div(c.panels.count, job->batch * job->groups * c.point_blocks < 8 ? 3 : 6);
-    fc_parallel_for(job->batch * job->groups * c.point_blocks * c.panel_blocks, workspace->threads, true, run_task, &c);
+    c.group_blocks = job->groups;
+    if (c.panels.count == 1)
+        c.group_blocks = fc_min(job->groups, fc_ceil_div(ENOUGH_TASKS, fc_max(1, job->batch * c.point_blocks)));
+    fc_parallel_for(job->batch * c.group_blocks * c.point_blocks * c.panel_blocks, workspace->threads, true, run_task,
+                    &c);
 }

@@ -1,11 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* gemm.h -- the tiles of one element type, and the scatter that brings partial ones home. */
+#define ROWS TILE_ROWS
+#define TILE gemm_tile
 #define V 1
 #include "kernels/gemm_tile.h"
 #define V 2
 #include "kernels/gemm_tile.h"
 #define V 3
 #include "kernels/gemm_tile.h"
+#undef ROWS
+#undef TILE
+
+#define NARROW
+#define TILE narrow_tile
+#define ROWS NARROW_ROWS_1
+#define V 1
+#include "kernels/gemm_tile.h"
+#undef ROWS
+#define ROWS NARROW_ROWS_2
+#define V 2
+#include "kernels/gemm_tile.h"
+#undef ROWS
+#undef TILE
+#undef NARROW
 
 #define V 1
 #include "kernels/shift_row.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* gemm_tile.h -- C[TILE_ROWS x V vectors] = init + A · B; see fc_tile, pack_tile and fc_shift_tile. Included once per
- * element type and V. The sums are named variables, not an array: compilers keep these in registers. */
+/* gemm_tile.h -- C[ROWS x V vectors] = init + A · B; see fc_tile, pack_tile and fc_shift_tile. Included once per
+ * element type, ROWS and V. The sums are named variables, not an array: compilers keep these in registers. */
 #if V == 1
 #define EACH_VECTOR(DO, r) DO(r, 0)
 #elif V == 2
@@ -16,7 +16,7 @@
 #define STORE_SUM(r, v) W(store)(c + v * lanes, W(add)(W(load)(init + v * tile->init_step), sum##r##v));
 
 #define DECLARE_ROW(r) EACH_VECTOR(DECLARE_SUM, r)
-#define POINT_ROW(r) const T *a##r = a[r];
+#define POINT_ROW(r) const T *a##r = (const T *)a[r] + a_offset;
 #define MULTIPLY_ROW(r)                            \
     {                                              \
         const W(vec) factor = W(splat)(a##r + at); \
@@ -29,61 +29,64 @@
         EACH_VECTOR(STORE_SUM, r)      \
     }
 
-static void FC_PASTE(W(gemm_tile), V)(const fc_tile *tile)
+static void FC_PASTE(W(TILE), V)(const fc_tile *tile)
 {
     enum { lanes = W(LANES) };
-    const ptrdiff_t depth = tile->depth, a_step = tile->a_step, b_step = tile->b_step;
-    EACH_TILE_ROW(DECLARE_ROW)
+    const ptrdiff_t depth = tile->depth, a_step = tile->a_step, a_offset = tile->a_offset, b_step = tile->b_step;
+    EACH_ROW(DECLARE_ROW)
     for (ptrdiff_t s = 0; s < tile->segments; s++) {
-        const void *const *a = tile->a + s * TILE_ROWS;
+        const void *const *a = tile->a + s * ROWS;
         const T *b = tile->b[s];
         ptrdiff_t at = 0;
-        EACH_TILE_ROW(POINT_ROW)
+        EACH_ROW(POINT_ROW)
         for (ptrdiff_t k = 0; k < depth; k++) {
             EACH_VECTOR(LOAD_PANEL, 0)
-            EACH_TILE_ROW(MULTIPLY_ROW)
+            EACH_ROW(MULTIPLY_ROW)
             at += a_step;
             b += b_step;
         }
     }
-    EACH_TILE_ROW(STORE_ROW)
+    EACH_ROW(STORE_ROW)
 }
 
+#if !defined(NARROW)
 static void FC_PASTE(W(pack_tile), V)(const fc_tile *tile, void *packed)
 {
     enum { lanes = W(LANES), ahead = 12 };
-    const ptrdiff_t depth = tile->depth, b_step = tile->b_step;
+    const ptrdiff_t depth = tile->depth, a_offset = tile->a_offset, b_step = tile->b_step;
     const void *const *a = tile->a;
     const T *b = tile->b[0];
     T *p = packed;
-    EACH_TILE_ROW(DECLARE_ROW)
-    EACH_TILE_ROW(POINT_ROW)
+    EACH_ROW(DECLARE_ROW)
+    EACH_ROW(POINT_ROW)
     for (ptrdiff_t at = 0; at < depth; at++) {
         EACH_VECTOR(LOAD_PANEL, 0)
         const uintptr_t next = (uintptr_t)b + (uintptr_t)(ahead * b_step) * sizeof(T); /* may lie outside */
         __builtin_prefetch((const void *)next);
         __builtin_prefetch((const void *)(next + V * lanes * sizeof(T) - 1));
         EACH_VECTOR(STORE_PANEL, 0)
-        EACH_TILE_ROW(MULTIPLY_ROW)
+        EACH_ROW(MULTIPLY_ROW)
         b += b_step;
         p += V * lanes;
     }
-    EACH_TILE_ROW(STORE_ROW)
+    EACH_ROW(STORE_ROW)
 }
 
 static void FC_PASTE(W(shift_tile), V)(const fc_shift_tile *tile)
 {
-    enum { lanes = W(LANES) };
+    enum { lanes = W(LANES), a_offset = 0 };
     const void *const *a = tile->a;
-    EACH_TILE_ROW(DECLARE_ROW)
-    EACH_TILE_ROW(POINT_ROW)
+    EACH_ROW(DECLARE_ROW)
+    EACH_ROW(POINT_ROW)
     for (ptrdiff_t at = 0; at < tile->depth; at++) {
         const T *b = (const T *)tile->b + tile->shift[at];
         EACH_VECTOR(LOAD_PANEL, 0)
-        EACH_TILE_ROW(MULTIPLY_ROW)
+        EACH_ROW(MULTIPLY_ROW)
     }
-    EACH_TILE_ROW(STORE_ROW)
+    EACH_ROW(STORE_ROW)
 }
+
+#endif
 
 #undef EACH_VECTOR
 #undef DECLARE_SUM

@@ -28,6 +28,7 @@
 typedef struct fc_tile {
     ptrdiff_t segments, depth;
     const void *const *a; /* [segments][rows] */
+    ptrdiff_t a_offset;   /* elements, added to all of a */
     const void *const *b; /* [segments] */
     ptrdiff_t a_step, b_step;
     const void *const *init; /* [rows], vectors init_step apart: 0 repeats one vector */
@@ -172,6 +173,9 @@ static const unsigned char fc_row_vectors[3] = {1, 4, FC_MAX_ROW_VECTORS};
 typedef struct fc_gemm_kernels {
     int lanes, rows;
     void (*tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile);
+    /* Tiles one and two vectors wide that are higher, for products that are no wider. */
+    int narrow_rows[2];
+    void (*narrow_tile[2])(const fc_tile *tile);
     /* A tile of one segment that reads B where it lies, fetching ahead, and leaves it packed, vectors next to each other:
      * beside the sums of its first tile the packing of a panel is free. */
     void (*pack_tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile, void *packed);

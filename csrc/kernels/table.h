@@ -48,6 +48,8 @@
     {.lanes = LANES_##type,                                                               \
      .rows = TILE_ROWS,                                                                   \
      .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3},          \
+     .narrow_rows = {NARROW_ROWS_1, NARROW_ROWS_2},                                       \
+     .narrow_tile = {narrow_tile_##type##_1, narrow_tile_##type##_2},                     \
      .pack_tile = {pack_tile_##type##_1, pack_tile_##type##_2, pack_tile_##type##_3},     \
      .shift_tile = {shift_tile_##type##_1, shift_tile_##type##_2, shift_tile_##type##_3}, \
      .shift_row = {shift_row_##type##_1, shift_row_##type##_4, shift_row_##type##_12},    \

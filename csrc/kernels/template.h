@@ -8,11 +8,18 @@
 #define FC_PASTE(a, b) FC_PASTE_(a, b)
 #define W(word) FC_PASTE(word, S)
 
-/* DO(0) … DO(TILE_ROWS - 1); the vocabulary says how many rows its registers hold. */
+/* DO(0) … DO(ROWS - 1) for the rows of a tile. The vocabulary says how many its registers hold, three vectors wide;
+ * narrow tiles take more where there are few, so that enough sums are under way. */
+#define EACH_ROW_4(DO) DO(0) DO(1) DO(2) DO(3)
+#define EACH_ROW_6(DO) EACH_ROW_4(DO) DO(4) DO(5)
+#define EACH_ROW_8(DO) EACH_ROW_6(DO) DO(6) DO(7)
+#define EACH_ROW FC_PASTE(EACH_ROW, ROWS)
 #if TILE_ROWS == 4
-#define EACH_TILE_ROW(DO) DO(0) DO(1) DO(2) DO(3)
-#elif TILE_ROWS == 8
-#define EACH_TILE_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+#define NARROW_ROWS_1 8
+#define NARROW_ROWS_2 6
+#else
+#define NARROW_ROWS_1 TILE_ROWS
+#define NARROW_ROWS_2 TILE_ROWS
 #endif
 
 /* Before a loop whose destination may be one of its sources, element for element, but overlaps nothing otherwise. */
