@@ -7,8 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_tensorflow_keras import compiled, data, drawn, network, saves
 
+import fastconv
 import fastconv.tensorflow as fct
 
 
@@ -52,7 +54,34 @@ def test_accelerate_reaches_nested_models_and_leaves_subclasses(tmp_path: Path):
     np.testing.assert_array_equal(again(data()[0]), plain(data()[0]))
 
 
+def squared(values: Any) -> Any:
+    return values * values
+
+
+def test_accelerate_shares_what_the_user_gave():
+    """Activations with weights of their own, and functions that Keras could not serialize."""
+    inputs = keras.Input((8, 8, 3))
+    hidden = keras.layers.Conv2D(3, 3, activation=keras.layers.PReLU())(inputs)
+    hidden = keras.layers.DepthwiseConv2D(3, activation=lambda v: v * 2)(hidden)
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 3, activation=squared)(hidden))
+    model(drawn(1, 8, 8, 3))  # which is when the activation makes its weights
+    alpha = model.layers[1].activation.alpha
+    alpha.assign(np.full(alpha.shape, 0.3))
+    faster, x = fct.accelerate(model), drawn(2, 8, 8, 3)
+    assert all(one is other for one, other in zip(faster.weights, model.weights, strict=True))
+    np.testing.assert_allclose(faster(x), model(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_variable_of_keras_alone_is_a_tensor():
+    layer = keras.layers.Conv2D(4, 3)
+    layer.build((None, 8, 8, 3))
+    y = fastconv.corr2d(np.ones((1, 8, 8, 3), np.float32), layer.kernel, layout="NHWC")
+    assert isinstance(y, tf.Tensor)
+
+
 def test_accelerate_refuses_what_it_cannot_share():
+    with pytest.raises(TypeError, match=r"keras\.Model, got int"):
+        fct.accelerate(3)
     with pytest.raises(ValueError, match="must be built"):
         fct.accelerate(keras.Sequential([keras.layers.Conv2D(2, 3)]))
 

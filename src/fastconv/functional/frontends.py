@@ -29,7 +29,8 @@ def _framework_of(value: Any) -> str | None:
             tensor_type = getattr(framework, kind, None)
             if isinstance(tensor_type, type) and isinstance(value, tensor_type):
                 return name
-    return None
+    # Keras's variables are of none of these types, and say so by this method.
+    return "tensorflow" if "tensorflow" in sys.modules and hasattr(type(value), "__tf_tensor__") else None
 
 
 def tensor_front_end(*arguments: Any) -> Any:

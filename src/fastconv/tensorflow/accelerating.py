@@ -7,14 +7,27 @@ import keras
 
 from fastconv.tensorflow.layers import AveragePooling2D, Conv2D, DepthwiseConv2D, MaxPooling2D
 
-_SWAPPED: dict[type, Any] = {
-    keras.layers.Conv2D: Conv2D,
-    keras.layers.DepthwiseConv2D: DepthwiseConv2D,
-    keras.layers.MaxPooling2D: MaxPooling2D,
-    keras.layers.AveragePooling2D: AveragePooling2D,
+_POOLING = ("pool_size", "strides", "padding", "data_format")
+_WINDOWS = ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "use_bias")
+# A layer of Keras's: what takes its place, and the arguments that say what it computes, which are attributes as well.
+_SWAPPED: dict[type, tuple[Any, tuple[str, ...]]] = {
+    keras.layers.Conv2D: (Conv2D, ("filters", "groups", *_WINDOWS)),
+    keras.layers.DepthwiseConv2D: (DepthwiseConv2D, ("depth_multiplier", *_WINDOWS)),
+    keras.layers.MaxPooling2D: (MaxPooling2D, _POOLING),
+    keras.layers.AveragePooling2D: (AveragePooling2D, _POOLING),
 }
-# What a layer has after it was built; the layer in its place has the same objects.
-_STATE = ("_kernel", "kernel", "bias", "lora_kernel_a", "lora_kernel_b", "lora_enabled", "input_spec", "built")
+# The layer in the place of another has the same objects: those that its user gave, of which an activation may have
+# weights and any may be unknown to Keras's serialization, and those that came when it was built.
+_SHARED = (
+    "activation",
+    *(
+        f"{of}_{what}"
+        for of in ("kernel", "depthwise", "bias")
+        for what in ("initializer", "regularizer", "constraint")
+    ),
+    *("activity_regularizer", "_kernel", "kernel", "bias", "lora_kernel_a", "lora_kernel_b", "lora_enabled"),
+    *("input_spec", "built"),
+)
 
 
 def accelerate(model: Any) -> Any:
@@ -22,7 +35,8 @@ def accelerate(model: Any) -> Any:
 
     Exactly `keras.layers.Conv2D`, `DepthwiseConv2D`, `MaxPooling2D` and `AveragePooling2D` are replaced, also in nested
     Sequential and functional models; subclasses of them, and layers inside of wrappers such as `TimeDistributed`, are
-    not. Every other layer is the very layer of `model`. Training either model trains both.
+    not. Every other layer is the very layer of `model`: its `output` stays a tensor of `model`, so take features from
+    `model` itself. Training either model trains both.
 
     Parameters
     ----------
@@ -36,6 +50,8 @@ def accelerate(model: Any) -> Any:
 
     Raises
     ------
+    TypeError
+        It is no Keras model.
     ValueError
         The model has no weights yet, or it is a subclassed one, whose layers Keras cannot tell.
 
@@ -50,17 +66,20 @@ def accelerate(model: Any) -> Any:
     >>> faster.layers[0].kernel is model.layers[0].kernel
     True
     """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
     if not model.built:
         raise ValueError("model must be built before its weights can be shared: call it, or give it an Input")
     return keras.models.clone_model(model, clone_function=_in_place_of, recursive=True)
 
 
 def _in_place_of(layer: Any) -> Any:
-    kind = _SWAPPED.get(type(layer))
-    if kind is None:
+    if type(layer) not in _SWAPPED:
         return layer
-    made = kind.from_config(layer.get_config())
-    for name in _STATE:
+    kind, names = _SWAPPED[type(layer)]
+    arguments = {name: getattr(layer, name) for name in names}
+    made = kind(**arguments, name=layer.name, dtype=layer.dtype_policy, trainable=layer.trainable)
+    for name in _SHARED:
         if name in vars(layer):
             setattr(made, name, getattr(layer, name))
     return made

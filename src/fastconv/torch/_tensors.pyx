@@ -129,8 +129,26 @@ cdef bint is_vector(const View *view) noexcept nogil:
     return view.rank == 1 and (view.shape[0] < 2 or view.strides[0] == 1)
 
 
+cdef int must_be_held(object tensor, const View *view) except -1:
+    """ValueError when the storage of a tensor that has elements was freed: its data then begins at NULL plus an offset.
+
+    An address below all that systems give is looked at again. A storage that was only made smaller cannot be told so
+    cheaply; torch reads past its end as well.
+    """
+    cdef int i
+    if <size_t>view.data >= 0x100000000:
+        return 0
+    for i in range(view.rank):
+        if view.shape[i] == 0:
+            return 0
+    if <size_t>view.data <= <size_t>(tensor.storage_offset() * tensor.element_size()):
+        raise ValueError(f"a tensor of shape {tuple(tensor.shape)} has no memory: its storage is not allocated")
+    return 0
+
+
 cdef object dense(object tensor, View *view, int form):
     """The tensor as kernels read it, and its view: itself if it can be, else one converted copy."""
+    must_be_held(tensor, view)
     if dtype_of(view) == HALF:
         tensor = tensor.to(FLOAT32)
         read(tensor, view)
@@ -149,6 +167,13 @@ cdef object dense(object tensor, View *view, int form):
 
 cdef object empty(object like, tuple shape, int form, View *view):
     """A tensor for a result of the element type that `like` computes in, and its view."""
+    try:
+        return allocated(like, shape, form, view)
+    except RuntimeError as error:  # torch's word for a size that there is no memory for
+        raise MemoryError(str(error)) from None
+
+
+cdef object allocated(object like, tuple shape, int form, View *view):
     dtype = like.dtype
     if form == FORM_OIHW and len(shape) == 4 and dtype is not FLOAT16 and dtype is not BFLOAT16:
         made = like.new_empty(shape[0], shape[1], shape[2], shape[3])  # the quickest of torch's ways

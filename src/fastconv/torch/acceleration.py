@@ -97,9 +97,9 @@ def restore(model: Model) -> Model:
     True
     """
     for _, layer in _named_layers(model):
-        if _MARK in vars(layer):
+        if _MARK in vars(layer) and type(layer) in _RESTORED:
             delattr(layer, _MARK)
-            layer.__class__ = _RESTORED.get(type(layer), type(layer))
+            layer.__class__ = _RESTORED[type(layer)]
     return model
 
 

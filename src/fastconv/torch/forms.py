@@ -49,6 +49,15 @@ def judge_rank(images: Tensor, rank: int, name: str = "input") -> None:
         raise ValueError(f"{name} must have 4 dimensions (N, C, H, W), or 3 without a batch, got shape {shape}")
 
 
+def judge_places(**tensors: Tensor | None) -> None:
+    """ValueError unless all lie on one device."""
+    given = [(name, tensor) for name, tensor in tensors.items() if tensor is not None]
+    first_name, first = given[0]
+    for name, tensor in given[1:]:
+        if tensor.device != first.device:
+            raise ValueError(f"{name} lies on {tensor.device} but {first_name} on {first.device}")
+
+
 def judge_operands(
     images: Tensor, weight: Tensor, bias: Tensor | None, name: str = "input", weight_name: str = "weight"
 ) -> None:
@@ -57,6 +66,7 @@ def judge_operands(
     if weight.dim() != 4:
         axes = "(O, C/groups, kh, kw)" if weight_name == "weight" else "(N, C, H, W)"
         raise ValueError(f"{weight_name} must have 4 dimensions {axes}, got shape {tuple(weight.shape)}")
+    judge_places(**{name: images, weight_name: weight, "bias": bias})
     if weight.dtype != images.dtype:
         raise TypeError(f"{weight_name} has dtype {weight.dtype} but {name} has {images.dtype}: they must be the same")
     if bias is None:
@@ -71,6 +81,7 @@ def judge_operands(
 def judge_indices(grad: Tensor, indices: Tensor, input_size: Sequence[Any]) -> None:
     """ValueError or TypeError unless `indices` can say where each element of `grad` goes."""
     judge_rank(grad, grad.dim(), "grad")
+    judge_places(grad=grad, indices=indices)
     if indices.dtype != torch.int64:
         raise TypeError(f"indices must be int64, got {indices.dtype}")
     if indices.shape != grad.shape:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Correlation of tensors, with the arguments of `torch.nn.functional` and padding of any kind."""
 
+import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 
@@ -83,6 +84,10 @@ def corr2d(
 
 def _correlated(input: Tensor, weight: Tensor, bias: Tensor | None, windows: forms.Windows) -> Tensor:
     if elsewhere.belongs((input, weight, bias), elsewhere.CORRELATED):
-        forms.judge_operands(input, weight, bias)
+        device = input.device.type
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+            forms.judge_rank(input, input.dim())  # element types are brought together before torch judges them
+        else:
+            forms.judge_operands(input, weight, bias)
         return elsewhere.corr2d(input, weight, bias, *windows)
     return operators.corr2d(input, weight, bias, *windows, None, "auto")

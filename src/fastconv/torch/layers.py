@@ -11,6 +11,9 @@ from fastconv.torch.forms import is_channels_last
 from fastconv.torch.functional import corr2d
 from fastconv.torch.functional_pooling import avg_pool2d, max_pool2d
 
+for _name in ("corr2d", "max_pool2d", "avg_pool2d"):
+    torch.fx.wrap(_name)  # symbolic tracing takes the call as it is
+
 
 class Conv2d(nn.Conv2d):
     """`torch.nn.Conv2d` that computes by `fastconv.torch.corr2d`.

@@ -71,9 +71,14 @@ class Operator(torch.autograd.Function):
             return cls.record(below, *args)
 
 
+def unpacked(tensor: torch.Tensor) -> Any:
+    """(primal, tangent or None) at this level. Compiled graphs do not set the level that `forward_ad` looks at."""
+    return torch._VF._unpack_dual(tensor, level=0)
+
+
 def primal(tensor: Any) -> Any:
     """The tensor without its tangent at this level."""
-    return forward_ad.unpack_dual(tensor).primal if isinstance(tensor, torch.Tensor) else tensor
+    return unpacked(tensor)[0] if isinstance(tensor, torch.Tensor) else tensor
 
 
 def added(*parts: Any) -> Any:

@@ -23,9 +23,20 @@ def placed(result: Tensor, out: Any, *inputs: Tensor | None) -> Tensor:
         raise ValueError("out cannot be given where a gradient is wanted")
     if any(tensor is not None and _overlap(out, tensor) for tensor in inputs):
         raise ValueError("out must not share memory with an input")
-    if any(stride == 0 and size > 1 for stride, size in zip(out.stride(), out.shape, strict=True)):
+    if _overlaps_itself(out):
         raise ValueError(f"out has elements that share memory: strides {out.stride()} for shape {tuple(out.shape)}")
     return out.copy_(result)
+
+
+def _overlaps_itself(tensor: Tensor) -> bool:
+    """Whether an axis steps less than the axes within it span; no slice or transpose of a tensor does."""
+    span = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size > 1:
+            if stride < span:
+                return tensor.numel() > 0
+            span += stride * (size - 1)
+    return False
 
 
 def _span(tensor: Tensor) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from torch.autograd import forward_ad
 
 from fastconv.torch import _eager
 from fastconv.torch.forms import is_channels_last
-from fastconv.torch.operator import Operator
+from fastconv.torch.operator import Operator, unpacked
 
 
 def _picked(images: Tensor, indices: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class AvgPool2dGrad(Operator):
 def maxima_autograd_kernel(keyset: Any, input: Tensor, *options: Any) -> Tensor:
     """The Autograd kernel of the operator without indices: where a gradient is wanted, the one that has them."""
     recorded = torch.is_grad_enabled() and input.requires_grad
-    if recorded or forward_ad.unpack_dual(input).tangent is not None:
+    if recorded or unpacked(input)[1] is not None:
         return torch.ops.fastconv.max_pool2d_with_indices.default(input, *options)[0]
     with torch._C._AutoDispatchBelowAutograd():
         operator = torch.ops.fastconv.max_pool2d.default
