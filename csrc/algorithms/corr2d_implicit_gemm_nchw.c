@@ -19,19 +19,9 @@ static const char *decline_input_grad(const fc_problem *p)
     return decline(p);
 }
 
-static size_t weight_bytes(const fc_problem *p)
+static size_t forward_prepared_bytes(const fc_problem *p)
 {
-    const size_t filter = (size_t)(p->channels / p->groups) * (size_t)p->window[0] * (size_t)p->window[1];
-    return (size_t)p->out_channels * filter * fc_dtype_size(p->dtype);
-}
-
-static size_t forward_prepared_bytes(const fc_problem *p) { return p->weight_layout == FC_OIHW ? 0 : weight_bytes(p); }
-
-static void forward_prepare(const fc_problem *p, const void *w, void *prepared)
-{
-    const ptrdiff_t sizes[4] = {p->out_channels, p->channels / p->groups, p->window[0], p->window[1]};
-    const fc_strides from = fc_weight_strides(p);
-    fc_strided_copy(fc_dtype_size(p->dtype), sizes, (const ptrdiff_t[4]){from.n, from.c, from.h, from.w}, w, prepared);
+    return p->weight_layout == FC_OIHW ? 0 : fc_weight_bytes(p);
 }
 
 /* A 1x1 kernel that skips and pads nothing sees one long row, which fills vectors better. */
@@ -113,7 +103,7 @@ const fc_algorithm fc_corr2d_implicit_gemm_nchw = {
     .shared_bytes = fc_gemm_nchw_shared_bytes,
     .slot_bytes = fc_gemm_nchw_slot_bytes,
     .prepared_bytes = forward_prepared_bytes,
-    .prepare = forward_prepare,
+    .prepare = fc_copy_to_oihw,
     .run = forward,
 };
 
@@ -122,7 +112,7 @@ const fc_algorithm fc_corr2d_input_grad_implicit_gemm_nchw = {
     .decline = decline_input_grad,
     .shared_bytes = fc_gemm_nchw_shared_bytes,
     .slot_bytes = fc_gemm_nchw_slot_bytes,
-    .prepared_bytes = weight_bytes,
+    .prepared_bytes = fc_weight_bytes,
     .prepare = input_grad_prepare,
     .run = input_grad,
 };

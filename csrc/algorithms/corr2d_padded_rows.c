@@ -110,19 +110,7 @@ static size_t slot_bytes(const fc_problem *p)
     return fc_size_add(sizeof(slot), stripe_bytes(p, &s));
 }
 
-static size_t prepared_bytes(const fc_problem *p)
-{
-    return p->weight_layout == FC_OIHW
-               ? 0
-               : fc_size_mul((size_t)p->out_channels * (size_t)depth_of(p), fc_dtype_size(p->dtype));
-}
-
-static void prepare(const fc_problem *p, const void *w, void *prepared)
-{
-    const ptrdiff_t sizes[4] = {p->out_channels, p->channels / p->groups, p->window[0], p->window[1]};
-    const fc_strides from = fc_weight_strides(p);
-    fc_strided_copy(fc_dtype_size(p->dtype), sizes, (const ptrdiff_t[4]){from.n, from.c, from.h, from.w}, w, prepared);
-}
+static size_t prepared_bytes(const fc_problem *p) { return p->weight_layout == FC_OIHW ? 0 : fc_weight_bytes(p); }
 
 /* Rows of the product at one output row, for one chunk of the depth. */
 typedef struct row_span {
@@ -243,6 +231,6 @@ const fc_algorithm fc_corr2d_padded_rows = {
     .shared_bytes = shared_bytes,
     .slot_bytes = slot_bytes,
     .prepared_bytes = prepared_bytes,
-    .prepare = prepare,
+    .prepare = fc_copy_to_oihw,
     .run = forward,
 };

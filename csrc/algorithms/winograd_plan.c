@@ -43,11 +43,6 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     return s;
 }
 
-static size_t plain_bytes(const fc_problem *p)
-{
-    return fc_size_mul((size_t)p->out_channels * (size_t)(p->channels / p->groups) * 9, fc_dtype_size(p->dtype));
-}
-
 size_t fc_winograd_weight_bytes(const fc_problem *p)
 {
     const fc_winograd_plan s = fc_winograd_plan_of(p);
@@ -57,7 +52,7 @@ size_t fc_winograd_weight_bytes(const fc_problem *p)
 
 size_t fc_winograd_prepared_bytes(const fc_problem *p)
 {
-    return fc_size_add(fc_winograd_weight_bytes(p), plain_bytes(p));
+    return fc_size_add(fc_winograd_weight_bytes(p), fc_weight_bytes(p));
 }
 
 typedef struct preparation {
@@ -86,14 +81,11 @@ static void prepare_row(void *context, ptrdiff_t row, int slot)
 void fc_winograd_prepare(const fc_problem *p, const void *w, void *prepared)
 {
     const preparation c = {p, fc_winograd_plan_of(p), w, prepared};
-    const fc_strides from = fc_weight_strides(p);
-    const ptrdiff_t sizes[4] = {p->out_channels, c.plan.channels, 3, 3};
-    const ptrdiff_t steps[4] = {from.n, from.c, from.h, from.w};
     char *plain = (char *)prepared + fc_winograd_weight_bytes(p);
     if (p->weight_layout == FC_OIHW)
-        memcpy(plain, w, plain_bytes(p));
+        memcpy(plain, w, fc_weight_bytes(p));
     else
-        fc_strided_copy(fc_dtype_size(p->dtype), sizes, steps, w, plain);
+        fc_copy_to_oihw(p, w, plain);
     fc_parallel_for(p->out_channels, fc_winograd_weight_bytes(p) < BYTES_WORTH_A_THREAD ? 1 : p->threads, true,
                     prepare_row, (void *)&c);
 }
