@@ -319,9 +319,6 @@ def pool2d(
     array([[2., 3.],
            [5., 6.]])
     """
-    front_end = tensor_front_end(x)
-    if front_end is not None:
-        return front_end.pool2d(x, pool_size, mode, stride=stride, padding=padding, **options)
     if mode == "max":
         return max_pool2d(x, pool_size, stride=stride, padding=padding, **options)
     if mode == "avg":

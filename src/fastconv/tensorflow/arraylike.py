@@ -202,12 +202,3 @@ def avg_pool2d(
     )
     y = avg_pool(tf.cast(_images(x, layout), compute.name), attributes)
     return tf.cast(_like(y, x.shape.rank, layout), dtype.name)
-
-
-def pool2d(x: Any, pool_size: Any, mode: str = "max", *, stride: Any = 1, padding: Any = 0, **options: Any) -> Any:
-    """`fastconv.pool2d` of a tensor."""
-    if mode == "max":
-        return max_pool2d(x, pool_size, stride=stride, padding=padding, **options)
-    if mode == "avg":
-        return avg_pool2d(x, pool_size, stride=stride, padding=padding, **options)
-    raise ValueError(f"mode must be 'max' or 'avg', got {mode!r}")

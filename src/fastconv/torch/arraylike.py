@@ -120,15 +120,6 @@ def avg_pool2d(
     return placed(_like_input(y, x.dim(), layout, x.dim() == 2), out, x)
 
 
-def pool2d(x: Any, pool_size: Any, mode: str = "max", *, stride: Any = 1, padding: Any = 0, **options: Any) -> Any:
-    """`fastconv.pool2d` of tensors."""
-    if mode == "max":
-        return max_pool2d(x, pool_size, stride=stride, padding=padding, **options)
-    if mode == "avg":
-        return avg_pool2d(x, pool_size, stride=stride, padding=padding, **options)
-    raise ValueError(f"mode must be 'max' or 'avg', got {mode!r}")
-
-
 def _judge(**tensors: Any) -> None:
     forms.judge_tensors(**tensors)
     for name, tensor in tensors.items():
