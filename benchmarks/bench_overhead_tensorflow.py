@@ -21,6 +21,8 @@ import tensorflow as tf
 from timing import interleaved
 
 import fastconv.tensorflow as fct
+from fastconv.tensorflow._library import ops
+from fastconv.tensorflow.arguments import corr2d_attributes
 
 OPS_IN_GRAPH = 200
 
@@ -72,6 +74,29 @@ def tiny() -> dict[str, tuple[Call, Call, int]]:
     return rows
 
 
+@tf.custom_gradient
+def custom(x: Any, w: Any) -> Any:
+    """`fct.corr2d(x, w, 1, "SAME")` with its gradients by tf.custom_gradient in place of the registered ones."""
+    attributes = corr2d_attributes(1, "SAME", "NHWC", None, None)
+
+    def grad(grad_y: Any) -> tuple[Any, Any]:
+        grad_w = ops.fastconv_corr2d_weight_grad(grad_y, x, w, num_bias=0, **attributes).grad_w
+        return ops.fastconv_corr2d_input_grad(grad_y, w, x, **attributes), grad_w
+
+    return ops.fastconv_corr2d(x, w, [], **attributes), grad
+
+
+def gradients() -> dict[str, tuple[Call, Call, int]]:
+    """Give what shows why gradients are registered: the same operations under tf.custom_gradient."""
+    x, w = drawn(1, 8, 8, 3), drawn(3, 3, 3, 3)
+    theirs = partial(tf.nn.conv2d, strides=1, padding="SAME")
+    name = "corr2d as custom_gradient"
+    return {
+        f"{name}, both ways": (backward(custom, x, w), backward(theirs, x, w), 1),
+        f"{name}, in graph": (in_graph(custom, x, w), in_graph(theirs, x, w), OPS_IN_GRAPH),
+    }
+
+
 def groups() -> dict[str, tuple[Call, Call, int]]:
     """Give eager Keras layers: groups beside one group of as many multiplications, and beside Keras's own."""
     rows: dict[str, tuple[Call, Call, int]] = {}
@@ -90,11 +115,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}; microseconds of one call")
-    print(f"{'':34}{'fastconv':>10}{'other':>10}{'ratio':>8}")
-    for name, (ours, theirs, times) in {**tiny(), **groups()}.items():
+    print(f"{'':38}{'fastconv':>10}{'other':>10}{'ratio':>8}")
+    for name, (ours, theirs, times) in {**tiny(), **gradients(), **groups()}.items():
         seconds = interleaved({"ours": ours, "theirs": theirs}, rounds)
         one, other = (1e6 * seconds[key] / times for key in ("ours", "theirs"))
-        print(f"{name:34}{one:10.1f}{other:10.1f}{one / other:8.2f}")
+        print(f"{name:38}{one:10.1f}{other:10.1f}{one / other:8.2f}")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,18 @@ def test_a_saved_model_trains_on_in_a_new_process(tmp_path: Path):
     assert "[" in read
 
 
+def test_the_library_is_found_in_every_folder_of_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    import fastconv.tensorflow as fct
+    from fastconv.tensorflow import _library
+
+    (built,) = (folder for folder in fct.__path__ if list(Path(folder).glob("libfastconv_tensorflow.*")))
+    monkeypatch.setattr(fct, "__path__", [str(tmp_path), built])
+    assert _library._load().fastconv_corr2d
+    monkeypatch.setattr(fct, "__path__", [str(tmp_path)])
+    with pytest.raises(ImportError, match="was built without libfastconv_tensorflow"):
+        _library._load()
+
+
 def test_a_saved_model_asks_for_its_operations(tmp_path: Path):
     run_script(f"{SAVED}\ntf.saved_model.save(Model(), sys.argv[1])", tmp_path / "saved")
     told = run_script(
@@ -148,7 +160,8 @@ def test_a_tensorflow_that_comes_too_late_is_told():
         from pathlib import Path
         import fastconv
 
-        (path,) = (Path(fastconv.__file__).parent / "tensorflow").glob("libfastconv_tensorflow.*")
+        places = (Path(folder, "tensorflow").glob("libfastconv_tensorflow.*") for folder in fastconv.__path__)
+        (path,) = [path for place in places for path in place]
         early = ctypes.CDLL(str(path))
         early.fastconv_tensorflow_problem.restype = ctypes.c_char_p
         print(early.fastconv_tensorflow_problem().decode())

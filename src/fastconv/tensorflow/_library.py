@@ -17,8 +17,9 @@ EagerTensor: Any = tf.__internal__.EagerTensor
 
 def _load() -> Any:
     """Load the ops into the TensorFlow of this process; ImportError if that one will not have them."""
-    folder = Path(__file__).parent
-    path = next((str(folder / name) for name in _NAMES if (folder / name).exists()), None)
+    folders = sys.modules[__package__].__path__  # an editable install has two: the sources and what was built
+    places = (Path(folder) / name for folder in folders for name in _NAMES)
+    path = next((str(place) for place in places if place.exists()), None)
     if path is None:
         raise ImportError(f"fastconv was built without {_NAMES[0]}, which TensorFlow loads")
     try:
