@@ -9,8 +9,10 @@ from numerics import assert_close, assert_same_bits
 
 import fastconv
 
-NAME = "winograd_nchw"
+NAMES = {"NCHW": "winograd_nchw", "NHWC": "winograd_nhwc"}
 CASES = (
+    Case("blocks-apart", (3, 5, 68, 66), (7, 3, 3), padding=pad(1)),
+    Case("waves-of-blocks", (2, 1100, 20, 38), (3, 3, 3), padding=pad(1)),
     Case("blocks-of-tile-rows", (3, 40, 80, 78), (3, 3, 3), padding=pad(1)),
     Case("pieces-of-a-row", (2, 2, 5, 3001), (3, 3, 3), padding=((1, 1), (0, 2))),
     Case("chunks-of-the-depth", (1, 300, 9, 10), (2, 3, 3), padding=pad(1)),
@@ -20,33 +22,35 @@ CASES = (
 )
 
 
-def run(case: Case, dtype: str, layout: str = "NCHW") -> np.ndarray:
+def run(case: Case, dtype: str, layout: str) -> np.ndarray:
     p = problem(case, layout, dtype)
-    out = guarded(case.y_shape(), p.dtype)
-    fastconv.corr2d(p.x, p.w, p.bias, **case.options, algorithm=NAME, out=out.array)
-    return out.check(NAME)
+    out = guarded(case.y_shape(layout), p.dtype)
+    fastconv.corr2d(p.x, p.w, p.bias, **case.options, layout=layout, algorithm=NAMES[layout], out=out.array)
+    return out.check(NAMES[layout])
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_loop_ends_right(isa: str, dtype: str, case: Case):
+@pytest.mark.parametrize("layout", NAMES)
+def test_every_loop_ends_right(isa: str, layout: str, dtype: str, case: Case):
     fastconv.set_num_threads(3)
-    assert_close(run(case, dtype), expected("corr2d", case, "NCHW", dtype)[0], f"{isa} {case}")
+    assert_close(run(case, dtype, layout), expected("corr2d", case, layout, dtype)[0], f"{isa} {layout} {case}")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_an_image_does_not_see_its_batch(isa: str, case: Case):
-    p, together = problem(case, "NCHW", "float32"), run(case, "float32")
+@pytest.mark.parametrize("layout", NAMES)
+def test_an_image_does_not_see_its_batch(isa: str, layout: str, case: Case):
+    p, together = problem(case, layout, "float32"), run(case, "float32", layout)
     for n in range(case.x[0]):
-        alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, algorithm=NAME)
-        assert_same_bits(alone, together[n], f"{isa} {case} image {n}")
+        alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, layout=layout, algorithm=NAMES[layout])
+        assert_same_bits(alone, together[n], f"{isa} {layout} {case} image {n}")
 
 
 def test_auto_may_choose_by_the_batch_unless_told_not_to():
     x, w = (8, 64, 14, 14), (64, 64, 3, 3)
-    assert fastconv.explain("corr2d", x, w, padding=1).algorithm == NAME
+    assert fastconv.explain("corr2d", x, w, padding=1).algorithm == NAMES["NCHW"]
     one = fastconv.explain("corr2d", (1, *x[1:]), w, padding=1)
-    assert one.algorithm != NAME
+    assert one.algorithm != NAMES["NCHW"]
     fastconv.set_batch_invariant(True)
     try:
         told = fastconv.explain("corr2d", x, w, padding=1)

@@ -23,6 +23,7 @@ typedef struct fc_algorithm {
     /* The weights in the order the method reads them; NULL, or 0 bytes: as they lie. Independent of the image size,
      * so that weights may be prepared once. */
     size_t (*prepared_bytes)(const fc_problem *problem);
+    bool reads_weights; /* run reads the weights as they lie as well */
     void (*prepare)(const fc_problem *problem, const void *w, void *prepared);
 
     void (*run)(const fc_problem *problem, const fc_operands *operands, const fc_workspace *workspace);
@@ -32,6 +33,7 @@ typedef struct fc_algorithm {
 const fc_algorithm *const *fc_algorithms(fc_operation operation);
 
 extern const fc_algorithm fc_corr2d_winograd_nchw;
+extern const fc_algorithm fc_corr2d_winograd_nhwc;
 extern const fc_algorithm fc_corr2d_padded_rows;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nchw;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nhwc;

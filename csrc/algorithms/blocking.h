@@ -59,7 +59,7 @@ static inline fc_chunk fc_chunk_at(const fc_chunks *all, ptrdiff_t index)
     return chunk;
 }
 
-/* Columns of a matrix product, cut into panels of up to FC_MAX_TILE_VECTORS vectors, as even as can be. */
+/* Columns of a matrix product, cut into panels of at most so many vectors, as even as can be. */
 typedef struct fc_panels {
     ptrdiff_t columns, lanes, vectors, count;
 } fc_panels;
@@ -69,10 +69,10 @@ typedef struct fc_panel_cut {
     ptrdiff_t vectors;
 } fc_panel_cut;
 
-static inline fc_panels fc_panels_of(ptrdiff_t columns, ptrdiff_t lanes)
+static inline fc_panels fc_panels_of(ptrdiff_t columns, ptrdiff_t lanes, ptrdiff_t most)
 {
     const ptrdiff_t vectors = fc_ceil_div(columns, lanes);
-    return (fc_panels){columns, lanes, vectors, fc_ceil_div(vectors, FC_MAX_TILE_VECTORS)};
+    return (fc_panels){columns, lanes, vectors, fc_ceil_div(vectors, most)};
 }
 
 static inline fc_panel_cut fc_panel_at(const fc_panels *all, ptrdiff_t index)

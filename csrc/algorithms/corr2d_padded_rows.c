@@ -154,7 +154,7 @@ static int longest_row(ptrdiff_t vectors) { return vectors >= 10 ? 2 : vectors >
 static void run_row(slot *s, const call *c, const row_span *at)
 {
     const ptrdiff_t tile_rows = c->kernels->rows, lanes = c->kernels->lanes;
-    const fc_panels panels = fc_panels_of(at->lanes, lanes);
+    const fc_panels panels = fc_panels_of(at->lanes, lanes, FC_MAX_TILE_VECTORS);
     ptrdiff_t row = 0;
     for (; row + tile_rows <= at->rows; row += tile_rows)
         for (ptrdiff_t i = 0; i < panels.count; i++) {

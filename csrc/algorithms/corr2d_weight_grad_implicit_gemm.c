@@ -49,7 +49,7 @@ static sum_plan plan_of(const fc_problem *p)
     sum_plan plan = {.ic = p->channels / p->groups, .oc = p->out_channels / p->groups};
     size_t weights;
     ptrdiff_t rows;
-    plan.panels = fc_panels_of(plan.oc, k->lanes);
+    plan.panels = fc_panels_of(plan.oc, k->lanes, FC_MAX_TILE_VECTORS);
     plan.taps = p->window[0] * p->window[1];
     plan.padded_channels = fc_ceil_div(plan.ic, k->rows) * k->rows;
     plan.column_strips = fc_ceil_div(p->out[1], FC_DEPTH);

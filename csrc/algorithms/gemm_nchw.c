@@ -301,7 +301,7 @@ void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc
               .element = fc_dtype_size(job->dtype)};
     c.taps = job->axis[0].taps * job->axis[1].taps;
     c.chunks = fc_chunks_of(job->channels, c.taps);
-    c.panels = fc_panels_of(job->axis[0].points * job->axis[1].points, c.kernels->lanes);
+    c.panels = fc_panels_of(job->axis[0].points * job->axis[1].points, c.kernels->lanes, FC_MAX_TILE_VECTORS);
     c.blocks = fc_ceil_div(c.panels.count, panels_in_block(c.kernels, c.element));
     c.row_blocks = choose_row_blocks(job, job->batch * job->groups * c.blocks);
     fc_spread_row_bias(job->bias, job->groups * job->rows, c.kernels->lanes, c.element, workspace->shared);

@@ -48,7 +48,7 @@ static ptrdiff_t taps_of(const fc_pixel_correlation *job) { return job->axis[0].
 
 static size_t group_elements(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels)
 {
-    const fc_panels panels = fc_panels_of(job->columns, kernels->lanes);
+    const fc_panels panels = fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS);
     return fc_size_mul(fc_size_mul((size_t)panels.vectors, (size_t)kernels->lanes),
                        fc_size_mul((size_t)taps_of(job), (size_t)job->channels));
 }
@@ -79,7 +79,7 @@ PACK_PANEL(pack_panel64, uint64_t)
 void fc_gemm_nhwc_pack(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels, const void *weights,
                        const fc_weight_steps *steps, void *packed)
 {
-    const fc_panels panels = fc_panels_of(job->columns, kernels->lanes);
+    const fc_panels panels = fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS);
     for (ptrdiff_t g = 0; g < job->groups; g++)
         for (ptrdiff_t i = 0; i < panels.count; i++) {
             const fc_panel_cut panel = fc_panel_at(&panels, i);
@@ -246,7 +246,7 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
               .element = (ptrdiff_t)fc_dtype_size(job->dtype)};
     const ptrdiff_t points = job->axis[0].points * job->axis[1].points;
     c.chunks = fc_chunks_of(taps_of(job), job->channels);
-    c.panels = fc_panels_of(job->columns, c.kernels->lanes);
+    c.panels = fc_panels_of(job->columns, c.kernels->lanes, FC_MAX_TILE_VECTORS);
     c.group_elements = (ptrdiff_t)group_elements(job, c.kernels);
     c.tile_rows = c.kernels->rows;
     c.tile = c.kernels->tile;

@@ -24,6 +24,19 @@
 #undef TILE
 #undef NARROW
 
+#define ROWS NARROW_ROWS_1
+#define V 1
+#include "kernels/product_tile.h"
+#undef ROWS
+#define ROWS NARROW_ROWS_2
+#define V 2
+#include "kernels/product_tile.h"
+#undef ROWS
+#define ROWS TILE_ROWS
+#define V 3
+#include "kernels/product_tile.h"
+#undef ROWS
+
 #define V 1
 #include "kernels/shift_row.h"
 #define V 4

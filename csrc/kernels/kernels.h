@@ -133,35 +133,74 @@ typedef struct fc_window_masks {
     unsigned char *whole;
 } fc_window_masks;
 
-/* The transforms of Winograd's F(4x4, 3x3), whose 36 frequencies lie frequency_step apart.
- *
- * Input: the 6x6 inputs of some tiles side by side; column 4 * tile + phase of row i is at
- * rows[i * row_step + phase * phase_step + tile]. Reads and writes whole vectors, up to one past the last tile. */
+/* C[r][l] = sum over steps k of a[r * a_row + k] * b[k * b_row + l], or that added to what is in c. The sum is the
+ * chain of fc_tile. Rows are computed in whole tiles: up to FC_MAX_TILE_ROWS - 1 more of a and c must be there. With
+ * every step of a tile `ahead_step` more bytes are fetched from `ahead` on, which is read by nobody. */
+typedef struct fc_panel_product {
+    ptrdiff_t rows, depth;
+    const void *a;
+    ptrdiff_t a_row;
+    const void *b;
+    ptrdiff_t b_row;
+    void *c;
+    ptrdiff_t c_row;
+    bool add;
+    const void *ahead;
+    ptrdiff_t ahead_step;
+} fc_panel_product;
+
+/* The transforms of Winograd's F(4x4, 3x3), whose 36 frequencies lie frequency_step apart. Whole vectors are written. */
 #define FC_FREQUENCIES 36
-typedef struct fc_winograd_input {
-    ptrdiff_t tiles;
-    const void *rows;
-    ptrdiff_t row_step, phase_step;
+
+/* The tiles of one tile row of a plane. They read 4 * tiles + 2 columns of six rows: `left` zeros, then `columns` from
+ * the rows, then zeros; row NULL: zeros. h is scratch of seven rows, each of 4 columns for every lane of the vectors of
+ * tiles and of one more. */
+typedef struct fc_winograd_plane_input {
+    ptrdiff_t tiles, left, columns;
+    ptrdiff_t room; /* tiles that may be written: at least `tiles`, and all of whole vectors before them */
+    const void *row[6];
+    ptrdiff_t next_plane; /* elements from here to what is fetched ahead */
+    void *h;
+    ptrdiff_t h_row;
     void *v; /* [frequency][tile] */
     ptrdiff_t frequency_step;
-} fc_winograd_input;
+} fc_winograd_plane_input;
 
-/* Output: the 4x4 outputs of each tile, bias added; whether all of them are finite. */
-typedef struct fc_winograd_output {
+/* The outputs of some vectors of tiles, bias added: column 4 * tile + j of row i is y[i * y_row + 4 * tile + j]. */
+typedef struct fc_winograd_plane_output {
     ptrdiff_t vectors;
-    const void *m; /* [frequency][vector][lane] */
+    const void *m; /* [frequency][tile] */
     ptrdiff_t frequency_step;
     const void *bias; /* one element */
-    void *y;          /* [vector][lane][4][4] */
-    bool *finite;
-} fc_winograd_output;
+    void *y;
+    ptrdiff_t y_row;
+    bool *finite; /* whether all outputs are */
+} fc_winograd_plane_output;
 
-/* Weights of one output channel; whole vectors are written, zeros behind the last channel. */
-typedef struct fc_winograd_weights {
+/* One tile of an image whose channels are neighbours. */
+typedef struct fc_winograd_pixel_input {
     ptrdiff_t channels;
+    const void *pixel[6][6];
+    void *v; /* [frequency][channel]: zeros behind the last one */
+    ptrdiff_t frequency_step;
+} fc_winograd_pixel_input;
+
+/* And its outputs; what has no pixel (NULL) is not written. */
+typedef struct fc_winograd_pixel_output {
+    ptrdiff_t channels;
+    const void *m; /* [frequency][channel] */
+    ptrdiff_t frequency_step;
+    const void *bias; /* [channel], or NULL */
+    void *pixel[4][4];
+    bool *finite; /* whether all outputs are, those without a pixel included */
+} fc_winograd_pixel_output;
+
+/* Some 3x3 filters; zeros behind the last one. */
+typedef struct fc_winograd_weights {
+    ptrdiff_t filters;
     const void *w;
-    ptrdiff_t channel_step, tap_step[2];
-    void *u; /* [frequency][channel] */
+    ptrdiff_t filter_step, tap_step[2];
+    void *u; /* [frequency][filter] */
     ptrdiff_t frequency_step;
 } fc_winograd_weights;
 
@@ -176,6 +215,8 @@ typedef struct fc_gemm_kernels {
     /* Tiles one and two vectors wide that are higher, for products that are no wider. */
     int narrow_rows[2];
     void (*narrow_tile[2])(const fc_tile *tile);
+    int product_vectors; /* the width to prefer */
+    void (*product[FC_MAX_TILE_VECTORS])(const fc_panel_product *product);
     /* A tile of one segment that reads B where it lies, fetching ahead, and leaves it packed, vectors next to each other:
      * beside the sums of its first tile the packing of a panel is free. */
     void (*pack_tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile, void *packed);
@@ -186,10 +227,18 @@ typedef struct fc_gemm_kernels {
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);
     /* float32 and float64 only */
-    void (*winograd_input)(const fc_winograd_input *tiles);
-    void (*winograd_output)(const fc_winograd_output *tiles);
+    void (*winograd_input_nchw)(const fc_winograd_plane_input *tiles);
+    void (*winograd_output_nchw)(const fc_winograd_plane_output *tiles);
+    void (*winograd_input_nhwc)(const fc_winograd_pixel_input *tile);
+    void (*winograd_output_nhwc)(const fc_winograd_pixel_output *tile);
     void (*winograd_weights)(const fc_winograd_weights *weights);
 } fc_gemm_kernels;
+
+/* Rows of the tile that a product so many vectors wide is computed in. */
+static inline ptrdiff_t fc_product_rows(const fc_gemm_kernels *kernels, ptrdiff_t vectors)
+{
+    return vectors <= 2 ? kernels->narrow_rows[vectors - 1] : kernels->rows;
+}
 
 /* The place of a value in a plane, flat, counted from some row on. */
 typedef uint32_t fc_place;

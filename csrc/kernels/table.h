@@ -41,8 +41,9 @@
 #undef S
 #undef T
 
-#define FC_WINOGRAD_TABLE(type)                                                         \
-    .winograd_input = winograd_input_##type, .winograd_output = winograd_output_##type, \
+#define FC_WINOGRAD_TABLE(type)                                                                             \
+    .winograd_input_nchw = winograd_input_nchw_##type, .winograd_output_nchw = winograd_output_nchw_##type, \
+    .winograd_input_nhwc = winograd_input_nhwc_##type, .winograd_output_nhwc = winograd_output_nhwc_##type, \
     .winograd_weights = winograd_weights_##type
 #define FC_GEMM_TABLE(type, width, ...)                                                   \
     {.lanes = LANES_##type,                                                               \
@@ -50,6 +51,8 @@
      .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3},          \
      .narrow_rows = {NARROW_ROWS_1, NARROW_ROWS_2},                                       \
      .narrow_tile = {narrow_tile_##type##_1, narrow_tile_##type##_2},                     \
+     .product_vectors = PRODUCT_VECTORS,                                                  \
+     .product = {product_##type##_1, product_##type##_2, product_##type##_3},             \
      .pack_tile = {pack_tile_##type##_1, pack_tile_##type##_2, pack_tile_##type##_3},     \
      .shift_tile = {shift_tile_##type##_1, shift_tile_##type##_2, shift_tile_##type##_3}, \
      .shift_row = {shift_row_##type##_1, shift_row_##type##_4, shift_row_##type##_12},    \

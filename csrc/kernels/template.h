@@ -17,9 +17,11 @@
 #if TILE_ROWS == 4
 #define NARROW_ROWS_1 8
 #define NARROW_ROWS_2 6
+#define PRODUCT_VECTORS 2 /* 6 x 2 sums: one cache line a step of the panel */
 #else
 #define NARROW_ROWS_1 TILE_ROWS
 #define NARROW_ROWS_2 TILE_ROWS
+#define PRODUCT_VECTORS 3
 #endif
 
 /* Before a loop whose destination may be one of its sources, element for element, but overlaps nothing otherwise. */

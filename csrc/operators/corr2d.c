@@ -39,10 +39,25 @@ static fc_status judge_and_choose(const fc_corr2d_params *params, const char *al
     return status ? status : fc_choose(problem, algorithm, chosen, error);
 }
 
-static size_t bytes_with_header(const fc_algorithm *algorithm, const fc_problem *problem)
+/* Behind it lie what the algorithm made, and a copy of the weights where that reads them too. */
+typedef struct prepared_parts {
+    size_t made, plain, all; /* bytes; all 0: the weights as they lie */
+} prepared_parts;
+
+static size_t weight_bytes(const fc_problem *p)
 {
-    const size_t bytes = algorithm->prepared_bytes ? algorithm->prepared_bytes(problem) : 0;
-    return bytes ? fc_size_add(sizeof(prepared_header), bytes) : 0;
+    const ptrdiff_t filter = p->channels / p->groups * p->window[0] * p->window[1];
+    return (size_t)(p->out_channels * filter) * fc_dtype_size(p->dtype);
+}
+
+static prepared_parts parts_of(const fc_algorithm *algorithm, const fc_problem *problem)
+{
+    prepared_parts parts = {.made = algorithm->prepared_bytes ? algorithm->prepared_bytes(problem) : 0};
+    if (!parts.made) return parts;
+    parts.made = fc_size_lines(parts.made);
+    parts.plain = algorithm->reads_weights ? weight_bytes(problem) : 0;
+    parts.all = fc_size_add(sizeof(prepared_header), fc_size_add(parts.made, parts.plain));
+    return parts;
 }
 
 static fc_status must_have_bytes(size_t bytes, size_t wanted, fc_error *error)
@@ -59,7 +74,7 @@ fc_status fc_corr2d_choose(const fc_corr2d_params *params, const char *algorithm
     fc_status status = judge_and_choose(params, algorithm, &problem, &chosen, error);
     if (status) return status;
     *name = chosen->name;
-    *prepared_bytes = bytes_with_header(chosen, &problem);
+    *prepared_bytes = parts_of(chosen, &problem).all;
     return fc_succeed(error);
 }
 
@@ -71,11 +86,13 @@ fc_status fc_corr2d_prepare(const fc_corr2d_params *params, const char *algorith
     prepared_header header;
     fc_status status = judge_and_choose(params, algorithm, &problem, &chosen, error);
     if (status) return status;
-    if ((status = must_have_bytes(prepared_bytes, bytes_with_header(chosen, &problem), error))) return status;
+    const prepared_parts parts = parts_of(chosen, &problem);
+    if ((status = must_have_bytes(prepared_bytes, parts.all, error))) return status;
     if (!prepared_bytes) return fc_succeed(error);
     header.kernels = problem.kernels;
     memcpy(prepared, &header, sizeof header);
     chosen->prepare(&problem, w, (char *)prepared + sizeof header);
+    memcpy((char *)prepared + sizeof header + parts.made, w, parts.plain);
     return fc_succeed(error);
 }
 
@@ -89,16 +106,16 @@ fc_status fc_corr2d_prepared(const fc_corr2d_params *params, const void *x, cons
     fc_status status = judge_and_choose(params, algorithm, &problem, &chosen, error);
     if (status) return status;
     problem.with_bias = bias != NULL;
-    if (bytes_with_header(chosen, &problem)) {
+    if (parts_of(chosen, &problem).all) {
         if (prepared_bytes < sizeof header) return must_have_bytes(prepared_bytes, sizeof header, error);
         memcpy(&header, prepared, sizeof header);
         problem.kernels = header.kernels;
-        if ((status = must_have_bytes(prepared_bytes, bytes_with_header(chosen, &problem), error))) return status;
+        const prepared_parts parts = parts_of(chosen, &problem);
+        if ((status = must_have_bytes(prepared_bytes, parts.all, error))) return status;
         operands.prepared = (const char *)prepared + sizeof header;
-    } else {
-        const ptrdiff_t filter = problem.channels / problem.groups * problem.window[0] * problem.window[1];
-        const size_t bytes = (size_t)(problem.out_channels * filter) * fc_dtype_size(problem.dtype);
-        if ((status = must_have_bytes(prepared_bytes, bytes, error))) return status;
+        operands.w = (const char *)prepared + sizeof header + parts.made;
+    } else if ((status = must_have_bytes(prepared_bytes, weight_bytes(&problem), error))) {
+        return status;
     }
     return fc_dispatch(&problem, &operands, chosen->name, error);
 }

@@ -47,6 +47,19 @@ static inline vec_f32 load_even_f32(const float *p)
     const float32x4_t low = vld1q_f32(p), high = vld1q_f32(p + 3);
     return vcombine_f32(vget_low_f32(vuzp1q_f32(low, low)), vget_low_f32(vuzp2q_f32(high, high)));
 }
+/* Lanes 1 … of a, then lane 0 of b. */
+static inline vec_f32 next_lane_f32(vec_f32 a, vec_f32 b) { return vextq_f32(a, b, 1); }
+/* Four vectors of 16 neighbours: element 4 * l + j is lane l of v[j]. */
+static inline void load_apart4_f32(const float *p, vec_f32 v[4])
+{
+    const float32x4x4_t apart = vld4q_f32(p);
+    for (int j = 0; j < 4; j++) v[j] = apart.val[j];
+}
+/* And back. */
+static inline void store_together4_f32(float *p, const vec_f32 v[4])
+{
+    vst4q_f32(p, (float32x4x4_t){{v[0], v[1], v[2], v[3]}});
+}
 
 typedef float64x2_t vec_f64;
 typedef int64x2_t mask_f64;
@@ -81,6 +94,17 @@ static inline vec_f64 load_even_f64(const double *p)
 {
     const double lanes[2] = {p[0], p[2]};
     return vld1q_f64(lanes);
+}
+
+static inline vec_f64 next_lane_f64(vec_f64 a, vec_f64 b) { return vextq_f64(a, b, 1); }
+static inline void load_apart4_f64(const double *p, vec_f64 v[4])
+{
+    const float64x2x4_t apart = vld4q_f64(p);
+    for (int j = 0; j < 4; j++) v[j] = apart.val[j];
+}
+static inline void store_together4_f64(double *p, const vec_f64 v[4])
+{
+    vst4q_f64(p, (float64x2x4_t){{v[0], v[1], v[2], v[3]}});
 }
 
 #endif

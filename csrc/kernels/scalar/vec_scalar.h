@@ -4,6 +4,7 @@
 #define FC_KERNELS_VEC_SCALAR_H
 
 #include <stdint.h>
+#include <string.h>
 
 #define VECTOR_BYTES 0 /* integers are one element a vector too */
 #define TILE_ROWS 4
@@ -22,7 +23,10 @@
     static inline mask_##S mask_load_##S(const I *p) { return *p; }                                               \
     static inline vec_##S load_masked_##S(const T *p, mask_##S m) { return m ? *p : 0; }                          \
     static inline vec_##S gather_masked_##S(const T *p, const I *index, mask_##S m) { return m ? p[*index] : 0; } \
-    static inline vec_##S load_even_##S(const T *p) { return *p; }
+    static inline vec_##S load_even_##S(const T *p) { return *p; }                                                \
+    static inline vec_##S next_lane_##S(vec_##S a, vec_##S b) { return (void)a, b; }                              \
+    static inline void load_apart4_##S(const T *p, vec_##S v[4]) { memcpy(v, p, 4 * sizeof *p); }                 \
+    static inline void store_together4_##S(T *p, const vec_##S v[4]) { memcpy(p, v, 4 * sizeof *p); }
 
 #define LANES_f32 1
 #define LANES_f64 1

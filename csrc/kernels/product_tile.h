@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* product_tile.h -- C (+)= A · B, V vectors wide, in tiles of ROWS rows; see fc_panel_product. Included once per element type
+ * and V. The sums are named variables, as in gemm_tile.h. */
+#if V == 1
+#define EACH_VECTOR(DO, r) DO(r, 0)
+#elif V == 2
+#define EACH_VECTOR(DO, r) DO(r, 0) DO(r, 1)
+#else
+#define EACH_VECTOR(DO, r) DO(r, 0) DO(r, 1) DO(r, 2)
+#endif
+
+#define DECLARE_SUM(r, v) W(vec) sum##r##v = W(zero)();
+#define LOAD_B(r, v) const W(vec) b##v = W(load)(b + v * lanes);
+#define MULTIPLY_ADD(r, v) sum##r##v = W(fma)(factor, b##v, sum##r##v);
+#define STORE_SUM(r, v) W(store)(c + r * c_row + v * lanes, sum##r##v);
+#define ADD_SUM(r, v) W(store)(c + r * c_row + v * lanes, W(add)(W(load)(c + r * c_row + v * lanes), sum##r##v));
+
+#define DECLARE_ROW(r) EACH_VECTOR(DECLARE_SUM, r)
+#define POINT_ROW(r) const T *a##r = a + r * a_row;
+#define MULTIPLY_ROW(r)                           \
+    {                                             \
+        const W(vec) factor = W(splat)(a##r + k); \
+        EACH_VECTOR(MULTIPLY_ADD, r)              \
+    }
+#define STORE_ROW(r) EACH_VECTOR(STORE_SUM, r)
+#define ADD_ROW(r) EACH_VECTOR(ADD_SUM, r)
+
+static void FC_PASTE(W(product), V)(const fc_panel_product *p)
+{
+    enum { lanes = W(LANES) };
+    const ptrdiff_t depth = p->depth, a_row = p->a_row, b_row = p->b_row, c_row = p->c_row;
+    const uintptr_t ahead_step = (uintptr_t)p->ahead_step;
+    const T *a = p->a;
+    T *c = p->c;
+    uintptr_t ahead = (uintptr_t)p->ahead; /* may lie outside */
+    for (ptrdiff_t row = 0; row < p->rows; row += ROWS, a += ROWS * a_row, c += ROWS * c_row) {
+        const T *b = p->b;
+        EACH_ROW(DECLARE_ROW)
+        EACH_ROW(POINT_ROW)
+        for (ptrdiff_t k = 0; k < depth; k++) {
+            __builtin_prefetch((const void *)ahead);
+            ahead += ahead_step;
+            EACH_VECTOR(LOAD_B, 0)
+            EACH_ROW(MULTIPLY_ROW)
+            b += b_row;
+        }
+        if (p->add) {
+            EACH_ROW(ADD_ROW)
+        } else {
+            EACH_ROW(STORE_ROW)
+        }
+    }
+}
+
+#undef EACH_VECTOR
+#undef DECLARE_SUM
+#undef LOAD_B
+#undef MULTIPLY_ADD
+#undef STORE_SUM
+#undef ADD_SUM
+#undef DECLARE_ROW
+#undef POINT_ROW
+#undef MULTIPLY_ROW
+#undef STORE_ROW
+#undef ADD_ROW
+#undef V
