@@ -11,12 +11,20 @@ CALL_SECONDS = 0.02  # of calls in one turn
 SETTLE_CALLS = 2
 
 
-def interleaved(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Seconds of the fastest call of each: what others do on the machine only ever adds to a time."""
+def interleaved(
+    contestants: dict[str, Callable[[], object]], rounds: int, seconds: float = math.inf
+) -> dict[str, float]:
+    """Seconds of the fastest call of each: what others do on the machine only ever adds to a time.
+
+    No round begins after so many seconds, but for the first.
+    """
     best = dict.fromkeys(contestants, math.inf)
     for call in contestants.values():
         call()
-    for _ in range(rounds):
+    start = time.perf_counter()
+    for turn in range(rounds):
+        if turn and time.perf_counter() - start > seconds:
+            break
         for name, call in contestants.items():
             time.sleep(REST_SECONDS)
             best[name] = min(best[name], _fastest(call))
@@ -25,7 +33,10 @@ def interleaved(contestants: dict[str, Callable[[], object]], rounds: int) -> di
 
 def _fastest(call: Callable[[], object]) -> float:
     for _ in range(SETTLE_CALLS):
+        start = time.perf_counter()
         call()
+        if time.perf_counter() - start > CALL_SECONDS:
+            break  # long enough to have settled on the way
     best, spent = math.inf, 0.0
     while spent < CALL_SECONDS:
         start = time.perf_counter()
