@@ -20,7 +20,7 @@ from summary import BEST, OURS, Row, gflops, is_plain_3x3, means, ratio
 COLOURS = {"raw/torch": "#1b6ca8", "prep/best": "#e07a1f"}
 NAMES = {"raw/torch": "against torch NCHW, raw weights", "prep/best": f"against the {BEST}, prepared weights"}
 ROWS_IN_A_PANEL = 50
-TICKS = (0.25, 0.5, 0.7, 1, 1.4, 2, 4, 8, 16)
+TICKS = (0.25, 0.5, 0.7, 1, 1.4, 2, 4, 8, 16, 32, 64)
 
 
 def draw(result: dict[str, Any], picture: Path) -> None:

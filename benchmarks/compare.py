@@ -12,7 +12,7 @@ in the first round has lost, and runs no more. Every call of fastconv, torch, ON
 allocates its result; OpenVINO and MNN write to memory that they keep.
 
 --quick takes one layer of each kind (kernel, stride, dilation, depthwise or not) of each table, the one of median
-arithmetic, one image, and two rounds: about a minute with torch, ONNX Runtime and TensorFlow.
+arithmetic, one image, and two rounds: about a minute with what the extra `bench` installs, two with every peer.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from conditions import conditions
 from layers import SHAPES, Layer, batched, read_layers, representative
 from peers.fastconv import Fastconv
 from report import condition_line, layer_lines, report
-from summary import BASE, BASE_NHWC, OURS, Row, means
+from summary import BASE, BASE_NHWC, OURS, Row, means, scatter
 from timing import interleaved
 from tqdm import tqdm
 
@@ -91,9 +91,11 @@ def measure(layer: Layer, libraries: list[Library], dtype: str, rounds: int, sec
                 left_out[name] = f"wrong: its relative error is {distance:.1e}, above {TOLERANCE[dtype]:.0e}"
     shape = asdict(layer)
     flops_per_byte = roofline.intensity(layer, dtype)
+    least, rounds_differ = contest(calls, rounds, seconds)
     return {
         "shape": shape,
-        "seconds": contest(calls, rounds, seconds),
+        "seconds": least,
+        "scatter": rounds_differ,
         "errors": errors,
         "left_out": left_out,
         "flops": layer.flops,
@@ -101,13 +103,13 @@ def measure(layer: Layer, libraries: list[Library], dtype: str, rounds: int, sec
     }
 
 
-def contest(calls: dict[str, Callable[[], Any]], rounds: int, seconds: float) -> dict[str, float]:
-    """The least time of each; who is far behind after one round runs no more."""
+def contest(calls: dict[str, Callable[[], Any]], rounds: int, seconds: float) -> tuple[dict[str, float], float]:
+    """The least time of each, and how much rounds differ; who is far behind after one round runs no more."""
     first = interleaved(calls, 1)
     limit = SLOW * min(first.values())
     going_on = {name: call for name, call in calls.items() if name in KEPT or first[name] <= limit}
     later = interleaved(going_on, rounds - 1, seconds) if rounds > 1 else {}
-    return {name: min(took, later.get(name, math.inf)) for name, took in first.items()}
+    return {name: min(took, later.get(name, math.inf)) for name, took in first.items()}, scatter(first, later)
 
 
 def chosen_layers(arguments: argparse.Namespace) -> tuple[list[Layer], list[str]]:

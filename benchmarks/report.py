@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What compare.py prints."""
 
+import statistics
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from summary import LEGEND, OURS, RATIOS, Row, best_peer, gflops, means, ratio, seconds_of, worst
 
 WIDTH = 120
+TRUSTED = 0.1
+BUSY = ": this machine was too busy, trust no ratio; libraries with OpenMP's barriers suffer most"
 
 
 def label(row: Row) -> str:
@@ -80,6 +83,8 @@ def report(rows: list[Row], machine: dict[str, float], skipped: list[str]) -> It
         f"roof: the lesser of {machine['peak_gflops']:.0f} GFLOP/s (a matrix product's) and "
         f"{machine['bandwidth_gbs']:.1f} GB/s (a copy's) for x, w and y once; GFLOP/s: raw; see roofline.py"
     )
+    differ = statistics.median(row["scatter"] for row in rows)
+    yield f"rounds differ by {differ:.0%} in the median" + (BUSY if differ > TRUSTED else "")
     yield from ("", *mean_lines(rows), "", LEGEND)
 
 

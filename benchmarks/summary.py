@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The arithmetic of the report. A ratio is another's time over fastconv's: above 1, fastconv is faster."""
 
+import statistics
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -85,6 +86,12 @@ def means(rows: Iterable[Row]) -> dict[str, dict[str, float]]:
 def worst(rows: Iterable[Row], name: str, count: int = 8) -> list[Row]:
     """Where fastconv is furthest behind, the worst first."""
     return sorted(rows, key=lambda row: ratio(row, name))[:count]
+
+
+def scatter(first: dict[str, float], later: dict[str, float]) -> float:
+    """By how much the least times of the first round and of the others differ: the median contestant's, 0.1 is 10 %."""
+    both = [(first[name], seconds) for name, seconds in later.items()]
+    return statistics.median(max(pair) / min(pair) - 1 for pair in both) if both else 0.0
 
 
 def gflops(row: Row, name: str = OURS[0]) -> float:

@@ -127,6 +127,11 @@ def test_the_worst_come_first():
     assert [one["shape"]["name"] for one in summary.worst(ROWS, "nhwc/cl", 1)] == ["a"]
 
 
+def test_scatter_is_the_median_of_what_rounds_differ_by():
+    assert summary.scatter({"a": 1.0, "b": 3.0, "c": 2.0, "lost": 9.0}, {"a": 1.5, "b": 1.0, "c": 2.0}) == 0.5
+    assert summary.scatter({"a": 1.0}, {}) == 0
+
+
 def test_what_is_plain_3x3():
     changes = ({}, {"stride": 2}, {"channels": 31}, {"groups": 32}, {"dilation": 2}, {"kernel_h": 1})
     rows = [row("c", (1.0,) * 7, **change) for change in changes]
