@@ -19,6 +19,7 @@ RATIOS: dict[str, tuple[str, str]] = {
     "prep/torch": (OURS[1], BASE),
     "raw/best": (OURS[0], BEST),
     "prep/best": (OURS[1], BEST),
+    "raw/cl": (OURS[0], BASE_NHWC),
     "nhwc/cl": (OURS[2], BASE_NHWC),
     "nhwc prep/cl": (OURS[3], BASE_NHWC),
     "any/best": ("best of ours", BEST),

@@ -11,10 +11,14 @@ from typing import Any
 
 import compare
 import numpy as np
+import peers
 import pytest
 import roofline
 import summary
+import torch
 from layers import SHAPES, Layer, batched, read_layers, representative
+from peers.fastconv import Fastconv
+from peers.torch import Torch
 from timing import geometric_mean, interleaved
 
 import fastconv
@@ -102,7 +106,7 @@ def test_the_best_peer_is_none_of_ours():
 def test_ratios_are_theirs_over_ours():
     found = [[summary.ratio(one, name) for name in summary.RATIOS] for one in ROWS]
     assert list(summary.RATIOS)[-1] == "any/best"
-    assert found == [[2, 4, 1, 2, 2, 1, 2], [1, 1, 1, 1, 4, 8, 4]]
+    assert found == [[2, 4, 1, 2, 4, 2, 1, 2], [1, 1, 1, 1, 2, 4, 8, 4]]
 
 
 def test_geometric_means_of_selections():
@@ -155,6 +159,44 @@ def test_a_wrong_result_is_found():
     assert compare.error(np.ones((3, 32, 8, 8)), exact, layer) == 0
     assert compare.error(np.ones((3, 32, 8, 7)), exact, layer) == math.inf
     assert compare.error(np.full((3, 32, 8, 8), 1.5), exact, layer) == pytest.approx(0.5)
+
+
+class Liar(peers.Peer):
+    """Answers right, a little wrong, and NaN."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def contestants(self, problem: peers.Problem) -> dict[str, peers.Contestant]:
+        y = fastconv.corr2d(problem.x, problem.w, **problem.layer.options)
+        factors = {"right": 1.0, "wrong": 1.001, "NaN": np.nan}
+        return {name: peers.Contestant(lambda f=f: np.float32(f) * y, lambda y: y) for name, f in factors.items()}
+
+
+class Refuser(Liar):
+    """Has no such layer."""
+
+    def contestants(self, problem: peers.Problem) -> dict[str, peers.Contestant]:
+        raise NotImplementedError("no such layer\nand so on")
+
+
+def test_a_wrong_peer_is_not_timed():
+    base = [("fastconv", Fastconv(fastconv.get_num_threads())), ("torch", Torch(torch.get_num_threads()))]
+    row = compare.measure(PLAIN, [*base, ("liar", Liar(1)), ("refuser", Refuser(1))], "float32", 1, 1)
+    assert "right" in row["seconds"]
+    assert {"wrong", "NaN"}.isdisjoint(row["seconds"])
+    assert set(row["left_out"]) == {"wrong", "NaN", "refuser"}
+    assert "1.0e-03" in row["left_out"]["wrong"]
+    assert row["left_out"]["refuser"] == "NotImplementedError: no such layer"
+    with pytest.raises(RuntimeError, match="fastconv NCHW is wrong"):
+        compare.measure(PLAIN, [("fastconv", Impostor(1))], "float32", 1, 1)
+
+
+class Impostor(Liar):
+    """Is wrong in fastconv's name."""
+
+    def contestants(self, problem: peers.Problem) -> dict[str, peers.Contestant]:
+        return {"fastconv NCHW": super().contestants(problem)["wrong"]}
 
 
 def test_a_run_writes_its_result_and_draws_it(tmp_path: Path):
