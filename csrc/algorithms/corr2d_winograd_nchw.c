@@ -67,19 +67,24 @@ static void multiply(const fc_winograd_call *c, const fc_winograd_block *block, 
             for (ptrdiff_t i = 0; i < panels.count; i++) {
                 const fc_panel_cut cut = fc_panel_at(&panels, i);
                 const ptrdiff_t rows = fc_product_rows(c->kernels, cut.vectors);
-                c->kernels->product[cut.vectors - 1](
-                    &(fc_panel_product){.rows = piece->filters,
-                                        .depth = chunk.depth,
-                                        .a = a,
-                                        .a_row = chunk.row,
-                                        .b = b + cut.first * c->element,
-                                        .b_row = s->v_row,
-                                        .c = piece->m + (f * s->m_frequency + cut.first) * c->element,
-                                        .c_row = s->m_row,
-                                        .add = q > 0,
-                                        /* the first panel brings the rows of U that the others find in a cache */
-                                        .ahead = a + rows * chunk.row * c->element,
-                                        .ahead_step = i ? 0 : rows * c->element});
+                const ptrdiff_t row_tiles = fc_ceil_div(piece->filters, rows);
+                const char *panel = b + cut.first * c->element;
+                /* The first panel brings the rows of U that the others find in a cache, and each the panel behind it:
+                 * the first one of the next frequency behind the last. */
+                const char *next = i + 1 < panels.count ? panel + cut.vectors * c->kernels->lanes * c->element
+                                                        : b + s->v_frequency * c->element;
+                c->kernels->product[cut.vectors - 1](&(fc_panel_product){
+                    .rows = piece->filters,
+                    .depth = chunk.depth,
+                    .a = a,
+                    .a_row = chunk.row,
+                    .b = panel,
+                    .b_row = s->v_row,
+                    .c = piece->m + (f * s->m_frequency + cut.first) * c->element,
+                    .c_row = s->m_row,
+                    .add = q > 0,
+                    .ahead = {a + rows * chunk.row * c->element, next},
+                    .ahead_step = {i ? 0 : rows * c->element, fc_ceil_div(s->v_row * c->element, row_tiles)}});
             }
         }
 }

@@ -42,22 +42,24 @@ static void multiply(const fc_winograd_call *c, const fc_winograd_block *block, 
         for (ptrdiff_t i = 0; i < panels.count; i++) {
             const fc_panel_cut cut = fc_panel_at(&panels, i);
             const ptrdiff_t width = cut.vectors * c->kernels->lanes;
-            const ptrdiff_t tiles = fc_ceil_div(block->tiles, fc_product_rows(c->kernels, cut.vectors));
+            const ptrdiff_t rows = fc_product_rows(c->kernels, cut.vectors), tiles = fc_ceil_div(block->tiles, rows);
             const char *b = piece->u + (f * s->u_frequency + cut.first * s->channels) * c->element;
             for (ptrdiff_t q = 0; q < s->chunks; q++) {
                 const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, q);
-                c->kernels->product[cut.vectors - 1](
-                    &(fc_panel_product){.rows = block->tiles,
-                                        .depth = chunk.depth,
-                                        .a = block->v + (f * s->v_frequency + chunk.first) * c->element,
-                                        .a_row = s->v_row,
-                                        .b = b + chunk.first * width * c->element,
-                                        .b_row = width,
-                                        .c = piece->m + (f * s->m_frequency + cut.first) * c->element,
-                                        .c_row = s->m_row,
-                                        .add = q > 0,
-                                        .ahead = b + (chunk.first + chunk.depth) * width * c->element,
-                                        .ahead_step = fc_ceil_div(width * c->element, tiles)});
+                const char *a = block->v + (f * s->v_frequency + chunk.first) * c->element;
+                c->kernels->product[cut.vectors - 1](&(fc_panel_product){
+                    .rows = block->tiles,
+                    .depth = chunk.depth,
+                    .a = a,
+                    .a_row = s->v_row,
+                    .b = b + chunk.first * width * c->element,
+                    .b_row = width,
+                    .c = piece->m + (f * s->m_frequency + cut.first) * c->element,
+                    .c_row = s->m_row,
+                    .add = q > 0,
+                    /* the next panel of U, and the rows of the next frequency of V */
+                    .ahead = {b + (chunk.first + chunk.depth) * width * c->element, a + s->v_frequency * c->element},
+                    .ahead_step = {fc_ceil_div(width * c->element, tiles), rows * c->element}});
             }
         }
 }

@@ -29,7 +29,8 @@ typedef struct fc_problem {
     /* correlation */
     ptrdiff_t out_channels, groups;
     fc_weight_layout weight_layout;
-    bool with_bias; /* there is a bias, or a gradient for it */
+    bool with_bias;    /* there is a bias, or a gradient for it */
+    bool weights_stay; /* they are prepared for many calls */
     /* pooling */
     bool count_include_pad, with_indices, has_divisor;
     int64_t divisor;

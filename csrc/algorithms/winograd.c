@@ -15,9 +15,11 @@
 #define APART_BYTES (320 * 1024)       /* of its V, aimed at */
 #define BLOCKS_APART 16                /* so many blocks keep every thread busy */
 #define SHARED_BYTES (8 * 1024 * 1024) /* of V, aimed at where the threads share it */
+#define LATE_BYTES (4 * 1024 * 1024)   /* of U, from which on it is not made for all filters at once */
 #define BYTES_WORTH_A_THREAD (256 * 1024)
 #define CHANNELS_A_TASK 4
 #define TILES_A_TASK 8
+#define PREPARED_PARTS 4 /* of a piece of the weights, a task each */
 
 const char *fc_winograd_decline(const fc_problem *p)
 {
@@ -32,16 +34,16 @@ const char *fc_winograd_decline(const fc_problem *p)
     return NULL;
 }
 
-/* Transforming the weights is paid once a call, the gain is an output's; transformed weights of many channels leave the
- * caches, and cost more. */
+/* Measured: transforms of few channels cost more than they save, and those of raw weights are paid in every call. */
 const char *fc_winograd_pass(const fc_problem *p)
 {
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
+    const ptrdiff_t fewest = p->layout == FC_NCHW ? 16 : 8;
     const double tiles =
         (double)p->batch * (double)p->out[0] * (double)p->out[1] / (FC_WINOGRAD_TILE * FC_WINOGRAD_TILE);
-    if (channels < 32 || filters < 32) return "there are fewer than 32 channels on one side";
-    if (tiles < ((double)channels * (double)filters > 128 * 128 ? 96 : 32))
-        return "there are too few outputs to transform the weights for";
+    if (channels < fewest || filters < fewest) return "there are too few channels on one side";
+    if (tiles < (p->weights_stay ? 3 : 12)) return "there are too few outputs to transform the weights for";
+    if (tiles < 32 && channels < 24) return "there are too few outputs for so few channels";
     return NULL;
 }
 
@@ -78,8 +80,7 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     s.blocks = fc_ceil_div(s.total, s.block);
     s.depth = round_up(fc_ceil_div(s.channels, fc_ceil_div(s.channels, FC_DEPTH)), FC_MAX_LANES);
     s.chunks = fc_ceil_div(s.channels, s.depth);
-    s.pieces = fc_ceil_div(s.filters, FC_WINOGRAD_PIECE);
-    s.piece = round_up(fc_ceil_div(s.filters, s.pieces), lanes);
+    s.piece = round_up(fc_min(s.filters, FC_WINOGRAD_PIECE), lanes);
     s.pieces = fc_ceil_div(s.filters, s.piece);
     if (p->layout == FC_NCHW) {
         s.v_row = s.block;
@@ -96,6 +97,7 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     s.u_group = s.pieces * s.u_piece + slack * s.depth;
     s.v_block = odd_lines(FC_FREQUENCIES * s.v_frequency, element);
     s.wave = s.apart ? 1 : fc_min(s.blocks, fc_max(1, SHARED_BYTES / (s.v_block * element)));
+    s.late = !p->weights_stay && !s.apart && s.wave == s.blocks && s.u_group * element >= LATE_BYTES;
     s.m_frequency = odd_lines((FC_WINOGRAD_PIECE + slack) * s.m_row, element);
     return s;
 }
@@ -110,6 +112,13 @@ static size_t m_bytes(const fc_problem *p, const fc_winograd_plan *s)
     return fc_size_lines((size_t)(FC_FREQUENCIES * s->m_frequency) * fc_dtype_size(p->dtype));
 }
 
+static size_t scratch_bytes(const fc_problem *p, const fc_winograd_plan *s)
+{
+    const ptrdiff_t window = (FC_WINOGRAD_WINDOW + 1) * s->h_row;
+    const ptrdiff_t outputs = FC_WINOGRAD_TILE * FC_WINOGRAD_TILE * s->m_row;
+    return fc_size_lines(fc_size_mul((size_t)fc_max(window, outputs), fc_dtype_size(p->dtype)));
+}
+
 /* V, where threads share it. */
 size_t fc_winograd_shared_bytes(const fc_problem *p)
 {
@@ -117,14 +126,19 @@ size_t fc_winograd_shared_bytes(const fc_problem *p)
     return s.apart ? 0 : v_bytes(p, &s);
 }
 
-/* M, the scratch of a transform, and V where each thread has its own. */
+/* One piece of U, and what a product reads too much. */
+static size_t u_bytes(const fc_problem *p, const fc_winograd_plan *s)
+{
+    return fc_size_lines((size_t)(s->u_piece + FC_MAX_TILE_ROWS * s->depth) * fc_dtype_size(p->dtype));
+}
+
+/* M, the scratch of a transform, then V where each thread has its own, or a piece of U where it is made late. */
 size_t fc_winograd_slot_bytes(const fc_problem *p)
 {
     const fc_winograd_plan s = fc_winograd_plan_of(p);
-    const ptrdiff_t window = (FC_WINOGRAD_WINDOW + 1) * s.h_row,
-                    outputs = FC_WINOGRAD_TILE * FC_WINOGRAD_TILE * s.m_row;
-    const size_t scratch = fc_size_lines(fc_size_mul((size_t)fc_max(window, outputs), fc_dtype_size(p->dtype)));
-    return fc_size_add(fc_size_add(m_bytes(p, &s), scratch), s.apart ? v_bytes(p, &s) : 0);
+    return fc_size_add(fc_size_add(m_bytes(p, &s), scratch_bytes(p, &s)), s.apart  ? v_bytes(p, &s)
+                                                                          : s.late ? u_bytes(p, &s)
+                                                                                   : 0);
 }
 
 /* ---- weights ------------------------------------------------------------------------------------------------------ */
@@ -132,7 +146,63 @@ size_t fc_winograd_slot_bytes(const fc_problem *p)
 size_t fc_winograd_prepared_bytes(const fc_problem *p)
 {
     const fc_winograd_plan s = fc_winograd_plan_of(p);
+    if (s.late) return 0;
     return fc_size_mul(fc_size_mul((size_t)s.u_group, (size_t)p->groups), fc_dtype_size(p->dtype));
+}
+
+/* NCHW: U[frequency][chunk][filter][channel] of a piece, some of its filters. */
+static void prepare_filters(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t from, ptrdiff_t to,
+                            char *u)
+{
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    const fc_strides ws = fc_weight_strides(p);
+    for (ptrdiff_t q = 0; q < s->chunks; q++) {
+        const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, q);
+        for (ptrdiff_t filter = from; filter < to; filter++)
+            p->kernels->gemm[p->dtype].winograd_weights(
+                &(fc_winograd_weights){.filters = chunk.depth,
+                                       .w = w + (filter * ws.n + chunk.first * ws.c) * element,
+                                       .filter_step = ws.c,
+                                       .tap_step = {ws.h, ws.w},
+                                       .u = u + (chunk.first * s->piece + filter * chunk.row) * element,
+                                       .frequency_step = s->u_frequency});
+    }
+}
+
+/* NHWC: U[frequency][panel][channel][filter] of a piece, some of its channels. */
+static void prepare_channels(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t filters,
+                             ptrdiff_t from, ptrdiff_t to, char *u)
+{
+    const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    const fc_strides ws = fc_weight_strides(p);
+    const fc_panels panels = fc_panels_of(filters, kernels->lanes, kernels->product_vectors);
+    for (ptrdiff_t channel = from; channel < to; channel++)
+        for (ptrdiff_t i = 0; i < panels.count; i++) {
+            const fc_panel_cut cut = fc_panel_at(&panels, i);
+            const ptrdiff_t width = cut.vectors * kernels->lanes;
+            kernels->winograd_weights(
+                &(fc_winograd_weights){.filters = cut.columns,
+                                       .w = w + (cut.first * ws.n + channel * ws.c) * element,
+                                       .filter_step = ws.n,
+                                       .tap_step = {ws.h, ws.w},
+                                       .u = u + (cut.first * s->channels + channel * width) * element,
+                                       .frequency_step = s->u_frequency});
+        }
+}
+
+/* Part `part` of `parts` of a piece of U. */
+static void prepare_piece(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t group,
+                          ptrdiff_t piece, ptrdiff_t part, ptrdiff_t parts, char *u)
+{
+    const ptrdiff_t first = piece * s->piece, filters = fc_min(s->piece, s->filters - first);
+    const ptrdiff_t units = p->layout == FC_NCHW ? filters : s->channels;
+    const ptrdiff_t from = fc_cut(units, parts, part), to = fc_cut(units, parts, part + 1);
+    w += (group * s->filters + first) * fc_weight_strides(p).n * (ptrdiff_t)fc_dtype_size(p->dtype);
+    if (p->layout == FC_NCHW)
+        prepare_filters(p, s, w, from, to, u);
+    else
+        prepare_channels(p, s, w, filters, from, to, u);
 }
 
 typedef struct preparation {
@@ -142,65 +212,21 @@ typedef struct preparation {
     char *u;
 } preparation;
 
-/* NCHW: U[piece][frequency][chunk][filter][channel], a filter a task. */
-static void prepare_filter(void *context, ptrdiff_t task, int slot)
+static void prepare_part(void *context, ptrdiff_t task, int slot)
 {
     const preparation *c = context;
     const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype), group = task / s->filters,
-                    filter = task % s->filters;
-    const fc_strides ws = fc_weight_strides(c->p);
+    const ptrdiff_t piece = task / PREPARED_PARTS % s->pieces, group = task / PREPARED_PARTS / s->pieces;
     (void)slot;
-    const ptrdiff_t to = group * s->u_group + filter / s->piece * s->u_piece;
-    for (ptrdiff_t q = 0; q < s->chunks; q++) {
-        const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, q);
-        c->p->kernels->gemm[c->p->dtype].winograd_weights(
-            &(fc_winograd_weights){.filters = chunk.depth,
-                                   .w = c->w + (task * ws.n + chunk.first * ws.c) * element,
-                                   .filter_step = ws.c,
-                                   .tap_step = {ws.h, ws.w},
-                                   .u = c->u + (to + chunk.first * s->piece + filter % s->piece * chunk.row) * element,
-                                   .frequency_step = s->u_frequency});
-    }
-}
-
-/* NHWC: U[piece][frequency][panel][channel][filter], a channel a task. */
-static void prepare_channel(void *context, ptrdiff_t task, int slot)
-{
-    const preparation *c = context;
-    const fc_winograd_plan *s = &c->plan;
-    const fc_gemm_kernels *kernels = &c->p->kernels->gemm[c->p->dtype];
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype), group = task / s->channels,
-                    channel = task % s->channels;
-    const fc_strides ws = fc_weight_strides(c->p);
-    (void)slot;
-    for (ptrdiff_t piece = 0; piece < s->pieces; piece++) {
-        const ptrdiff_t first = piece * s->piece;
-        const fc_panels panels =
-            fc_panels_of(fc_min(s->piece, s->filters - first), kernels->lanes, kernels->product_vectors);
-        for (ptrdiff_t i = 0; i < panels.count; i++) {
-            const fc_panel_cut cut = fc_panel_at(&panels, i);
-            kernels->winograd_weights(&(fc_winograd_weights){
-                .filters = cut.columns,
-                .w = c->w + ((group * s->filters + first + cut.first) * ws.n + channel * ws.c) * element,
-                .filter_step = ws.n,
-                .tap_step = {ws.h, ws.w},
-                .u = c->u + (group * s->u_group + piece * s->u_piece + cut.first * s->channels +
-                             channel * cut.vectors * kernels->lanes) *
-                                element,
-                .frequency_step = s->u_frequency});
-        }
-    }
+    prepare_piece(c->p, s, c->w, group, piece, task % PREPARED_PARTS, PREPARED_PARTS,
+                  c->u + (group * s->u_group + piece * s->u_piece) * (ptrdiff_t)fc_dtype_size(c->p->dtype));
 }
 
 void fc_winograd_prepare(const fc_problem *p, const void *w, void *prepared)
 {
     const preparation c = {p, fc_winograd_plan_of(p), w, prepared};
     const int threads = fc_winograd_prepared_bytes(p) < BYTES_WORTH_A_THREAD ? 1 : p->threads;
-    if (p->layout == FC_NCHW)
-        fc_parallel_for(p->out_channels, threads, true, prepare_filter, (void *)&c);
-    else
-        fc_parallel_for(p->groups * c.plan.channels, threads, true, prepare_channel, (void *)&c);
+    fc_parallel_for(p->groups * c.plan.pieces * PREPARED_PARTS, threads, true, prepare_part, (void *)&c);
 }
 
 /* ---- the call ----------------------------------------------------------------------------------------------------- */
@@ -209,7 +235,7 @@ typedef struct work {
     fc_winograd_call call;
     const fc_winograd_methods *methods;
     const fc_workspace *workspace;
-    ptrdiff_t group, first_block; /* of a wave */
+    ptrdiff_t group, first_block, blocks; /* of a wave */
 } work;
 
 static ptrdiff_t inputs_of(const fc_winograd_call *c, ptrdiff_t tiles)
@@ -233,14 +259,19 @@ static fc_winograd_block block_at(const fc_winograd_call *c, ptrdiff_t group, pt
     return (fc_winograd_block){group, first, cut_tiles(c, s->total, s->blocks, index + 1) - first, v};
 }
 
-static void run_piece(const work *w, const fc_winograd_block *block, ptrdiff_t index, char *slot)
+static const char *prepared_piece(const work *w, ptrdiff_t group, ptrdiff_t index)
+{
+    const fc_winograd_plan *s = &w->call.plan;
+    return (const char *)w->call.operands->prepared + (group * s->u_group + index * s->u_piece) * w->call.element;
+}
+
+static void run_piece(const work *w, const fc_winograd_block *block, ptrdiff_t index, const char *u, char *slot)
 {
     const fc_winograd_plan *s = &w->call.plan;
     const ptrdiff_t filter = index * s->piece;
     const fc_winograd_piece piece = {.filter = filter,
                                      .filters = fc_min(s->piece, s->filters - filter),
-                                     .u = (const char *)w->call.operands->prepared +
-                                          (block->group * s->u_group + index * s->u_piece) * w->call.element,
+                                     .u = u,
                                      .m = slot,
                                      .scratch = slot + m_bytes(w->call.p, s)};
     w->methods->multiply(&w->call, block, &piece);
@@ -253,10 +284,10 @@ static void run_block(void *context, ptrdiff_t task, int slot_number)
 {
     const work *w = context;
     const fc_winograd_plan *s = &w->call.plan;
-    char *slot = slot_at(w, slot_number), *v = slot + fc_winograd_slot_bytes(w->call.p) - v_bytes(w->call.p, s);
+    char *slot = slot_at(w, slot_number), *v = slot + m_bytes(w->call.p, s) + scratch_bytes(w->call.p, s);
     const fc_winograd_block block = block_at(&w->call, task / s->blocks, task % s->blocks, v);
     w->methods->input(&w->call, &block, 0, inputs_of(&w->call, block.tiles), slot);
-    for (ptrdiff_t i = 0; i < s->pieces; i++) run_piece(w, &block, i, slot);
+    for (ptrdiff_t i = 0; i < s->pieces; i++) run_piece(w, &block, i, prepared_piece(w, block.group, i), slot);
 }
 
 static fc_winograd_block block_of_wave(const work *w, ptrdiff_t index)
@@ -279,12 +310,26 @@ static void transform_inputs(void *context, ptrdiff_t task, int slot)
     if (from < to) w->methods->input(&w->call, &block, from, to, slot_at(w, slot));
 }
 
+/* A piece of the filters and a block of the wave. */
 static void run_shared_piece(void *context, ptrdiff_t task, int slot)
 {
     const work *w = context;
-    const fc_winograd_block block = block_of_wave(w, task % w->call.plan.wave);
-    if (w->first_block + task % w->call.plan.wave < w->call.plan.blocks)
-        run_piece(w, &block, task / w->call.plan.wave, slot_at(w, slot));
+    const ptrdiff_t index = task / w->blocks;
+    const fc_winograd_block block = block_of_wave(w, task % w->blocks);
+    run_piece(w, &block, index, prepared_piece(w, w->group, index), slot_at(w, slot));
+}
+
+/* A piece of the filters, whose transformed weights no other thread sees, and all blocks. */
+static void run_late_piece(void *context, ptrdiff_t task, int slot_number)
+{
+    const work *w = context;
+    const fc_problem *p = w->call.p;
+    char *slot = slot_at(w, slot_number), *u = slot + m_bytes(p, &w->call.plan) + scratch_bytes(p, &w->call.plan);
+    prepare_piece(p, &w->call.plan, w->call.operands->w, w->group, task, 0, 1, u);
+    for (ptrdiff_t i = 0; i < w->blocks; i++) {
+        const fc_winograd_block block = block_of_wave(w, i);
+        run_piece(w, &block, task, u, slot);
+    }
 }
 
 void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace,
@@ -304,9 +349,12 @@ void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const
     }
     for (w.group = 0; w.group < p->groups; w.group++)
         for (w.first_block = 0; w.first_block < s->blocks; w.first_block += s->wave) {
-            const ptrdiff_t blocks = fc_min(s->wave, s->blocks - w.first_block);
-            fc_parallel_for(blocks * inputs_a_block(&w), workspace->threads, true, transform_inputs, &w);
-            fc_parallel_for(s->wave * s->pieces, workspace->threads, true, run_shared_piece, &w);
+            w.blocks = fc_min(s->wave, s->blocks - w.first_block);
+            fc_parallel_for(w.blocks * inputs_a_block(&w), workspace->threads, true, transform_inputs, &w);
+            if (s->late)
+                fc_parallel_for(s->pieces, workspace->threads, true, run_late_piece, &w);
+            else
+                fc_parallel_for(w.blocks * s->pieces, workspace->threads, true, run_shared_piece, &w);
         }
 }
 

@@ -27,8 +27,9 @@ typedef struct fc_winograd_plan {
     ptrdiff_t block, blocks;           /* most tiles of a block, and how many blocks there are */
     bool apart;                        /* each block is a task */
     ptrdiff_t wave;                    /* blocks that are transformed before the products begin */
-    ptrdiff_t pieces, piece;           /* of the filters, and filters of each but the last */
-    ptrdiff_t depth, chunks;           /* of the sums: channels of each chunk but the last */
+    bool late;               /* U is made in the call, a piece where it is used: it need not leave the caches */
+    ptrdiff_t pieces, piece; /* of the filters, and filters of each but the last */
+    ptrdiff_t depth, chunks; /* of the sums: channels of each chunk but the last */
     ptrdiff_t v_row, v_frequency, v_block, u_frequency, u_piece, u_group, m_row, m_frequency;
     ptrdiff_t h_row; /* of the scratch of the input transform */
 } fc_winograd_plan;

@@ -134,8 +134,8 @@ typedef struct fc_window_masks {
 } fc_window_masks;
 
 /* C[r][l] = sum over steps k of a[r * a_row + k] * b[k * b_row + l], or that added to what is in c. The sum is the
- * chain of fc_tile. Rows are computed in whole tiles: up to FC_MAX_TILE_ROWS - 1 more of a and c must be there. With
- * every step of a tile `ahead_step` more bytes are fetched from `ahead` on, which is read by nobody. */
+ * chain of fc_tile. Rows are computed in whole tiles: up to FC_MAX_TILE_ROWS - 1 more of a and c must be there. At
+ * every step two lines are fetched, for what comes next: from each `ahead` on, `ahead_step` bytes further every time. */
 typedef struct fc_panel_product {
     ptrdiff_t rows, depth;
     const void *a;
@@ -145,8 +145,8 @@ typedef struct fc_panel_product {
     void *c;
     ptrdiff_t c_row;
     bool add;
-    const void *ahead;
-    ptrdiff_t ahead_step;
+    const void *ahead[2];
+    ptrdiff_t ahead_step[2];
 } fc_panel_product;
 
 /* The transforms of Winograd's F(4x4, 3x3), whose 36 frequencies lie frequency_step apart. Whole vectors are written. */

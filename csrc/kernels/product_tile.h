@@ -29,17 +29,19 @@ static void FC_PASTE(W(product), V)(const fc_panel_product *p)
 {
     enum { lanes = W(LANES) };
     const ptrdiff_t depth = p->depth, a_row = p->a_row, b_row = p->b_row, c_row = p->c_row;
-    const uintptr_t ahead_step = (uintptr_t)p->ahead_step;
+    const uintptr_t ahead_step0 = (uintptr_t)p->ahead_step[0], ahead_step1 = (uintptr_t)p->ahead_step[1];
     const T *a = p->a;
     T *c = p->c;
-    uintptr_t ahead = (uintptr_t)p->ahead; /* may lie outside */
+    uintptr_t ahead0 = (uintptr_t)p->ahead[0], ahead1 = (uintptr_t)p->ahead[1]; /* may lie outside */
     for (ptrdiff_t row = 0; row < p->rows; row += ROWS, a += ROWS * a_row, c += ROWS * c_row) {
         const T *b = p->b;
         EACH_ROW(DECLARE_ROW)
         EACH_ROW(POINT_ROW)
         for (ptrdiff_t k = 0; k < depth; k++) {
-            __builtin_prefetch((const void *)ahead);
-            ahead += ahead_step;
+            __builtin_prefetch((const void *)ahead0);
+            __builtin_prefetch((const void *)ahead1);
+            ahead0 += ahead_step0;
+            ahead1 += ahead_step1;
             EACH_VECTOR(LOAD_B, 0)
             EACH_ROW(MULTIPLY_ROW)
             b += b_row;

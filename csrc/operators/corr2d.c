@@ -36,6 +36,7 @@ static fc_status judge_and_choose(const fc_corr2d_params *params, const char *al
                                   const fc_algorithm **chosen, fc_error *error)
 {
     fc_status status = fc_judge_corr2d(FC_CORR2D, params, problem, error);
+    problem->weights_stay = true;
     return status ? status : fc_choose(problem, algorithm, chosen, error);
 }
 

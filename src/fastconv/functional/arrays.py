@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Arrays in, arrays out: element types, contiguity, and the place of the result."""
 
+import contextlib
+import mmap
+import sys
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +16,8 @@ _FLOAT64 = np.dtype(np.float64)
 _INT32 = np.dtype(np.int32)
 _INT64 = np.dtype(np.int64)
 _OVERLAP_WORK = 100_000
+_HUGE_PAGE = 1 << 21
+_CACHE_LINE = 64
 
 
 def _is_half(dtype: DType) -> bool:
@@ -49,6 +54,25 @@ def contiguous(array: Array, dtype: DType) -> Array:
         return array
     with np.errstate(all="ignore"):
         return np.require(array, dtype, ["C", "A"])
+
+
+def bytes_to_keep(size: int) -> Array:
+    """Bytes that many calls will read from end to end: whole cache lines, in huge pages where the system has them."""
+    huge = size >= _HUGE_PAGE and sys.platform == "linux"
+    line = _HUGE_PAGE if huge else _CACHE_LINE
+    array = _huge_pages(size + line) if huge else np.empty(size + line, np.uint8)
+    start = -array.ctypes.data % line
+    return array[start : start + size]
+
+
+def _huge_pages(size: int) -> Array:
+    try:
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except (OSError, OverflowError) as error:
+        raise MemoryError(f"no memory for {size} bytes of prepared weights: {error}") from None
+    with contextlib.suppress(OSError):  # a kernel without them
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
 
 
 def refuse_uint64(name: str, array: Array) -> None:

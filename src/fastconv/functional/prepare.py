@@ -3,10 +3,8 @@
 
 from typing import Any
 
-import numpy as np
-
 from fastconv import _core
-from fastconv.functional.arrays import Array, DType, Result, as_array, contiguous, correlation_dtypes
+from fastconv.functional.arrays import Array, DType, Result, as_array, bytes_to_keep, contiguous, correlation_dtypes
 from fastconv.functional.problems import Ranks, as_bias, known_algorithm, problem
 from fastconv.geometry import IntOrPair, Layout, Padding, Windows, integer, layout_name
 
@@ -72,7 +70,7 @@ class Prepared:
         if weights is None:
             weights = contiguous(self._w, dtype)
             if size:
-                transformed = np.empty(size, np.uint8)
+                transformed = bytes_to_keep(size)
                 judged.prepare(weights, transformed, algorithm)
                 weights = transformed
             self._transformed[key] = weights  # two threads may both come here: they bring the same
