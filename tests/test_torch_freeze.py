@@ -528,38 +528,71 @@ def test_a_new_weight_of_one_layer_is_none_of_another():
 
 
 def test_a_layers_other_attributes_may_change():
-    layer = used(layer_of("winograd"))
+    """Calls with the arguments of the call before are quick: arguments that changed must be told from those."""
+    layer = used(layer_of())
     x = images(layer)
-    padding = [2, 2]
-    for name, value in [
-        ("stride", (2, 2)), ("stride", [1, 1]), ("padding", padding), ("padding", ([1, 1], (0, 2))), ("dilation", 2),
-        ("padding", "same"), ("padding", 0), ("dilation", (1, 1)),
-    ]:  # fmt: skip
+    layer.stride, layer.padding, layer.dilation = (1, 1), (1, 1), (1, 1)
+    changes = [("padding", (2, 2)), ("dilation", (2, 2)), ("stride", (2, 2)), ("stride", 1), ("padding", "same")]
+    for name, value in changes:
         setattr(layer, name, value)
         with torch.no_grad():
-            assert same_bits(layer(x), unfrozen(layer, x))
-            if value is padding:
-                padding[0] = 5
-                assert layer(x).shape[2] == 32
+            for image in (x, x, x[:1], x[:1, :, :20], x[:1, :, :20, :21]):
+                assert same_bits(layer(image), unfrozen(layer, image))
+
+
+@pytest.mark.parametrize("padding", [[2, 2], ([2, 2], (2, 2))], ids=str)
+def test_lists_that_change_inside(padding: Any):
+    layer = used(layer_of())
+    x = images(layer)
+    layer.padding = padding
+    with torch.no_grad():
+        assert layer(x).shape[2:] == (26, 26)
+        (padding if type(padding) is list else padding[0])[0] = 5
+        assert layer(x).shape[2] > 26
+        assert same_bits(layer(x), unfrozen(layer, x))
+
+
+def test_groups_may_change():
+    torch.manual_seed(7)
+    layer = used(ft.Conv2d(32, 64, 3))
+    x = images(layer)
     layer.groups = 2
+    for image in (torch.cat((x, x), 1), torch.cat((x, -x), 1)):
+        with torch.no_grad():
+            assert same_bits(layer(image), unfrozen(layer, image))
+    assert layer._frozen.preparations == 2
     with pytest.raises(ValueError, match="channels"), torch.no_grad():
         layer(x)
-    with torch.no_grad():
-        assert same_bits(layer(torch.cat((x, x), 1)), unfrozen(layer, torch.cat((x, x), 1)))
 
 
-def test_settings_that_change_between_calls():
+@pytest.mark.parametrize("memory_format", FORMATS)
+def test_settings_that_change_between_calls(memory_format: str):
     layer, plain = used(layer_of()), layer_of()
-    last = images(layer).contiguous(memory_format=torch.channels_last)
-    for _ in range(3):
-        for isa in fastconv.isas():
+    for x in (images(layer), images(layer, 9, 8, 8)):
+        x = x.contiguous(memory_format=FORMATS[memory_format])
+        for _ in range(2):
             for invariant in (False, True):
-                fastconv.set_isa(isa)
-                fastconv.set_batch_invariant(invariant)
-                for x in (images(layer), images(layer, 9, 8, 8), last):
+                for isa in fastconv.isas():
+                    fastconv.set_isa(isa)
+                    fastconv.set_batch_invariant(invariant)
                     with torch.no_grad():
                         assert same_bits(layer(x), plain(x))
-    assert layer._frozen.preparations <= 2 * len(fastconv.isas())
+    assert layer._frozen.preparations == len(fastconv.isas()) + (memory_format == "channels_last")
+
+
+def test_another_parameter_over_the_same_memory():
+    """Its edits, and those of the one before it, are counted apart."""
+    layer = layer_of()
+    old = layer.weight = nn.Parameter(torch.randn(32, 32, 3, 3))
+    used(layer)
+    layer.weight = nn.Parameter(old.data)
+    assert (layer.weight.data_ptr(), layer.weight._version) == (old.data_ptr(), old._version)
+    x = images(layer)
+    with torch.no_grad():
+        layer(x)
+        old.mul_(2)
+        assert same_bits(layer(x), unfrozen(layer, x))
+    assert layer._frozen is None
 
 
 def subclass() -> Conv2d:

@@ -2,8 +2,8 @@
 # cython: language_level=3, binding=True, embedsignature=True
 """Weights that stay, by their owner's word: transformed once for all calls without gradients.
 
-The word is held to what torch can tell of an edit. A weight that was edited through `.data`, NumPy or another process looks
-as before.
+The word is held to what torch can tell of an edit. A weight that was edited through `.data`, NumPy or another process
+looks as before.
 """
 from libc.stdint cimport int64_t
 
