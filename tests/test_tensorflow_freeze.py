@@ -4,6 +4,7 @@
 import copy
 import ctypes
 import gc
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +180,16 @@ def test_gradients_are_those_of_an_unfrozen_layer(data_format: str):
     assert preparations(layer) == 1
 
 
+def test_inside_of_xla():
+    """There a layer is TensorFlow's operation, frozen or not."""
+    layer, plain, x = layer_of(), layer_of(), images()
+    plain.set_weights(layer.get_weights())
+    used(layer)
+    compiled = [tf.function(each.call, jit_compile=True)(x) for each in (layer, plain)]
+    assert_same(*compiled)
+    assert preparations(layer) == 1
+
+
 def test_what_is_refused_is_refused_in_the_same_words():
     layer, said = used(layer_of()), []
     word = layer._word
@@ -304,6 +315,30 @@ def test_what_is_kept_is_freed_with_the_layer():
     del layer
     gc.collect()
     assert library.fastconv_tensorflow_preparations(word) == -1
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not tell it so")
+@pytest.mark.parametrize("end", ["edited", "gone"])
+def test_memory_comes_back(end: str):
+    """What a word kept, and the value that it held: 9 MiB each, thirty times."""
+    x, value = tf.constant(drawn(1, 4, 4, 512)), np.ones((3, 3, 512, 512), np.float32)
+    for turn in range(32):
+        if turn == 0 or end == "gone":
+            layer = fct.Conv2D(512, 3)
+            layer.build(x.shape)
+            gc.collect()  # a layer holds itself
+        layer.kernel.assign(value)
+        layer(x)
+        freeze(layer)
+        layer(x)
+        assert preparations(layer) == 1
+        if turn == 1:
+            before = resident_bytes()
+    assert resident_bytes() - before < 100 << 20
 
 
 # ---- tricks ----------------------------------------------------------------------------------------------------------
