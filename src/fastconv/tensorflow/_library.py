@@ -15,33 +15,42 @@ _NAMES = (f"libfastconv_tensorflow.{_SUFFIX}", "libfastconv_tensorflow.so")
 EagerTensor: Any = tf.__internal__.EagerTensor
 
 
-def _load() -> tuple[Any, Any]:
-    """Load the ops into the TensorFlow of this process; ImportError if that one will not have them.
-
-    Answers the module of the ops, and the library for `frozen`.
-    """
+def _found() -> str:
+    """The library's path."""
     folders = sys.modules[__package__].__path__  # an editable install has two: the sources and what was built
     places = (Path(folder) / name for folder in folders for name in _NAMES)
     path = next((str(place) for place in places if place.exists()), None)
     if path is None:
         raise ImportError(f"fastconv was built without {_NAMES[0]}, which TensorFlow loads")
+    return path
+
+
+def _load() -> Any:
+    """Load the ops into the TensorFlow of this process; ImportError if that one will not have them."""
+    path = _found()
     try:
         module = tf.load_op_library(path)
     except (tf.errors.OpError, RuntimeError) as error:
         raise ImportError(f"TensorFlow {tf.__version__} does not load fastconv's ops: {error}") from error
-    library = ctypes.CDLL(path)
-    library.fastconv_tensorflow_problem.restype = ctypes.c_char_p
-    problem = library.fastconv_tensorflow_problem()
+    ask = ctypes.CDLL(path).fastconv_tensorflow_problem
+    ask.restype = ctypes.c_char_p
+    problem = ask()
     if problem is not None:
         raise ImportError(f"TensorFlow {tf.__version__} does not take fastconv's ops: {problem.decode()}")
+    return module
+
+
+def _functions() -> Any:
+    """What `freezing` calls beside the ops."""
+    library = ctypes.CDLL(_found())
     for name, answer in (("freeze", ctypes.c_int), ("unfreeze", None), ("preparations", ctypes.c_int64)):
         function = getattr(library, f"fastconv_tensorflow_{name}")
         function.argtypes, function.restype = [ctypes.c_int64], answer
-    return module, library
+    return library
 
 
-ops: Any
-ops, library = _load()
+ops: Any = _load()
+library: Any = _functions()
 
 
 def in_xla() -> bool:
