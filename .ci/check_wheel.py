@@ -13,6 +13,7 @@ WANTED = (
     r"fastconv/_core\..*\.(so|pyd)",
     r"fastconv/torch/__init__\.py",
     r"fastconv/torch/_eager\..*\.(so|pyd)",
+    r"fastconv/torch/_frozen\..*\.(so|pyd)",
     r"fastconv/(lib)?fastconv\.(so|dylib|dll)",
     r"fastconv/tensorflow/__init__\.py",
     r"fastconv/tensorflow/libfastconv_tensorflow\.(so|dylib|dll)",

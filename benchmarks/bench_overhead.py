@@ -27,6 +27,8 @@ def contests() -> dict[str, tuple[Call, Call, bool]]:
         t.clone().to(memory_format=torch.channels_last) for t in (torch.randn(1, 4, 8, 8), w.expand(4, 4, 3, 3))
     )
     y, pooled = torch.ones(1, 1, 6, 6), torch.ones(1, 1, 4, 4)
+    layer, frozen, torchs = (kind(1, 1, 3) for kind in (fastconv.torch.Conv2d, fastconv.torch.Conv2d, torch.nn.Conv2d))
+    fastconv.torch.accelerate(frozen.eval(), freeze=True)
     ours, theirs = (fastconv.torch.corr2d, F.conv2d)
 
     def both(make: Callable[..., Call], one: Callable, two: Callable, off: bool) -> tuple[Call, Call, bool]:
@@ -35,6 +37,9 @@ def contests() -> dict[str, tuple[Call, Call, bool]]:
     return {
         "corr2d, no gradient": both(lambda f: lambda: f(x, w, b), ours, theirs, True),
         "corr2d, channels_last, no gradient": both(lambda f: lambda: f(last, last_w), ours, theirs, True),
+        "Conv2d, no gradient": (lambda: layer(x), lambda: torchs(x), True),
+        "Conv2d, frozen": (lambda: frozen(x), lambda: torchs(x), True),
+        "Conv2d, frozen / Conv2d": (lambda: frozen(x), lambda: layer(x), True),
         "corr2d, recorded": both(lambda f: lambda: f(*grads), ours, theirs, False),
         "corr2d, forward and backward": both(lambda f: lambda: f(*grads).backward(y), ours, theirs, False),
         "max_pool2d, no gradient": both(lambda f: lambda: f(x, 2), fastconv.torch.max_pool2d, F.max_pool2d, True),
@@ -88,7 +93,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=300, help="in one turn")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"{'':<38}{'fastconv':>10}{'torch':>10}{'ratio':>8}{'median':>8}")
+    print(f"{'':<38}{'fastconv':>10}{'other':>10}{'ratio':>8}{'median':>8}")
     for name, contest in tqdm(contests().items(), leave=False):
         ours, theirs, ratio = measure(*contest, args.rounds, args.calls)
         tqdm.write(f"{name:<38}{1e6 * ours:>8.1f}us{1e6 * theirs:>8.1f}us{ours / theirs:>8.2f}{ratio:>8.2f}")

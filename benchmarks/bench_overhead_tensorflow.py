@@ -97,6 +97,17 @@ def gradients() -> dict[str, tuple[Call, Call, int]]:
     }
 
 
+def frozen() -> dict[str, tuple[Call, Call, int]]:
+    """Give an eager Keras layer whose weights stay beside the same one without that word."""
+    rows: dict[str, tuple[Call, Call, int]] = {}
+    for name, size, channels in (("tiny", 8, 3), ("14 x 14 x 256", 14, 256)):
+        x, layers = drawn(1, size, size, channels), [fct.Conv2D(channels, 3) for _ in range(2)]
+        model = keras.Sequential([keras.Input(x.shape[1:]), layers[0]])
+        fct.accelerate(model, freeze=True)
+        rows[f"Conv2D, {name}, frozen / not"] = partial(layers[0], x), partial(layers[1], x), 1
+    return rows
+
+
 def groups() -> dict[str, tuple[Call, Call, int]]:
     """Give eager Keras layers: groups beside one group of as many multiplications, and beside Keras's own."""
     rows: dict[str, tuple[Call, Call, int]] = {}
@@ -116,7 +127,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}; microseconds of one call")
     print(f"{'':38}{'fastconv':>10}{'other':>10}{'ratio':>8}")
-    for name, (ours, theirs, times) in {**tiny(), **gradients(), **groups()}.items():
+    for name, (ours, theirs, times) in {**tiny(), **gradients(), **frozen(), **groups()}.items():
         seconds = interleaved({"ours": ours, "theirs": theirs}, rounds)
         one, other = (1e6 * seconds[key] / times for key in ("ours", "theirs"))
         print(f"{name:38}{one:10.1f}{other:10.1f}{one / other:8.2f}")

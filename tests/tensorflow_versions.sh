@@ -20,7 +20,7 @@ wheel=$(ls "$work"/dist/*.whl)
 echo "== $(basename "$wheel"): $(sha256sum "$wheel" | cut -c1-16)"
 
 # Two frameworks in one process and the example need more than TensorFlow; everything else must pass.
-tests=(tests/test_tensorflow_{corr2d,pool2d,grad,tapes,graph,process,arraylike,keras,accelerate}.py)
+tests=(tests/test_tensorflow_{corr2d,pool2d,grad,tapes,graph,process,arraylike,keras,accelerate,freeze}.py)
 for version in "${versions[@]}"; do
   "$python" -m venv "$work/$version"
   "$work/$version/bin/pip" install --quiet "tensorflow-cpu==$version" hypothesis pytest

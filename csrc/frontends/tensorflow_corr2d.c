@@ -2,16 +2,17 @@
 /* Correlation and its two gradients as TensorFlow kernels: tensors to params, params to the core. */
 #include <stdlib.h>
 
-#include "frontends/tensorflow_call.h"
+#include "frontends/tensorflow_frozen.h"
 
 /* What the attributes say; sizes are filled in for each call. */
 typedef struct kernel {
     fc_corr2d_params params; /* groups 0: as many as the channels of x and of w say */
     int type;
     char algorithm[64]; /* empty: choose */
+    int64_t word;       /* of weights that stay; 0: none */
 } kernel;
 
-static void *create(TF_OpKernelConstruction *construction)
+static void *make(TF_OpKernelConstruction *construction, bool frozen)
 {
     tf_attributes from = {construction, tf.TF_NewStatus()};
     kernel *made = calloc(1, sizeof *made);
@@ -23,6 +24,7 @@ static void *create(TF_OpKernelConstruction *construction)
         p->groups = tf_get_int64(&from, "groups");
         tf_get_windows(&from, p->stride, p->dilation, p->pad_before, p->pad_after);
         tf_get_algorithm(&from, made->algorithm, sizeof made->algorithm);
+        if (frozen) made->word = tf_get_int64(&from, "word");
     } else {
         tf.TF_SetStatus(from.status, TF_RESOURCE_EXHAUSTED, "not enough memory");
     }
@@ -34,6 +36,10 @@ static void *create(TF_OpKernelConstruction *construction)
     tf.TF_DeleteStatus(from.status);
     return made;
 }
+
+static void *create(TF_OpKernelConstruction *construction) { return make(construction, false); }
+
+static void *create_frozen(TF_OpKernelConstruction *construction) { return make(construction, true); }
 
 static const char *algorithm_of(const kernel *k) { return k->algorithm[0] ? k->algorithm : NULL; }
 
@@ -63,6 +69,18 @@ static fc_corr2d_params problem(tf_call *call, const kernel *k, const tf_shape *
     return p;
 }
 
+/* By the weights that are kept for this problem, where they stay and some are. */
+static fc_status correlate(const kernel *k, tf_call *call, const fc_corr2d_params *p, const void *x, const void *w,
+                           const void *bias, void *y, fc_error *error)
+{
+    tf_frozen *frozen = k->word ? tf_frozen_hold(k->word) : NULL;
+    const tf_prepared *kept = frozen ? tf_frozen_weights(frozen, call, 1, w, p) : NULL;
+    fc_status status = kept ? fc_corr2d_prepared(p, x, kept->data, kept->bytes, bias, y, kept->algorithm, error)
+                            : fc_corr2d(p, x, w, bias, y, algorithm_of(k), error);
+    if (frozen) tf_frozen_release(frozen);
+    return status;
+}
+
 static void forward(void *own, TF_OpKernelContext *context)
 {
     const kernel *k = own;
@@ -81,7 +99,7 @@ static void forward(void *own, TF_OpKernelContext *context)
                          tf_shape_text(&bias_shape).text, tf_shape_text(&wanted).text);
     }
     void *y = tf_call_output(&call, 0, k->type, &y_shape);
-    if (tf_call_ok(&call)) tf_call_check(&call, fc_corr2d(&p, x, w, bias, y, algorithm_of(k), &error), &error);
+    if (tf_call_ok(&call)) tf_call_check(&call, correlate(k, &call, &p, x, w, bias, y, &error), &error);
     tf_call_end(&call);
 }
 
@@ -129,11 +147,19 @@ static void weight_grad(void *own, TF_OpKernelContext *context)
 
 static const int types[] = {TF_FLOAT, TF_DOUBLE, TF_INT32, TF_INT64, 0};
 static const char *const attributes[] = {TYPES, "num_bias: int >= 0", WINDOWS, NULL};
+static const char *const frozen_attributes[] = {TYPES, "num_bias: int >= 0", WINDOWS, "word: int", NULL};
 static const char *const input_grad_attributes[] = {TYPES, LIKE, WINDOWS, NULL};
 static const char *const weight_grad_attributes[] = {TYPES, LIKE, "num_bias: int >= 0", WINDOWS, NULL};
 
 const tf_op tf_corr2d_ops[] = {
     {"FastconvCorr2d", {"x: T", "w: T", "bias: num_bias * T"}, {"y: T"}, attributes, types, create, forward},
+    {"FastconvCorr2dFrozen",
+     {"x: T", "w: T", "bias: num_bias * T"},
+     {"y: T"},
+     frozen_attributes,
+     types,
+     create_frozen,
+     forward},
     {"FastconvCorr2dInputGrad",
      {"grad_y: T", "w: T", "x_like: L"},
      {"grad_x: T"},

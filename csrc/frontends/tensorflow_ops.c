@@ -10,7 +10,7 @@
 
 static char problem[300];
 
-/* NULL when every op is registered, else why not. The one symbol of this library. */
+/* NULL when every op is registered, else why not. What else it shows is in tensorflow_frozen.c. */
 __attribute__((visibility("default"))) const char *fastconv_tensorflow_problem(void);
 
 const char *fastconv_tensorflow_problem(void) { return problem[0] ? problem : NULL; }

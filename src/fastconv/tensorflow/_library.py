@@ -15,13 +15,19 @@ _NAMES = (f"libfastconv_tensorflow.{_SUFFIX}", "libfastconv_tensorflow.so")
 EagerTensor: Any = tf.__internal__.EagerTensor
 
 
-def _load() -> Any:
-    """Load the ops into the TensorFlow of this process; ImportError if that one will not have them."""
+def _found() -> str:
+    """The library's path."""
     folders = sys.modules[__package__].__path__  # an editable install has two: the sources and what was built
     places = (Path(folder) / name for folder in folders for name in _NAMES)
     path = next((str(place) for place in places if place.exists()), None)
     if path is None:
         raise ImportError(f"fastconv was built without {_NAMES[0]}, which TensorFlow loads")
+    return path
+
+
+def _load() -> Any:
+    """Load the ops into the TensorFlow of this process; ImportError if that one will not have them."""
+    path = _found()
     try:
         module = tf.load_op_library(path)
     except (tf.errors.OpError, RuntimeError) as error:
@@ -34,7 +40,17 @@ def _load() -> Any:
     return module
 
 
+def _functions() -> Any:
+    """What `freezing` calls beside the ops."""
+    library = ctypes.CDLL(_found())
+    for name, answer in (("freeze", ctypes.c_int), ("unfreeze", None), ("preparations", ctypes.c_int64)):
+        function = getattr(library, f"fastconv_tensorflow_{name}")
+        function.argtypes, function.restype = [ctypes.c_int64], answer
+    return library
+
+
 ops: Any = _load()
+library: Any = _functions()
 
 
 def in_xla() -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from fastconv.tensorflow import freezing
 from fastconv.tensorflow.layers import AveragePooling2D, Conv2D, DepthwiseConv2D, MaxPooling2D
 
 _POOLING = ("pool_size", "strides", "padding", "data_format")
@@ -30,7 +31,7 @@ _SHARED = (
 )
 
 
-def accelerate(model: Any) -> Any:
+def accelerate(model: Any, freeze: bool = False) -> Any:
     """Clone a Keras model with fastconv's layers in the place of Keras's; the weights are shared.
 
     Exactly `keras.layers.Conv2D`, `DepthwiseConv2D`, `MaxPooling2D` and `AveragePooling2D` are replaced, also in nested
@@ -42,6 +43,11 @@ def accelerate(model: Any) -> Any:
     ----------
     model : keras.Model
         Sequential or functional, and built.
+    freeze : bool
+        Your word that the weights of its convolutions stay, fastconv's own layers included: each keeps them as the
+        kernels read them, from its first call on. It ends, for a layer, with the first call that finds another value in
+        its variable, whoever assigned it: `fit`, `set_weights`, `load_weights`, ``kernel.assign``. Half precision is
+        not frozen.
 
     Returns
     -------
@@ -65,12 +71,20 @@ def accelerate(model: Any) -> Any:
     'fastconv'
     >>> faster.layers[0].kernel is model.layers[0].kernel
     True
+    >>> frozen = fct.accelerate(model, freeze=True)  # for prediction
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
     if not model.built:
         raise ValueError("model must be built before its weights can be shared: call it, or give it an Input")
-    return keras.models.clone_model(model, clone_function=_in_place_of, recursive=True)
+
+    def in_place_of(layer: Any) -> Any:
+        made = _in_place_of(layer)
+        if freeze and isinstance(made, Conv2D | DepthwiseConv2D):
+            freezing.freeze(made)
+        return made
+
+    return keras.models.clone_model(model, clone_function=in_place_of, recursive=True)
 
 
 def _in_place_of(layer: Any) -> Any:

@@ -84,8 +84,8 @@ def corr2d(
     return correlate(input, filters, bias, corr2d_attributes(strides, padding, data_format, dilations, groups), name)
 
 
-def correlate(x: Any, w: Any, bias: Any, attributes: Attributes, name: str | None = None) -> Any:
-    """Correlate, with the attributes of the op."""
+def correlate(x: Any, w: Any, bias: Any, attributes: Attributes, name: str | None = None, word: int = 0) -> Any:
+    """Correlate, with the attributes of the op; under a word that w stays, by what was made of it before."""
     x = as_tensor(x)
     w = as_tensor(w, x)
     if bias is not None:
@@ -96,15 +96,18 @@ def correlate(x: Any, w: Any, bias: Any, attributes: Attributes, name: str | Non
     biases = [] if bias is None else [bias]
     if (x.shape.rank or 0) > 4:
         return _with_more_axes(x, w, bias, attributes, name)
+    op = ops.fastconv_corr2d
+    if word:
+        op, attributes = ops.fastconv_corr2d_frozen, {**attributes, "word": word}
     if _executing_eagerly():
         try:
-            return ops.fastconv_corr2d(x, w, biases, name=name, **attributes)
+            return op(x, w, biases, name=name, **attributes)
         except tf.errors.OpError as error:
             refuse(error, lambda: corr2d_shape(x, w, bias, attributes))
     shape = corr2d_shape(x, w, bias, attributes)
     if in_xla():
         return xla.corr2d(x, w, bias, attributes)
-    y = ops.fastconv_corr2d(x, w, biases, name=name, **attributes)
+    y = op(x, w, biases, name=name, **attributes)
     y.set_shape(shape)
     return y
 
@@ -130,8 +133,9 @@ def _weight_grads(grad_y: Any, x: Any, w: Any, biases: Any, attributes: Attribut
 
 
 @tf.RegisterGradient("FastconvCorr2d")
+@tf.RegisterGradient("FastconvCorr2dFrozen")
 def _corr2d_grad(op: Any, grad_y: Any) -> list[Any]:
-    """Gradients of FastconvCorr2d: an operation each for x and for the weights, so that a graph keeps what is used."""
+    """Gradients of both: an operation each for x and for the weights, so that a graph keeps what is used."""
     attributes, skip = attributes_of(op, _ATTRIBUTES), skipped(op)
     x, w, *biases = op.inputs
     grad_x = None if 0 in skip else _input_grad(grad_y, w, x, attributes)

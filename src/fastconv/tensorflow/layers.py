@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 
 from fastconv.geometry import pair
-from fastconv.tensorflow.correlation import corr2d
+from fastconv.tensorflow.arguments import corr2d_attributes
+from fastconv.tensorflow.correlation import correlate
 from fastconv.tensorflow.pooling import avg_pool2d, max_pool2d
 
 
@@ -20,6 +21,13 @@ def _made(layer: Any) -> None:
     if keras.config.backend() != "tensorflow":
         raise RuntimeError(f"fastconv's layers need Keras's TensorFlow backend, not {keras.config.backend()}")
     layer.supports_jit = False  # inside of XLA they would be TensorFlow's operations
+
+
+def _correlated(layer: Any, inputs: Any, filters: Any, groups: int) -> Any:
+    attributes = corr2d_attributes(layer.strides, layer.padding, _format(layer), layer.dilation_rate, groups)
+    bias = layer.bias if layer.use_bias else None
+    outputs = correlate(inputs, filters, bias, attributes, word=layer._word)
+    return outputs if layer.activation is None else layer.activation(outputs)
 
 
 @keras.saving.register_keras_serializable(package="fastconv")
@@ -60,6 +68,8 @@ class Conv2D(keras.layers.Conv2D):
     TensorShape([2, 28, 28, 6])
     """
 
+    _word: int = 0  # its owner's word that the weights stay, see freezing.py
+
     def __init__(
         self,
         filters: int,
@@ -80,17 +90,7 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs: Any) -> Any:
         """Correlate, add the bias in the same pass, activate."""
-        outputs = corr2d(
-            inputs,
-            self.kernel,
-            self.strides,
-            self.padding,
-            _format(self),
-            self.dilation_rate,
-            groups=self.groups,
-            bias=self.bias if self.use_bias else None,
-        )
-        return outputs if self.activation is None else self.activation(outputs)
+        return _correlated(self, inputs, self.kernel, self.groups)
 
 
 @keras.saving.register_keras_serializable(package="fastconv")
@@ -117,6 +117,8 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     TensorShape([1, 7, 4, 8])
     """
 
+    _word: int = 0  # its owner's word that the weights stay, see freezing.py
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         _made(self)
@@ -124,17 +126,8 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     def call(self, inputs: Any) -> Any:
         """Correlate each channel with its own filters, add the bias in the same pass, activate."""
         height, width, channels, multiplier = self.kernel.shape
-        outputs = corr2d(
-            inputs,
-            tf.reshape(self.kernel, (height, width, 1, channels * multiplier)),
-            self.strides,
-            self.padding,
-            _format(self),
-            self.dilation_rate,
-            groups=channels,
-            bias=self.bias if self.use_bias else None,
-        )
-        return outputs if self.activation is None else self.activation(outputs)
+        filters = tf.reshape(self.kernel, (height, width, 1, channels * multiplier))
+        return _correlated(self, inputs, filters, channels)
 
 
 @keras.saving.register_keras_serializable(package="fastconv")

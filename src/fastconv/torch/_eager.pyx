@@ -72,7 +72,7 @@ cdef bint plain(object tensor, int rank, bint floats):
     return view.data != NULL and not tensor.is_neg()
 
 
-def route(image, second=None, bias=None):
+cpdef object route(image, second=None, bias=None):
     """Say how a call may be served: NATIVE or RECORDED by a kernel directly, or DISPATCHED."""
     if not direct or not plain(image, 4, True):
         return DISPATCHED
@@ -110,7 +110,7 @@ cdef object as_pair(object value):
     return None
 
 
-def windows(stride, padding, dilation, groups):
+cpdef object windows(stride, padding, dilation, groups):
     """As `forms.windows_of`, quick for the usual forms."""
     steps, pads, gaps = as_pair(stride), as_pair(padding), as_pair(dilation)
     if steps is None or pads is None or gaps is None or not small(groups):

@@ -20,7 +20,7 @@ _RESTORED = {ours: theirs for theirs, ours in _REPLACED.items()}
 _MARK = "_accelerated_by_fastconv"  # on the layers that accelerate changed: only these are restored
 
 
-def accelerate(model: Model) -> Model:
+def accelerate(model: Model, freeze: bool = False) -> Model:
     """Let every convolution and pooling layer of a model compute by fastconv, in place.
 
     A layer stays the object it was, with its parameters, buffers, hooks and training mode; its class changes, so that
@@ -31,6 +31,11 @@ def accelerate(model: Model) -> Model:
     ----------
     model : torch.nn.Module
         The model, or a single layer.
+    freeze : bool
+        Your word that the weights of its convolutions stay, fastconv's own layers included: they are transformed once,
+        for calls in which nothing wants a gradient. It ends, for a layer, with `train()`, `restore`, `load_state_dict`,
+        `to`, another weight, an edit that torch counts (an optimizer's step, ``weight.mul_(2)``), or `accelerate`
+        without it. An edit through ``weight.data`` or NumPy is not seen. Copies of the model are not frozen.
 
     Returns
     -------
@@ -41,11 +46,13 @@ def accelerate(model: Model) -> Model:
     ------
     TypeError
         `model` is no module.
+    ValueError
+        It is to be frozen, but is in training mode, or a layer has no weights yet.
 
     Warns
     -----
     UserWarning
-        Layers of subclasses were left alone.
+        Layers of subclasses were left alone; layers whose weights are computed in every call were not frozen.
 
     Examples
     --------
@@ -56,22 +63,30 @@ def accelerate(model: Model) -> Model:
     True
     >>> type(model[0]) is fastconv.torch.Conv2d
     True
+    >>> with torch.no_grad():  # from here on the weights stay
+    ...     y = fastconv.torch.accelerate(model.eval(), freeze=True)(torch.ones(1, 1, 28, 28))
     """
     left_alone = []
-    for name, layer in _named_layers(model):
+    layers = _named_layers(model)
+    if freeze:
+        _must_stay(layers)
+    for name, layer in layers:
         kind = type(layer)
         if kind in _REPLACED:
             layer.__class__ = _REPLACED[kind]
             setattr(layer, _MARK, True)
-        elif isinstance(layer, tuple(_REPLACED)) and kind not in _RESTORED:
+        elif isinstance(layer, tuple(_REPLACED)) and not isinstance(layer, tuple(_RESTORED)):
             left_alone.append(f"{name or 'the model itself'} ({kind.__qualname__})")
     if left_alone:
         warnings.warn(f"accelerate left subclasses alone: {', '.join(left_alone)}", UserWarning, stacklevel=2)
+    refused = [told for name, layer in layers if isinstance(layer, Conv2d) for told in _frozen(name, layer, freeze)]
+    if refused:
+        warnings.warn(f"accelerate did not freeze {'; '.join(refused)}", UserWarning, stacklevel=2)
     return model
 
 
 def restore(model: Model) -> Model:
-    """Undo `accelerate`: the layers that it changed are torch's own again.
+    """Undo `accelerate`: the layers that it changed are torch's own again, and none is frozen.
 
     Parameters
     ----------
@@ -97,10 +112,33 @@ def restore(model: Model) -> Model:
     True
     """
     for _, layer in _named_layers(model):
+        if isinstance(layer, Conv2d):
+            layer._unfreeze()
         if _MARK in vars(layer) and type(layer) in _RESTORED:
             delattr(layer, _MARK)
             layer.__class__ = _RESTORED[type(layer)]
     return model
+
+
+def _must_stay(layers: list[tuple[str, nn.Module]]) -> None:
+    """ValueError unless every convolution has weights that nothing is about to train."""
+    for name, layer in layers:
+        told = f"layer {name}" if name else "the model"
+        if isinstance(layer, nn.Conv2d) and layer.training:
+            raise ValueError(f"{told} is in training mode: call model.eval() before freezing")
+        if isinstance(layer, nn.modules.lazy.LazyModuleMixin) and layer.has_uninitialized_params():
+            raise ValueError(f"{told} has no weights yet: call the model once before freezing")
+
+
+def _frozen(name: str, layer: Conv2d, freeze: bool) -> list[str]:
+    """Freeze a layer, or end that; what stood against it."""
+    layer._unfreeze()
+    if freeze:
+        try:
+            layer._freeze()
+        except ValueError as error:
+            return [f"{name or 'the model itself'}: {error}"]
+    return []
 
 
 def _named_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:

@@ -5,8 +5,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 from torch.nn import functional
 
+from fastconv.torch import freezing
+from fastconv.torch._frozen import Frozen
 from fastconv.torch.forms import is_channels_last
 from fastconv.torch.functional import corr2d
 from fastconv.torch.functional_pooling import avg_pool2d, max_pool2d
@@ -34,6 +37,33 @@ class Conv2d(nn.Conv2d):
     torch.Size([2, 8, 5, 5])
     """
 
+    _frozen: Frozen | None = None  # what is kept on the user's word that the weight stays
+
+    def _freeze(self) -> None:
+        """Take the word that the weight stays; ValueError says why it cannot be taken."""
+        self.__dict__["_frozen"] = freezing.frozen(self)
+
+    def _unfreeze(self) -> None:
+        """End the word; what was kept is freed."""
+        self.__dict__.pop("_frozen", None)
+
+    def train(self, mode: bool = True) -> "Conv2d":
+        """Set the mode, as torch does; training ends the word that the weight stays."""
+        if mode:
+            self._unfreeze()
+        return super().train(mode)
+
+    def _apply(self, *args: Any, **options: Any) -> "Conv2d":
+        self._unfreeze()
+        return super()._apply(*args, **options)
+
+    def _load_from_state_dict(self, *args: Any, **options: Any) -> None:
+        self._unfreeze()
+        super()._load_from_state_dict(*args, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_frozen"}
+
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         padding: Any = self.padding
         if self.padding_mode != "zeros":
@@ -42,6 +72,16 @@ class Conv2d(nn.Conv2d):
             if channels_last:  # which padding may lose
                 input = input.contiguous(memory_format=torch.channels_last)
             padding = 0
+        if not is_compiling():
+            frozen = self._frozen
+            if frozen is not None:
+                y = None
+                if not self.training:
+                    y = frozen.corr2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+                if y is not None:
+                    return y
+                if self.training or (isinstance(weight, Tensor) and not frozen.holds(weight)):
+                    self._unfreeze()
         return corr2d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 

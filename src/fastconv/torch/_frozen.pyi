@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: BSD-3-Clause
+from typing import Any
+
+from torch import Tensor
+
+class Frozen:
+    weight: Tensor
+    preparations: int
+    def __init__(self, weight: Tensor) -> None: ...
+    @property
+    def copies(self) -> list[Tensor]: ...
+    def end(self) -> None: ...
+    def holds(self, weight: Any) -> bool: ...
+    def corr2d(
+        self, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+    ) -> Tensor | None: ...
