@@ -28,15 +28,22 @@ static fc_pixel_correlation forward_job(const fc_problem *p)
 static size_t forward_prepared_bytes(const fc_problem *p)
 {
     const fc_pixel_correlation job = forward_job(p);
+    if (!p->weights_stay && fc_gemm_nhwc_reads_raw(&job)) return 0;
     return fc_size_mul(fc_gemm_nhwc_packed(&job, &p->kernels->gemm[p->dtype]), fc_dtype_size(p->dtype));
+}
+
+static fc_weight_steps forward_steps(const fc_problem *p)
+{
+    const fc_strides ws = fc_weight_strides(p);
+    return (fc_weight_steps){
+        .group = p->out_channels / p->groups * ws.n, .channel = ws.c, .column = ws.n, .tap = {ws.h, ws.w}};
 }
 
 static void forward_prepare(const fc_problem *p, const void *w, void *prepared)
 {
     const fc_pixel_correlation job = forward_job(p);
-    const fc_strides ws = fc_weight_strides(p);
-    const fc_weight_steps steps = {.group = job.columns * ws.n, .channel = ws.c, .column = ws.n, .tap = {ws.h, ws.w}};
-    fc_gemm_nhwc_pack(&job, &p->kernels->gemm[p->dtype], w, &steps, prepared);
+    const fc_weight_steps steps = forward_steps(p);
+    fc_gemm_nhwc_pack(p, &job, w, &steps, prepared);
 }
 
 static void forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
@@ -44,6 +51,8 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     fc_pixel_correlation job = forward_job(p);
     job.source = operands->x;
     job.weights = operands->prepared;
+    job.raw = operands->prepared ? NULL : operands->w;
+    job.raw_steps = forward_steps(p);
     job.bias = operands->bias;
     job.destination = operands->y;
     fc_gemm_nhwc(p, &job, workspace);
@@ -87,7 +96,7 @@ static void input_grad_prepare(const fc_problem *p, const void *w, void *prepare
                                            .tap = {job.axis[0].window_step * ws.h, job.axis[1].window_step * ws.w}};
             const ptrdiff_t tap = job.axis[0].window_first * ws.h + job.axis[1].window_first * ws.w;
             if (fc_gemm_nhwc_packed(&job, kernels) == 0) continue;
-            fc_gemm_nhwc_pack(&job, kernels, (const char *)w + (size_t)tap * fc_dtype_size(p->dtype), &steps, to);
+            fc_gemm_nhwc_pack(p, &job, (const char *)w + (size_t)tap * fc_dtype_size(p->dtype), &steps, to);
             to += fc_gemm_nhwc_packed(&job, kernels) * fc_dtype_size(p->dtype);
         }
 }

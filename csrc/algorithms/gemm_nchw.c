@@ -15,12 +15,20 @@
 #include "algorithms/blocking.h"
 #include "algorithms/grid_panel.h"
 #include "algorithms/row_bias.h"
+#include "algorithms/window.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
 #define PANEL_BYTES (192 * 1024) /* packed panels of one task: a part of the second-level cache */
 #define MAX_PANELS 16
 #define MAX_MOVES 48 /* of one pass over the planes; they stay in the first-level cache */
+
+/* Where few blocks of panels make few tasks, an image is packed by all threads first, if it is so small, and output
+ * channels are shared out then. */
+#define TOGETHER_BYTES ((ptrdiff_t)4 << 20)
+#define ENOUGH_TASKS 8
+#define ROWS_TOGETHER 32  /* of one task */
+#define PANELS_TOGETHER 4 /* packed by one task */
 
 typedef struct call {
     const fc_problem *p;
@@ -31,6 +39,8 @@ typedef struct call {
     size_t element;
     ptrdiff_t blocks, row_blocks, taps;
     fc_panels panels;
+    char *packed;    /* all panels, where an image is packed together */
+    ptrdiff_t image; /* the one at hand, and its group */
 } call;
 
 /* One thread's memory. */
@@ -56,11 +66,37 @@ static ptrdiff_t panels_in_block(const fc_gemm_kernels *k, size_t element)
     return fc_min(MAX_PANELS, fc_max(1, PANEL_BYTES / (ptrdiff_t)packed_bytes(k, element)));
 }
 
-/* The bias, one vector a row, is all that threads share. */
-size_t fc_gemm_nchw_shared_bytes(const fc_problem *p)
+static ptrdiff_t whole_panel_lanes(const fc_gemm_kernels *k) { return (ptrdiff_t)k->lanes * FC_MAX_TILE_VECTORS; }
+
+/* Bytes of all packed panels of one image and group, at most TOGETHER_BYTES; 0 when they are more. */
+static size_t together_bytes(const fc_gemm_kernels *k, size_t element, ptrdiff_t depth, ptrdiff_t points)
+{
+    const ptrdiff_t width = whole_panel_lanes(k), columns = (points / k->lanes + 2) * k->lanes + width;
+    if (depth > TOGETHER_BYTES || columns > TOGETHER_BYTES) return 0;
+    const ptrdiff_t bytes = depth * columns * (ptrdiff_t)element;
+    return bytes > TOGETHER_BYTES ? 0 : (size_t)bytes;
+}
+
+static size_t bias_bytes_of(const fc_problem *p)
 {
     const size_t rows = (size_t)fc_max(p->out_channels, p->channels) + 1;
-    return fc_size_mul(fc_size_mul(rows, (size_t)p->kernels->gemm[p->dtype].lanes), fc_dtype_size(p->dtype));
+    return fc_size_lines(
+        fc_size_mul(fc_size_mul(rows, (size_t)p->kernels->gemm[p->dtype].lanes), fc_dtype_size(p->dtype)));
+}
+
+/* The bias, one vector a row, and panels that were packed together: of the whole problem, which has the points and the
+ * depth of each of its phases at least. */
+size_t fc_gemm_nchw_shared_bytes(const fc_problem *p)
+{
+    const bool forward = p->operation == FC_CORR2D;
+    const ptrdiff_t *points = forward ? p->out : p->in, limit = (ptrdiff_t)1 << 31;
+    const ptrdiff_t depth = (forward ? p->channels : p->out_channels) / p->groups;
+    const ptrdiff_t taps = fc_min(p->window[0], limit) * fc_min(p->window[1], limit);
+    size_t together = 0;
+    if (depth < limit && taps < limit && points[0] < limit && points[1] < limit)
+        together = together_bytes(&p->kernels->gemm[p->dtype], fc_dtype_size(p->dtype), fc_min(depth * taps, limit),
+                                  fc_min(points[0] * points[1], limit));
+    return fc_size_add(bias_bytes_of(p), together);
 }
 
 size_t fc_gemm_nchw_slot_bytes(const fc_problem *p)
@@ -82,7 +118,10 @@ static void find_taps(slot *s, const call *c, const fc_chunk *chunk)
 }
 
 /* A panel of one tap whose vectors follow each other in the planes: its first tile reads them there. */
-static bool packs_on_the_way(const call *c, const fc_grid_panel *panel) { return c->taps == 1 && panel->straight; }
+static bool packs_on_the_way(const call *c, const fc_grid_panel *panel)
+{
+    return c->taps == 1 && panel->straight && !c->packed;
+}
 
 /* Packs all panels of a block for one chunk. Planes are the outer loop of the copying, panels the inner one: what is
  * read from a plane at once is long enough for the hardware to fetch ahead. */
@@ -169,7 +208,8 @@ static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, 
                           .b_step = panel->vectors * lanes,
                           .init = init,
                           .init_step = from_bias ? 0 : lanes,
-                          .c = out};
+                          .c = out,
+                          .a_ahead = tile_rows * block->row_bytes};
     void (*const run)(const fc_tile *) = c->kernels->tile[panel->vectors - 1];
     for (ptrdiff_t row = 0; row < block->rows; row += tile_rows) {
         const ptrdiff_t used = fc_min(tile_rows, block->rows - row);
@@ -207,7 +247,8 @@ static void run_scattered_tiles(slot *s, const call *c, const fc_grid_panel *pan
                           .b_step = width,
                           .init = zeros,
                           .init_step = 0,
-                          .c = out};
+                          .c = out,
+                          .a_ahead = tile_rows * block->row_bytes};
     for (ptrdiff_t row = 0; row < block->rows; row += tile_rows) {
         const ptrdiff_t used = fc_min(tile_rows, block->rows - row);
         for (ptrdiff_t r = 0; r < tile_rows; r++) {
@@ -230,56 +271,130 @@ static void run_scattered_tiles(slot *s, const call *c, const fc_grid_panel *pan
     }
 }
 
-static void run_task(void *context, ptrdiff_t task, int slot_number)
+/* Some panels, and where they are packed: in a thread's memory chunk by chunk, or all of them together. */
+static void find_panels(slot *s, const call *c, fc_range panels)
 {
-    const call *c = context;
+    assert(panels.end - panels.first <= MAX_PANELS);
+    for (ptrdiff_t i = 0; i < panels.end - panels.first; i++) {
+        s->panels[i].packed = (char *)(s + 1) + (size_t)i * packed_bytes(c->kernels, c->element);
+        fc_find_grid_panel(&s->panels[i], c->job->axis, c->kernels->lanes, c->element,
+                           fc_panel_at(&c->panels, panels.first + i));
+    }
+}
+
+static void place_panels(slot *s, const call *c, fc_range panels, ptrdiff_t depth)
+{
+    for (ptrdiff_t i = 0; i < panels.end - panels.first; i++) {
+        const ptrdiff_t lanes = c->kernels->lanes, before = fc_panel_at(&c->panels, panels.first + i).first;
+        s->panels[i].packed = c->packed + (before * c->job->channels * c->taps + depth * s->panels[i].vectors * lanes) *
+                                              (ptrdiff_t)c->element;
+    }
+}
+
+static const char *source_of(const call *c, ptrdiff_t image)
+{
     const fc_plane_correlation *job = c->job;
-    slot *s = (slot *)(c->workspace->slots + (size_t)slot_number * c->workspace->slot_bytes);
-    const ptrdiff_t element = (ptrdiff_t)c->element, tile_rows = c->kernels->rows;
+    return (const char *)job->source +
+           image * job->channels * job->axis[0].source * job->axis[1].source * (ptrdiff_t)c->element;
+}
+
+static void pack_chunk(slot *s, const call *c, ptrdiff_t panels, const fc_chunk *chunk, ptrdiff_t image)
+{
+    const ptrdiff_t plane = c->job->axis[0].source * c->job->axis[1].source * (ptrdiff_t)c->element;
+    find_taps(s, c, chunk);
+    pack_panels(s, c, panels, chunk, source_of(c, image) + chunk->outer * plane);
+}
+
+/* The tiles of some output channels and packed panels, for one chunk. */
+static void run_tiles(slot *s, const call *c, ptrdiff_t panels, fc_range rows, ptrdiff_t q, ptrdiff_t image)
+{
+    const fc_plane_correlation *job = c->job;
+    const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
+    const ptrdiff_t element = (ptrdiff_t)c->element, group = image % job->groups;
     const ptrdiff_t source_plane = job->axis[0].source * job->axis[1].source * element;
     const ptrdiff_t destination_plane = job->axis[0].destination * job->axis[1].destination * element;
     const ptrdiff_t row_bytes = job->channels * c->taps * element;
     const ptrdiff_t bias_bytes = fc_row_bias_step(job->bias, c->kernels->lanes, c->element);
-    const ptrdiff_t row_block = task % c->row_blocks, block = task / c->row_blocks % c->blocks;
-    const ptrdiff_t image = task / c->row_blocks / c->blocks, group = image % job->groups; /* image and group */
-    const ptrdiff_t tiles = fc_ceil_div(job->rows, tile_rows);
-    const ptrdiff_t first_row = fc_cut(tiles, c->row_blocks, row_block) * tile_rows;
-    const ptrdiff_t end_row = fc_min(job->rows, fc_cut(tiles, c->row_blocks, row_block + 1) * tile_rows);
-    const ptrdiff_t first_panel = fc_cut(c->panels.count, c->blocks, block);
-    const ptrdiff_t panels = fc_cut(c->panels.count, c->blocks, block + 1) - first_panel;
-    const char *source = (const char *)job->source + image * job->channels * source_plane;
-    char *destination = (char *)job->destination + image * job->rows * destination_plane;
-
-    assert(panels <= MAX_PANELS && tile_rows <= FC_MAX_TILE_ROWS);
+    const row_span span = {.weights = (const char *)job->weights + (group * job->rows + rows.first) * row_bytes +
+                                      (chunk.outer * c->taps + chunk.inner) * element,
+                           .bias = c->workspace->shared + (group * job->rows + rows.first) * bias_bytes,
+                           .destination =
+                               (char *)job->destination + (image * job->rows + rows.first) * destination_plane,
+                           .source = source_of(c, image) + chunk.outer * source_plane,
+                           .row_bytes = row_bytes,
+                           .bias_bytes = bias_bytes,
+                           .plane_bytes = destination_plane,
+                           .rows = rows.end - rows.first,
+                           .depth = chunk.outers * chunk.inners,
+                           .first_chunk = q == 0};
     memset(s->zeros, 0, sizeof s->zeros);
     for (ptrdiff_t i = 0; i < panels; i++) {
-        s->panels[i].packed = (char *)(s + 1) + (size_t)i * packed_bytes(c->kernels, c->element);
-        fc_find_grid_panel(&s->panels[i], job->axis, c->kernels->lanes, c->element,
-                           fc_panel_at(&c->panels, first_panel + i));
+        const fc_grid_panel *panel = &s->panels[i];
+        if (panel->whole)
+            run_whole_tiles(s, c, panel, &span);
+        else
+            run_scattered_tiles(s, c, panel, &span);
     }
+}
+
+static slot *slot_at(const call *c, int number)
+{
+    return (slot *)(c->workspace->slots + (size_t)number * c->workspace->slot_bytes);
+}
+
+static fc_range cut_rows(const call *c, ptrdiff_t block)
+{
+    const ptrdiff_t tile_rows = c->kernels->rows, tiles = fc_ceil_div(c->job->rows, tile_rows);
+    return (fc_range){fc_cut(tiles, c->row_blocks, block) * tile_rows,
+                      fc_min(c->job->rows, fc_cut(tiles, c->row_blocks, block + 1) * tile_rows)};
+}
+
+static fc_range cut_panels(const call *c, ptrdiff_t blocks, ptrdiff_t block)
+{
+    return (fc_range){fc_cut(c->panels.count, blocks, block), fc_cut(c->panels.count, blocks, block + 1)};
+}
+
+static void run_task(void *context, ptrdiff_t task, int slot_number)
+{
+    const call *c = context;
+    slot *s = slot_at(c, slot_number);
+    const fc_range panels = cut_panels(c, c->blocks, task / c->row_blocks % c->blocks);
+    const ptrdiff_t image = task / c->row_blocks / c->blocks;
+    find_panels(s, c, panels);
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
-        const ptrdiff_t depth = chunk.outer * c->taps + chunk.inner;
-        const row_span rows = {.weights = (const char *)job->weights + (group * job->rows + first_row) * row_bytes +
-                                          depth * element,
-                               .bias = c->workspace->shared + (group * job->rows + first_row) * bias_bytes,
-                               .destination = destination + first_row * destination_plane,
-                               .source = source + chunk.outer * source_plane,
-                               .row_bytes = row_bytes,
-                               .bias_bytes = bias_bytes,
-                               .plane_bytes = destination_plane,
-                               .rows = end_row - first_row,
-                               .depth = chunk.outers * chunk.inners,
-                               .first_chunk = q == 0};
-        find_taps(s, c, &chunk);
-        pack_panels(s, c, panels, &chunk, source + chunk.outer * source_plane);
-        for (ptrdiff_t i = 0; i < panels; i++) {
-            const fc_grid_panel *panel = &s->panels[i];
-            if (panel->whole)
-                run_whole_tiles(s, c, panel, &rows);
-            else
-                run_scattered_tiles(s, c, panel, &rows);
-        }
+        pack_chunk(s, c, panels.end - panels.first, &chunk, image);
+        run_tiles(s, c, panels.end - panels.first, cut_rows(c, task % c->row_blocks), q, image);
+    }
+}
+
+static ptrdiff_t depth_before(const call *c, ptrdiff_t q)
+{
+    const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
+    return chunk.outer * c->taps + chunk.inner * chunk.outers;
+}
+
+static void pack_together(void *context, ptrdiff_t task, int slot_number)
+{
+    const call *c = context;
+    slot *s = slot_at(c, slot_number);
+    const ptrdiff_t blocks = fc_ceil_div(c->panels.count, PANELS_TOGETHER), q = task / blocks;
+    const fc_range panels = cut_panels(c, blocks, task % blocks);
+    const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
+    find_panels(s, c, panels);
+    place_panels(s, c, panels, depth_before(c, q));
+    pack_chunk(s, c, panels.end - panels.first, &chunk, c->image);
+}
+
+static void run_together(void *context, ptrdiff_t task, int slot_number)
+{
+    const call *c = context;
+    slot *s = slot_at(c, slot_number);
+    const fc_range panels = cut_panels(c, c->blocks, task % c->blocks);
+    find_panels(s, c, panels);
+    for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
+        place_panels(s, c, panels, depth_before(c, q));
+        run_tiles(s, c, panels.end - panels.first, cut_rows(c, task / c->blocks), q, c->image);
     }
 }
 
@@ -288,9 +403,12 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
 static ptrdiff_t choose_row_blocks(const fc_plane_correlation *job, ptrdiff_t tasks)
 {
     ptrdiff_t blocks = 1;
-    while (tasks * blocks < 8 && job->rows / (2 * blocks) >= 32) blocks *= 2;
+    while (tasks * blocks < ENOUGH_TASKS && job->rows / (2 * blocks) >= 32) blocks *= 2;
     return blocks;
 }
+
+/* One tap and step 1: nothing is packed but by tiles. */
+static bool reads_straight(const call *c) { return c->taps == 1 && c->job->axis[1].source_step == 1; }
 
 void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc_workspace *workspace)
 {
@@ -305,5 +423,16 @@ void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc
     c.blocks = fc_ceil_div(c.panels.count, panels_in_block(c.kernels, c.element));
     c.row_blocks = choose_row_blocks(job, job->batch * job->groups * c.blocks);
     fc_spread_row_bias(job->bias, job->groups * job->rows, c.kernels->lanes, c.element, workspace->shared);
+    if (c.row_blocks > 1 && !reads_straight(&c) &&
+        together_bytes(c.kernels, c.element, job->channels * c.taps, job->axis[0].points * job->axis[1].points)) {
+        c.packed = workspace->shared + bias_bytes_of(p);
+        c.row_blocks = fc_ceil_div(job->rows, ROWS_TOGETHER);
+        for (c.image = 0; c.image < job->batch * job->groups; c.image++) {
+            fc_parallel_for(c.chunks.count * fc_ceil_div(c.panels.count, PANELS_TOGETHER), workspace->threads, true,
+                            pack_together, &c);
+            fc_parallel_for(c.row_blocks * c.blocks, workspace->threads, true, run_together, &c);
+        }
+        return;
+    }
     fc_parallel_for(job->batch * job->groups * c.blocks * c.row_blocks, workspace->threads, true, run_task, &c);
 }

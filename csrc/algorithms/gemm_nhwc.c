@@ -17,8 +17,13 @@
 
 #define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
 #define ENOUGH_TASKS 8
+#define ELEMENTS_WORTH_A_THREAD 65536
+#define MOST_TILES (BLOCK_POINTS / 4 + 1) /* of a block; tiles have four rows at least */
+/* To what the tiles at hand read in one chunk: with few channels it has many taps, and fewer tiles are at hand. */
+#define MOST_POINTERS (2 * FC_DEPTH * FC_MAX_TILE_ROWS)
 
 typedef struct call {
+    const fc_problem *p;
     const fc_pixel_correlation *job;
     const fc_workspace *workspace;
     const fc_gemm_kernels *kernels;
@@ -29,20 +34,23 @@ typedef struct call {
     ptrdiff_t element, tiles, point_blocks, panel_blocks, group_blocks, group_elements;
 } call;
 
-/* One thread's memory. */
-typedef struct slot {
-    const void *a[FC_DEPTH * FC_MAX_TILE_ROWS], *b[FC_DEPTH];
-    ptrdiff_t where[FC_MAX_PANEL_LANES];
-    _Alignas(64) char scratch[FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8]; /* a tile with columns that do not exist */
-    _Alignas(64) char nowhere[FC_MAX_PANEL_LANES * 8];                    /* rows that do not exist are written here */
-    _Alignas(64) char zeros[]; /* a pixel outside of the image, and a chunk behind it */
-} slot;
-
 /* The grid points of one tile: where tap 0 without its offset reads, and where the sums go. */
 typedef struct tile_points {
     ptrdiff_t used, y[FC_MAX_TILE_ROWS], x[FC_MAX_TILE_ROWS];
     char *destination[FC_MAX_TILE_ROWS];
 } tile_points;
+
+/* One thread's memory. */
+typedef struct slot {
+    const void *a[MOST_POINTERS], *b[FC_DEPTH]; /* a: [tile][tap][row] */
+    tile_points points[MOST_TILES];
+    ptrdiff_t where[FC_MAX_PANEL_LANES];
+    _Alignas(64) char scratch[FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8]; /* a tile with columns that do not exist */
+    _Alignas(64) char nowhere[FC_MAX_PANEL_LANES * 8];                    /* rows that do not exist are written here */
+    _Alignas(
+        64) char panel[FC_DEPTH * FC_MAX_PANEL_LANES * 4]; /* a chunk of raw weights; wide elements: half the lanes */
+    _Alignas(64) char zeros[];                             /* a pixel outside of the image, and a chunk behind it */
+} slot;
 
 static ptrdiff_t taps_of(const fc_pixel_correlation *job) { return job->axis[0].taps * job->axis[1].taps; }
 
@@ -58,37 +66,96 @@ size_t fc_gemm_nhwc_packed(const fc_pixel_correlation *job, const fc_gemm_kernel
     return fc_size_mul(group_elements(job, kernels), (size_t)job->groups);
 }
 
-#define PACK_PANEL(NAME, T)                                                                                           \
-    static T *NAME(const fc_pixel_correlation *job, const fc_panel_cut *panel, ptrdiff_t width, const T *from,        \
-                   const fc_weight_steps *steps, T *to)                                                               \
-    {                                                                                                                 \
-        for (ptrdiff_t t = 0; t < taps_of(job); t++) {                                                                \
-            const T *tap = from + t / job->axis[1].taps * steps->tap[0] + t % job->axis[1].taps * steps->tap[1];      \
-            for (ptrdiff_t c = 0; c < job->channels; c++, to += width) {                                              \
-                ptrdiff_t l = 0;                                                                                      \
-                for (; l < panel->columns; l++) to[l] = tap[c * steps->channel + (panel->first + l) * steps->column]; \
-                for (; l < width; l++) to[l] = 0;                                                                     \
-            }                                                                                                         \
-        }                                                                                                             \
-        return to;                                                                                                    \
+#define STRIDED_ROWS(NAME, T)                                                                           \
+    static void NAME(ptrdiff_t rows, ptrdiff_t columns, const T *from, ptrdiff_t row, ptrdiff_t column, \
+                     ptrdiff_t width, T *to)                                                            \
+    {                                                                                                   \
+        for (ptrdiff_t r = 0; r < rows; r++, to += width)                                               \
+            for (ptrdiff_t l = 0; l < columns; l++) to[l] = from[r * row + l * column];                 \
     }
 
-PACK_PANEL(pack_panel32, uint32_t)
-PACK_PANEL(pack_panel64, uint64_t)
+STRIDED_ROWS(strided_rows32, uint32_t)
+STRIDED_ROWS(strided_rows64, uint64_t)
 
-void fc_gemm_nhwc_pack(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels, const void *weights,
+/* Some channels of one tap of a panel: rows of `width` elements, zeros behind the last column. */
+static void pack_rows(const fc_problem *p, ptrdiff_t channels, ptrdiff_t columns, const char *from,
+                      const fc_weight_steps *steps, ptrdiff_t width, char *to)
+{
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    if (columns < width) memset(to, 0, (size_t)(channels * width * element));
+    if (steps->column == 1) {
+        const ptrdiff_t bytes = columns * element;
+        for (ptrdiff_t c = 0; c < channels; c++, from += steps->channel * element) {
+            __builtin_prefetch(
+                (const void *)((uintptr_t)from + (uintptr_t)bytes)); /* the next panel: may lie outside */
+            __builtin_prefetch((const void *)((uintptr_t)from + 2 * (uintptr_t)bytes - 1));
+            memcpy(to + c * width * element, from, (size_t)bytes);
+        }
+    } else if (steps->channel == 1)
+        p->kernels->pool[p->dtype].transpose(columns, channels, to, width, from, steps->column);
+    else if (element == 4)
+        strided_rows32(channels, columns, (const uint32_t *)(const void *)from, steps->channel, steps->column, width,
+                       (uint32_t *)(void *)to);
+    else
+        strided_rows64(channels, columns, (const uint64_t *)(const void *)from, steps->channel, steps->column, width,
+                       (uint64_t *)(void *)to);
+}
+
+/* A chunk of a panel: [tap][channel][lane]. */
+static void pack_chunk(const fc_problem *p, const fc_pixel_correlation *job, const void *weights,
+                       const fc_weight_steps *steps, ptrdiff_t group, const fc_panel_cut *panel, const fc_chunk *chunk,
+                       ptrdiff_t width, char *to)
+{
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    for (ptrdiff_t t = chunk->outer; t < chunk->outer + chunk->outers; t++) {
+        const ptrdiff_t from = group * steps->group + t / job->axis[1].taps * steps->tap[0] +
+                               t % job->axis[1].taps * steps->tap[1] + chunk->inner * steps->channel +
+                               panel->first * steps->column;
+        pack_rows(p, chunk->inners, panel->columns, (const char *)weights + from * element, steps, width, to);
+        to += chunk->inners * width * element;
+    }
+}
+
+typedef struct packing {
+    const fc_problem *p;
+    const fc_pixel_correlation *job;
+    const void *weights;
+    const fc_weight_steps *steps;
+    char *packed;
+    fc_panels panels;
+    ptrdiff_t group_elements;
+} packing;
+
+static void pack_panel(void *context, ptrdiff_t task, int slot_number)
+{
+    const packing *c = context;
+    const ptrdiff_t group = task / c->panels.count, depth = taps_of(c->job) * c->job->channels;
+    const fc_panel_cut panel = fc_panel_at(&c->panels, task % c->panels.count);
+    const fc_chunk all = {0, taps_of(c->job), 0, c->job->channels};
+    const ptrdiff_t to = group * c->group_elements + depth * panel.first;
+    (void)slot_number;
+    pack_chunk(c->p, c->job, c->weights, c->steps, group, &panel, &all, panel.vectors * c->panels.lanes,
+               c->packed + to * (ptrdiff_t)fc_dtype_size(c->p->dtype));
+}
+
+void fc_gemm_nhwc_pack(const fc_problem *p, const fc_pixel_correlation *job, const void *weights,
                        const fc_weight_steps *steps, void *packed)
 {
-    const fc_panels panels = fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS);
-    for (ptrdiff_t g = 0; g < job->groups; g++)
-        for (ptrdiff_t i = 0; i < panels.count; i++) {
-            const fc_panel_cut panel = fc_panel_at(&panels, i);
-            const ptrdiff_t width = panel.vectors * kernels->lanes;
-            if (fc_dtype_size(job->dtype) == 4)
-                packed = pack_panel32(job, &panel, width, (const uint32_t *)weights + g * steps->group, steps, packed);
-            else
-                packed = pack_panel64(job, &panel, width, (const uint64_t *)weights + g * steps->group, steps, packed);
-        }
+    const fc_gemm_kernels *kernels = &p->kernels->gemm[job->dtype];
+    packing c = {p,
+                 job,
+                 weights,
+                 steps,
+                 packed,
+                 fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS),
+                 (ptrdiff_t)group_elements(job, kernels)};
+    const int threads = fc_gemm_nhwc_packed(job, kernels) < ELEMENTS_WORTH_A_THREAD ? 1 : p->threads;
+    fc_parallel_for(job->groups * c.panels.count, threads, true, pack_panel, &c);
+}
+
+bool fc_gemm_nhwc_reads_raw(const fc_pixel_correlation *job)
+{
+    return job->batch * job->axis[0].points * job->axis[1].points <= 2 * BLOCK_POINTS;
 }
 
 size_t fc_gemm_nhwc_slot_bytes(const fc_problem *p)
@@ -117,7 +184,8 @@ static void find_points(tile_points *points, const call *c, ptrdiff_t tile, char
 }
 
 /* One pointer for each tap of the chunk and row of the tile: to the chunk's first channel there, or to zeros. */
-static void find_sources(slot *s, const call *c, const fc_chunk *chunk, const tile_points *points, const char *source)
+static void find_sources(const slot *s, const call *c, const fc_chunk *chunk, const tile_points *points,
+                         const char *source, const void **a)
 {
     const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
     const ptrdiff_t pixel = c->job->groups * c->job->channels * c->element, tile_rows = c->tile_rows;
@@ -128,7 +196,7 @@ static void find_sources(slot *s, const call *c, const fc_chunk *chunk, const ti
         for (ptrdiff_t r = 0; r < tile_rows; r++) {
             const ptrdiff_t y = points->y[r] + dy, x = points->x[r] + dx;
             const bool inside = y >= 0 && y < rows->source && x >= 0 && x < columns->source;
-            s->a[t * tile_rows + r] =
+            a[t * tile_rows + r] =
                 inside ? source + (y * columns->source + x) * pixel + chunk->inner * c->element : s->zeros;
         }
     }
@@ -141,10 +209,13 @@ typedef struct panel_work {
     const char *weights, *bias;
     ptrdiff_t channels, columns; /* before this group's, and this panel's */
     bool first_chunk;
+    const char *next; /* panel's weights, and how many bytes of them to fetch at every step */
+    ptrdiff_t next_step;
 } panel_work;
 
-static void run_tile(slot *s, const call *c, const tile_points *points, const panel_work *work)
+static void run_tile(slot *s, const call *c, ptrdiff_t index, const panel_work *work)
 {
+    const tile_points *points = &s->points[index];
     const fc_chunk *chunk = work->chunk;
     const ptrdiff_t lanes = c->kernels->lanes, width = work->panel.vectors * lanes;
     const bool whole = work->panel.columns == width;
@@ -152,7 +223,6 @@ static void run_tile(slot *s, const call *c, const tile_points *points, const pa
     const void *init[FC_MAX_TILE_ROWS], *starts[FC_MAX_TILE_ROWS];
     void *out[FC_MAX_TILE_ROWS], *home[FC_MAX_TILE_ROWS];
     ptrdiff_t init_step = lanes;
-    for (ptrdiff_t t = 0; t < chunk->outers; t++) s->b[t] = work->weights + t * chunk->inners * width * c->element;
     for (ptrdiff_t r = 0; r < c->tile_rows; r++) {
         home[r] = r < points->used ? points->destination[r] + work->columns * c->element : s->nowhere;
         out[r] = whole ? home[r] : s->scratch + r * width * c->element;
@@ -160,16 +230,19 @@ static void run_tile(slot *s, const call *c, const tile_points *points, const pa
         init[r] = !whole ? s->zeros : work->first_chunk ? start : out[r];
     }
     if (!whole || (work->first_chunk && !work->bias)) init_step = 0;
-    c->tile[work->panel.vectors - 1](&(fc_tile){.segments = chunk->outers,
-                                                .depth = chunk->inners,
-                                                .a = s->a,
-                                                .a_offset = work->channels,
-                                                .b = s->b,
-                                                .a_step = 1,
-                                                .b_step = width,
-                                                .init = init,
-                                                .init_step = init_step,
-                                                .c = out});
+    c->tile[work->panel.vectors - 1](
+        &(fc_tile){.segments = chunk->outers,
+                   .depth = chunk->inners,
+                   .a = s->a + index * chunk->outers * c->tile_rows,
+                   .a_offset = work->channels,
+                   .b = s->b,
+                   .a_step = 1,
+                   .b_step = width,
+                   .init = init,
+                   .init_step = init_step,
+                   .c = out,
+                   .b_ahead = work->next + index * chunk->outers * chunk->inners * work->next_step,
+                   .b_ahead_step = work->next_step});
     if (whole) return;
     c->kernels->scatter(&(fc_scatter){.rows = points->used,
                                       .lanes = work->panel.columns,
@@ -181,8 +254,9 @@ static void run_tile(slot *s, const call *c, const tile_points *points, const pa
                                       .where = s->where});
 }
 
-/* The groups and panels of a task, for one tile and chunk. */
-static void run_panels(slot *s, const call *c, const tile_points *points, const fc_chunk *chunk, bool first_chunk,
+/* The groups and panels of a task, for one chunk and the tiles at hand: a panel stays in the first-level cache while all
+ * tiles use it, and the next one is fetched meanwhile. */
+static void run_panels(slot *s, const call *c, ptrdiff_t tiles, const fc_chunk *chunk, bool first_chunk,
                        fc_range groups, fc_range panels)
 {
     const fc_pixel_correlation *job = c->job;
@@ -190,17 +264,23 @@ static void run_panels(slot *s, const call *c, const tile_points *points, const 
     for (ptrdiff_t g = groups.first; g < groups.end; g++)
         for (ptrdiff_t i = panels.first; i < panels.end; i++) {
             const fc_panel_cut panel = fc_panel_at(&c->panels, i);
-            const ptrdiff_t at =
-                g * c->group_elements + depth * panel.first + start * panel.vectors * c->kernels->lanes;
+            const ptrdiff_t width = panel.vectors * c->kernels->lanes;
+            const ptrdiff_t at = g * c->group_elements + depth * panel.first + start * width;
             const ptrdiff_t column = g * job->columns + panel.first;
+            const char *weights = job->raw ? s->panel : (const char *)job->weights + at * c->element;
             const panel_work work = {.chunk = chunk,
                                      .panel = panel,
-                                     .weights = (const char *)job->weights + at * c->element,
+                                     .weights = weights,
                                      .bias = job->bias ? (const char *)job->bias + column * c->element : NULL,
                                      .channels = (g - groups.first) * job->channels,
                                      .columns = column - groups.first * job->columns,
-                                     .first_chunk = first_chunk};
-            run_tile(s, c, points, &work);
+                                     .first_chunk = first_chunk,
+                                     .next = weights + (job->raw ? 0 : depth * width * c->element),
+                                     .next_step = job->raw ? 0 : fc_ceil_div(width * c->element, tiles)};
+            if (job->raw) pack_chunk(c->p, job, job->raw, &job->raw_steps, g, &panel, chunk, width, s->panel);
+            for (ptrdiff_t t = 0; t < chunk->outers; t++)
+                s->b[t] = work.weights + t * chunk->inners * width * c->element;
+            for (ptrdiff_t t = 0; t < tiles; t++) run_tile(s, c, t, &work);
         }
 }
 
@@ -228,19 +308,24 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     for (ptrdiff_t l = 0; l < FC_MAX_PANEL_LANES; l++) s->where[l] = l;
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
-        for (ptrdiff_t t = fc_cut(c->tiles, c->point_blocks, point_block);
-             t < fc_cut(c->tiles, c->point_blocks, point_block + 1); t++) {
-            tile_points points;
-            find_points(&points, c, t, destination, s->nowhere);
-            find_sources(s, c, &chunk, &points, source);
-            run_panels(s, c, &points, &chunk, q == 0, groups, panels);
+        const ptrdiff_t pointers = chunk.outers * c->tile_rows,
+                        end = fc_cut(c->tiles, c->point_blocks, point_block + 1);
+        const ptrdiff_t at_hand = fc_max(1, fc_min(MOST_TILES, MOST_POINTERS / fc_max(1, pointers)));
+        for (ptrdiff_t first = fc_cut(c->tiles, c->point_blocks, point_block); first < end; first += at_hand) {
+            const ptrdiff_t tiles = fc_min(at_hand, end - first);
+            for (ptrdiff_t t = 0; t < tiles; t++) {
+                find_points(&s->points[t], c, first + t, destination, s->nowhere);
+                find_sources(s, c, &chunk, &s->points[t], source, s->a + t * pointers);
+            }
+            run_panels(s, c, tiles, &chunk, q == 0, groups, panels);
         }
     }
 }
 
 void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc_workspace *workspace)
 {
-    call c = {.job = job,
+    call c = {.p = p,
+              .job = job,
               .workspace = workspace,
               .kernels = &p->kernels->gemm[job->dtype],
               .element = (ptrdiff_t)fc_dtype_size(job->dtype)};

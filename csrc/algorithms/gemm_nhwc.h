@@ -6,26 +6,31 @@
 
 #include "algorithms/grid.h"
 
-typedef struct fc_pixel_correlation {
-    fc_dtype dtype;
-    fc_grid_axis axis[2];
-    ptrdiff_t batch, groups, channels, columns; /* channels read and columns written, of one group */
-    const void *source;                         /* [batch][height][width][groups][channels] */
-    const void *weights;                        /* as fc_gemm_nhwc_pack made them */
-    const void *bias;                           /* [groups][columns], or NULL */
-    void *destination;                          /* [batch][height][width][groups][columns] */
-} fc_pixel_correlation;
-
 /* Strides, in elements, of a weight by its group, channel read, column written, and tap along each axis. */
 typedef struct fc_weight_steps {
     ptrdiff_t group, channel, column, tap[2];
 } fc_weight_steps;
 
+typedef struct fc_pixel_correlation {
+    fc_dtype dtype;
+    fc_grid_axis axis[2];
+    ptrdiff_t batch, groups, channels, columns; /* channels read and columns written, of one group */
+    const void *source;                         /* [batch][height][width][groups][channels] */
+    const void *weights;                        /* as fc_gemm_nhwc_pack made them, or NULL: */
+    const void *raw;                            /* as they lie; each task packs what it uses */
+    fc_weight_steps raw_steps;
+    const void *bias;  /* [groups][columns], or NULL */
+    void *destination; /* [batch][height][width][groups][columns] */
+} fc_pixel_correlation;
+
 /* Elements of the packed weights: [groups][panels][taps][channels][lanes of the panel], zeros behind the last column.
  */
 size_t fc_gemm_nhwc_packed(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels);
-void fc_gemm_nhwc_pack(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels, const void *weights,
+void fc_gemm_nhwc_pack(const fc_problem *problem, const fc_pixel_correlation *job, const void *weights,
                        const fc_weight_steps *steps, void *packed);
+
+/* Whether so few points use the weights that packing them where they are used costs no more than for all at once. */
+bool fc_gemm_nhwc_reads_raw(const fc_pixel_correlation *job);
 
 size_t fc_gemm_nhwc_slot_bytes(const fc_problem *problem);
 void fc_gemm_nhwc(const fc_problem *problem, const fc_pixel_correlation *job, const fc_workspace *workspace);

@@ -16,6 +16,7 @@
 #define STORE_SUM(r, v) W(store)(c + v * lanes, W(add)(W(load)(init + v * tile->init_step), sum##r##v));
 
 #define DECLARE_ROW(r) EACH_VECTOR(DECLARE_SUM, r)
+#define FETCH_ROW(r) __builtin_prefetch((const void *)((uintptr_t)(a##r + at) + a_ahead)); /* may lie outside */
 #define POINT_ROW(r) const T *a##r = (const T *)a[r] + a_offset;
 #define MULTIPLY_ROW(r)                            \
     {                                              \
@@ -31,19 +32,27 @@
 
 static void FC_PASTE(W(TILE), V)(const fc_tile *tile)
 {
-    enum { lanes = W(LANES) };
+    enum { lanes = W(LANES), line = 64 / sizeof(T) };
     const ptrdiff_t depth = tile->depth, a_step = tile->a_step, a_offset = tile->a_offset, b_step = tile->b_step;
+    const uintptr_t a_ahead = (uintptr_t)tile->a_ahead, b_ahead_step = (uintptr_t)tile->b_ahead_step;
+    uintptr_t b_ahead = (uintptr_t)tile->b_ahead;
     EACH_ROW(DECLARE_ROW)
     for (ptrdiff_t s = 0; s < tile->segments; s++) {
         const void *const *a = tile->a + s * ROWS;
         const T *b = tile->b[s];
         ptrdiff_t at = 0;
         EACH_ROW(POINT_ROW)
-        for (ptrdiff_t k = 0; k < depth; k++) {
-            EACH_VECTOR(LOAD_PANEL, 0)
-            EACH_ROW(MULTIPLY_ROW)
-            at += a_step;
-            b += b_step;
+        for (ptrdiff_t from = 0; from < depth; from += line) {
+            const ptrdiff_t to = from + line < depth ? from + line : depth;
+            EACH_ROW(FETCH_ROW)
+            for (ptrdiff_t k = from; k < to; k++) {
+                __builtin_prefetch((const void *)b_ahead);
+                b_ahead += b_ahead_step;
+                EACH_VECTOR(LOAD_PANEL, 0)
+                EACH_ROW(MULTIPLY_ROW)
+                at += a_step;
+                b += b_step;
+            }
         }
     }
     EACH_ROW(STORE_ROW)
@@ -95,6 +104,7 @@ static void FC_PASTE(W(shift_tile), V)(const fc_shift_tile *tile)
 #undef MULTIPLY_ADD
 #undef STORE_SUM
 #undef DECLARE_ROW
+#undef FETCH_ROW
 #undef POINT_ROW
 #undef MULTIPLY_ROW
 #undef STORE_ROW

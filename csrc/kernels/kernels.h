@@ -34,6 +34,11 @@ typedef struct fc_tile {
     const void *const *init; /* [rows], vectors init_step apart: 0 repeats one vector */
     ptrdiff_t init_step;
     void *const *c; /* [rows], vectors next to each other */
+    /* What comes next is fetched on the way: `a_ahead` bytes behind each row of A, and B from `b_ahead` on, b_ahead_step
+     * bytes further at every step. */
+    ptrdiff_t a_ahead;
+    const void *b_ahead;
+    ptrdiff_t b_ahead_step;
 } fc_tile;
 
 /* C[r][l] = init[r][l] + sum over steps k of a[r][k] * b[shift[k] + l]: windows of one source, read where they lie.

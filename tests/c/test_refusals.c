@@ -207,6 +207,7 @@ static void refuse_memory(void)
     fc_error e;
     int copying = 0;
     p.channels = p.weight_channels = p.out_channels = (int64_t)1 << 28;
+    p.size[0] = p.size[1] = 64; /* for few pixels weights are packed where they are used */
     for (int layout = 0; layout < 2; layout++)
         for (int i = 0; fc_algorithm_name(FC_CORR2D, i); i++) {
             const char *algorithm = fc_algorithm_name(FC_CORR2D, i);
