@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from cases import Case, expected, pad, problem
 from guard import guarded
-from numerics import assert_close, assert_same_bits
+from numerics import assert_close, assert_same_bits, fresh_rng
 
 import fastconv
 
@@ -44,6 +44,22 @@ def test_an_image_does_not_see_its_batch(isa: str, layout: str, case: Case):
     for n in range(case.x[0]):
         alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, layout=layout, algorithm=NAMES[layout])
         assert_same_bits(alone, together[n], f"{isa} {layout} {case} image {n}")
+
+
+@pytest.mark.parametrize("layout", NAMES)
+@pytest.mark.parametrize("channels", [64, 512])
+def test_the_error_that_is_documented(isa: str, channels: int, layout: str):
+    rng = fresh_rng("documented error", channels)
+    x, w = rng.standard_normal((1, 14, 14, channels)), rng.standard_normal((3, 3, channels, 32))
+    if layout == "NCHW":
+        x, w = x.transpose(0, 3, 1, 2), w.transpose(3, 2, 0, 1)
+    exact = fastconv.corr2d(x, w, padding=1, layout=layout, algorithm="direct")
+    x, w = x.astype(np.float32), w.astype(np.float32)
+    assert fastconv.explain("corr2d", x.shape, w.shape, padding=1, layout=layout).algorithm == NAMES[layout]
+    y = fastconv.corr2d(x, w, padding=1, layout=layout)
+    error = np.linalg.norm(y - exact) / np.linalg.norm(exact)
+    print(f"{isa} {layout} {channels} channels: {error:.1e}")
+    assert error < 2.5e-6
 
 
 def test_auto_may_choose_by_the_batch_unless_told_not_to():

@@ -27,7 +27,8 @@
  * channels are shared out then. */
 #define TOGETHER_BYTES ((ptrdiff_t)4 << 20)
 #define ENOUGH_TASKS 8
-#define ROWS_TOGETHER 32  /* of one task */
+#define ROWS_TOGETHER 48  /* of one task */
+#define ROW_UNIT 24       /* whole tiles of every width */
 #define PANELS_TOGETHER 4 /* packed by one task */
 
 typedef struct call {
@@ -191,10 +192,18 @@ static void run_packing_tile(const call *c, const fc_grid_panel *panel, const ro
     c->kernels->pack_tile[panel->vectors - 1](&tile, panel->packed);
 }
 
+/* Narrow panels take higher tiles. */
+static void (*tile_of(const call *c, const fc_grid_panel *panel))(const fc_tile *)
+{
+    return panel->vectors <= 2 ? c->kernels->narrow_tile[panel->vectors - 1] : c->kernels->tile[panel->vectors - 1];
+}
+
 /* Tiles that cover their panel go straight to the destination. */
 static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, const row_span *block)
 {
-    const ptrdiff_t lanes = c->kernels->lanes, tile_rows = c->kernels->rows;
+    const bool packing = packs_on_the_way(c, panel); /* its first tile is as high as the others */
+    const ptrdiff_t lanes = c->kernels->lanes;
+    const ptrdiff_t tile_rows = packing ? c->kernels->rows : fc_product_rows(c->kernels, panel->vectors);
     const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS], *const b[1] = {panel->packed};
     void *out[FC_MAX_TILE_ROWS];
     const bool from_bias = block->first_chunk;
@@ -210,7 +219,7 @@ static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, 
                           .init_step = from_bias ? 0 : lanes,
                           .c = out,
                           .a_ahead = tile_rows * block->row_bytes};
-    void (*const run)(const fc_tile *) = c->kernels->tile[panel->vectors - 1];
+    void (*const run)(const fc_tile *) = packing ? c->kernels->tile[panel->vectors - 1] : tile_of(c, panel);
     for (ptrdiff_t row = 0; row < block->rows; row += tile_rows) {
         const ptrdiff_t used = fc_min(tile_rows, block->rows - row);
         for (ptrdiff_t r = 0; r < used; r++) {
@@ -226,7 +235,7 @@ static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, 
             out[r] = s->nowhere;
             init[r] = s->zeros;
         }
-        if (row == 0 && packs_on_the_way(c, panel))
+        if (row == 0 && packing)
             run_packing_tile(c, panel, block, tile);
         else
             run(&tile);
@@ -236,7 +245,8 @@ static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, 
 /* Partial panels, and grids whose points are apart in the destination, go through scratch. */
 static void run_scattered_tiles(slot *s, const call *c, const fc_grid_panel *panel, const row_span *block)
 {
-    const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes, tile_rows = c->kernels->rows;
+    const ptrdiff_t lanes = c->kernels->lanes, width = panel->vectors * lanes;
+    const ptrdiff_t tile_rows = fc_product_rows(c->kernels, panel->vectors);
     const void *a[FC_MAX_TILE_ROWS], *zeros[FC_MAX_TILE_ROWS], *bias[FC_MAX_TILE_ROWS], *const b[1] = {panel->packed};
     void *out[FC_MAX_TILE_ROWS], *home[FC_MAX_TILE_ROWS];
     const fc_tile tile = {.segments = 1,
@@ -259,7 +269,7 @@ static void run_scattered_tiles(slot *s, const call *c, const fc_grid_panel *pan
             out[r] = s->scratch + r * width * (ptrdiff_t)c->element;
             zeros[r] = s->zeros;
         }
-        c->kernels->tile[panel->vectors - 1](&tile);
+        tile_of(c, panel)(&tile);
         c->kernels->scatter(&(fc_scatter){.rows = used,
                                           .lanes = panel->points,
                                           .tile = s->scratch,
@@ -344,9 +354,9 @@ static slot *slot_at(const call *c, int number)
 
 static fc_range cut_rows(const call *c, ptrdiff_t block)
 {
-    const ptrdiff_t tile_rows = c->kernels->rows, tiles = fc_ceil_div(c->job->rows, tile_rows);
-    return (fc_range){fc_cut(tiles, c->row_blocks, block) * tile_rows,
-                      fc_min(c->job->rows, fc_cut(tiles, c->row_blocks, block + 1) * tile_rows)};
+    const ptrdiff_t unit = c->packed ? ROW_UNIT : c->kernels->rows, units = fc_ceil_div(c->job->rows, unit);
+    return (fc_range){fc_cut(units, c->row_blocks, block) * unit,
+                      fc_min(c->job->rows, fc_cut(units, c->row_blocks, block + 1) * unit)};
 }
 
 static fc_range cut_panels(const call *c, ptrdiff_t blocks, ptrdiff_t block)
