@@ -21,7 +21,8 @@
 
 #define PANEL_BYTES (192 * 1024) /* packed panels of one task: a part of the second-level cache */
 #define MAX_PANELS 16
-#define MAX_MOVES 48 /* of one pass over the planes; they stay in the first-level cache */
+#define ROW_BYTES (24 * 1024) /* packed panels that share their rows of tiles: most of the first-level cache */
+#define MAX_MOVES 48          /* of one pass over the planes; they stay in the first-level cache */
 
 /* Where few blocks of panels make few tasks, an image is packed by all threads first, if it is so small, and output
  * channels are shared out then. */
@@ -50,7 +51,7 @@ typedef struct slot {
     ptrdiff_t tap_y[FC_DEPTH], tap_x[FC_DEPTH], tap_offset[FC_DEPTH];
     _Alignas(
         64) char scratch[FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8]; /* a tile that does not go home in one piece */
-    _Alignas(64) char nowhere[FC_MAX_PANEL_LANES * 8];               /* missing rows are written here */
+    _Alignas(64) char nowhere[MAX_PANELS * FC_MAX_PANEL_LANES * 8];  /* missing rows are written here */
     _Alignas(64) char zeros[FC_MAX_LANES * 8];
     _Alignas(64) char masks[FC_DEPTH * FC_MAX_PANEL_LANES * 4]; /* half as many lanes where an element has 8 bytes */
     unsigned char whole[FC_DEPTH * FC_MAX_TILE_VECTORS];
@@ -198,27 +199,28 @@ static void (*tile_of(const call *c, const fc_grid_panel *panel))(const fc_tile 
     return panel->vectors <= 2 ? c->kernels->narrow_tile[panel->vectors - 1] : c->kernels->tile[panel->vectors - 1];
 }
 
-/* Tiles that cover their panel go straight to the destination. */
-static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, const row_span *block)
+/* Tiles that cover their panel go straight to the destination. Of a row of tiles those of some panels follow each other:
+ * what they write lies side by side. */
+static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, ptrdiff_t panels, const row_span *block)
 {
     const bool packing = packs_on_the_way(c, panel); /* its first tile is as high as the others */
-    const ptrdiff_t lanes = c->kernels->lanes;
+    const ptrdiff_t lanes = c->kernels->lanes, element = (ptrdiff_t)c->element;
     const ptrdiff_t tile_rows = packing ? c->kernels->rows : fc_product_rows(c->kernels, panel->vectors);
-    const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS], *const b[1] = {panel->packed};
+    const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS], *b[1];
     void *out[FC_MAX_TILE_ROWS];
     const bool from_bias = block->first_chunk;
     const char *weights = block->weights, *bias = block->bias;
-    char *destination = block->destination + panel->where[0] * (ptrdiff_t)c->element;
-    const fc_tile tile = {.segments = 1,
-                          .depth = block->depth,
-                          .a = a,
-                          .b = b,
-                          .a_step = 1,
-                          .b_step = panel->vectors * lanes,
-                          .init = init,
-                          .init_step = from_bias ? 0 : lanes,
-                          .c = out,
-                          .a_ahead = tile_rows * block->row_bytes};
+    char *destination = block->destination + panel->where[0] * element;
+    fc_tile tile = {.segments = 1,
+                    .depth = block->depth,
+                    .a = a,
+                    .b = b,
+                    .a_step = 1,
+                    .b_step = panel->vectors * lanes,
+                    .init = init,
+                    .init_step = from_bias ? 0 : lanes,
+                    .c = out,
+                    .a_ahead = tile_rows * block->row_bytes};
     void (*const run)(const fc_tile *) = packing ? c->kernels->tile[panel->vectors - 1] : tile_of(c, panel);
     for (ptrdiff_t row = 0; row < block->rows; row += tile_rows) {
         const ptrdiff_t used = fc_min(tile_rows, block->rows - row);
@@ -233,13 +235,31 @@ static void run_whole_tiles(slot *s, const call *c, const fc_grid_panel *panel, 
         for (ptrdiff_t r = used; r < tile_rows; r++) {
             a[r] = a[0];
             out[r] = s->nowhere;
-            init[r] = s->zeros;
+            init[r] = from_bias ? s->zeros : s->nowhere;
         }
-        if (row == 0 && packing)
-            run_packing_tile(c, panel, block, tile);
-        else
-            run(&tile);
+        for (ptrdiff_t i = 0; i < panels; i++) {
+            tile.c_offset = panel[i].where[0] - panel->where[0];
+            tile.init_offset = from_bias ? 0 : tile.c_offset;
+            b[0] = panel[i].packed;
+            if (row == 0 && packing)
+                run_packing_tile(c, &panel[i], block, tile);
+            else
+                run(&tile);
+        }
     }
+}
+
+/* How many panels from this one on share their rows of tiles: alike, and in the first-level cache together. */
+static ptrdiff_t panels_alike(const call *c, const fc_grid_panel *panel, ptrdiff_t most, ptrdiff_t depth)
+{
+    const ptrdiff_t bytes = depth * panel->vectors * c->kernels->lanes * (ptrdiff_t)c->element;
+    ptrdiff_t count = 1;
+    most = fc_min(most, ROW_BYTES / fc_max(1, bytes));
+    while (count < most && panel[count].whole && panel[count].vectors == panel->vectors &&
+           packs_on_the_way(c, &panel[count]) == packs_on_the_way(c, panel) &&
+           panel[count].where[0] - panel->where[0] == count * panel->vectors * c->kernels->lanes)
+        count++;
+    return count;
 }
 
 /* Partial panels, and grids whose points are apart in the destination, go through scratch. */
@@ -338,10 +358,12 @@ static void run_tiles(slot *s, const call *c, ptrdiff_t panels, fc_range rows, p
                            .depth = chunk.outers * chunk.inners,
                            .first_chunk = q == 0};
     memset(s->zeros, 0, sizeof s->zeros);
-    for (ptrdiff_t i = 0; i < panels; i++) {
+    memset(s->nowhere, 0, sizeof s->nowhere);
+    for (ptrdiff_t i = 0, count = 1; i < panels; i += count) {
         const fc_grid_panel *panel = &s->panels[i];
+        count = panel->whole ? panels_alike(c, panel, panels - i, span.depth) : 1;
         if (panel->whole)
-            run_whole_tiles(s, c, panel, &span);
+            run_whole_tiles(s, c, panel, count, &span);
         else
             run_scattered_tiles(s, c, panel, &span);
     }

@@ -23,13 +23,15 @@
         const W(vec) factor = W(splat)(a##r + at); \
         EACH_VECTOR(MULTIPLY_ADD, r)               \
     }
-#define STORE_ROW(r)                   \
-    {                                  \
-        const T *init = tile->init[r]; \
-        T *c = tile->c[r];             \
-        EACH_VECTOR(STORE_SUM, r)      \
+#define STORE_ROW(r)                                                  \
+    {                                                                 \
+        const T *init = (const T *)tile->init[r] + INIT_OFFSET(tile); \
+        T *c = (T *)tile->c[r] + C_OFFSET(tile);                      \
+        EACH_VECTOR(STORE_SUM, r)                                     \
     }
 
+#define INIT_OFFSET(t) (t)->init_offset
+#define C_OFFSET(t) (t)->c_offset
 static void FC_PASTE(W(TILE), V)(const fc_tile *tile)
 {
     enum { lanes = W(LANES), line = 64 / sizeof(T) };
@@ -81,6 +83,10 @@ static void FC_PASTE(W(pack_tile), V)(const fc_tile *tile, void *packed)
     EACH_ROW(STORE_ROW)
 }
 
+#undef INIT_OFFSET
+#undef C_OFFSET
+#define INIT_OFFSET(t) 0
+#define C_OFFSET(t) 0
 static void FC_PASTE(W(shift_tile), V)(const fc_shift_tile *tile)
 {
     enum { lanes = W(LANES), a_offset = 0 };
@@ -108,4 +114,6 @@ static void FC_PASTE(W(shift_tile), V)(const fc_shift_tile *tile)
 #undef POINT_ROW
 #undef MULTIPLY_ROW
 #undef STORE_ROW
+#undef INIT_OFFSET
+#undef C_OFFSET
 #undef V

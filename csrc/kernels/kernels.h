@@ -33,7 +33,8 @@ typedef struct fc_tile {
     ptrdiff_t a_step, b_step;
     const void *const *init; /* [rows], vectors init_step apart: 0 repeats one vector */
     ptrdiff_t init_step;
-    void *const *c; /* [rows], vectors next to each other */
+    void *const *c;                  /* [rows], vectors next to each other */
+    ptrdiff_t init_offset, c_offset; /* elements, added to all of init and of c */
     /* What comes next is fetched on the way: `a_ahead` bytes behind each row of A, and B from `b_ahead` on, b_ahead_step
      * bytes further at every step. */
     ptrdiff_t a_ahead;
