@@ -95,6 +95,6 @@ def test_correlation_of_drawn_shifts(isa: str, data: st.DataObject):
         "corr2d", lambda name: fastconv.corr2d(one, w, layout=layout, algorithm=name)
     ).items():
         shifted = fastconv.corr2d(two, w, layout=layout, algorithm=name)
-        assert_shifted(
-            y, shifted, shift, 0, layout, f"{isa} {name} {layout} c={c} o={o} k={k} shifted by {shift}", name
-        )
+        taken = fastconv.explain("corr2d", one.shape, w.shape, layout=layout).algorithm if name == "auto" else name
+        what = f"{isa} {name} ({taken}) {layout} c={c} o={o} k={k} shifted by {shift}"
+        assert_shifted(y, shifted, shift, 0, layout, what, taken)

@@ -38,6 +38,8 @@ extern const fc_algorithm fc_corr2d_padded_rows;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nchw;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nhwc;
 extern const fc_algorithm fc_corr2d_direct;
+extern const fc_algorithm fc_corr2d_input_grad_winograd_nchw;
+extern const fc_algorithm fc_corr2d_input_grad_winograd_nhwc;
 extern const fc_algorithm fc_corr2d_input_grad_implicit_gemm_nchw;
 extern const fc_algorithm fc_corr2d_input_grad_implicit_gemm_nhwc;
 extern const fc_algorithm fc_corr2d_input_grad_direct;

@@ -31,6 +31,7 @@ typedef struct fc_problem {
     fc_weight_layout weight_layout;
     bool with_bias;    /* there is a bias, or a gradient for it */
     bool weights_stay; /* they are prepared for many calls */
+    bool turned;       /* they are read turned by half, with their channels exchanged: w is the last tap */
     /* pooling */
     bool count_include_pad, with_indices, has_divisor;
     int64_t divisor;
@@ -73,13 +74,12 @@ static inline fc_strides fc_image_strides(fc_layout layout, ptrdiff_t channels, 
 
 static inline fc_strides fc_weight_strides(const fc_problem *p)
 {
-    ptrdiff_t c = p->channels / p->groups, kh = p->window[0], kw = p->window[1];
-    switch (p->weight_layout) {
-    case FC_OIHW: return (fc_strides){c * kh * kw, kh * kw, kw, 1};
-    case FC_OHWI: return (fc_strides){kh * kw * c, 1, kw * c, c};
-    case FC_HWIO: break;
-    }
-    return (fc_strides){1, p->out_channels, kw * c * p->out_channels, c * p->out_channels};
+    const ptrdiff_t o = p->turned ? p->channels : p->out_channels, kh = p->window[0], kw = p->window[1];
+    const ptrdiff_t c = p->turned ? p->out_channels : p->channels / p->groups;
+    fc_strides s = {1, o, kw * c * o, c * o}; /* HWIO */
+    if (p->weight_layout == FC_OIHW) s = (fc_strides){c * kh * kw, kh * kw, kw, 1};
+    if (p->weight_layout == FC_OHWI) s = (fc_strides){kh * kw * c, 1, kw * c, c};
+    return p->turned ? (fc_strides){s.c, s.n, -s.h, -s.w} : s;
 }
 
 static inline ptrdiff_t fc_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }

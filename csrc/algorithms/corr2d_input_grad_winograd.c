@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* corr2d_input_grad_winograd.c -- with stride 1 the input gradient is a correlation of grad_y, padded by what is left of
+ * the window, with the weights turned by half and their channels exchanged: that of corr2d_winograd_*.c, which reads
+ * them so through their strides. */
+#include "algorithms/algorithm.h"
+#include "algorithms/winograd.h"
+
+static fc_problem correlation_of(const fc_problem *p)
+{
+    fc_problem t = *p;
+    t.operation = FC_CORR2D;
+    t.channels = p->out_channels;
+    t.out_channels = p->channels;
+    t.turned = true;
+    for (int i = 0; i < 2; i++) {
+        t.in[i] = p->out[i];
+        t.out[i] = p->in[i];
+        t.pad_before[i] = p->window[i] - 1 - p->pad_before[i];
+        t.pad_after[i] = fc_max(0, p->window[i] - 1 - p->pad_after[i]);
+    }
+    return t;
+}
+
+static const char *decline(const fc_problem *p, const fc_algorithm *forward)
+{
+    if (p->groups != 1) return "there are several groups";
+    if (p->pad_before[0] >= p->window[0] || p->pad_before[1] >= p->window[1]) return "the padding holds whole windows";
+    const fc_problem t = correlation_of(p);
+    return forward->decline(&t);
+}
+
+/* The last tap, from which the turned weights go backwards. */
+static const void *turned_weights(const fc_problem *t, const void *w)
+{
+    const fc_strides s = fc_weight_strides(t);
+    const ptrdiff_t last = -((t->window[0] - 1) * s.h + (t->window[1] - 1) * s.w);
+    return (const char *)w + last * (ptrdiff_t)fc_dtype_size(t->dtype);
+}
+
+static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace,
+                const fc_algorithm *forward)
+{
+    const fc_problem t = correlation_of(p);
+    const fc_operands turned = {
+        .x = operands->grad_y, .w = turned_weights(&t, operands->w), .prepared = operands->prepared, .y = operands->y};
+    forward->run(&t, &turned, workspace);
+}
+
+static const char *pass(const fc_problem *p)
+{
+    const fc_problem t = correlation_of(p);
+    return fc_winograd_pass(&t);
+}
+
+static size_t shared_bytes(const fc_problem *p)
+{
+    const fc_problem t = correlation_of(p);
+    return fc_winograd_shared_bytes(&t);
+}
+
+static size_t slot_bytes(const fc_problem *p)
+{
+    const fc_problem t = correlation_of(p);
+    return fc_winograd_slot_bytes(&t);
+}
+
+static size_t prepared_bytes(const fc_problem *p)
+{
+    const fc_problem t = correlation_of(p);
+    return fc_winograd_prepared_bytes(&t);
+}
+
+static void prepare(const fc_problem *p, const void *w, void *prepared)
+{
+    const fc_problem t = correlation_of(p);
+    fc_winograd_prepare(&t, turned_weights(&t, w), prepared);
+}
+
+#define INPUT_GRAD_BY(forward)                                                                                 \
+    static const char *decline_##forward(const fc_problem *p) { return decline(p, &fc_corr2d_##forward); }     \
+    static void run_##forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace) \
+    {                                                                                                          \
+        run(p, operands, workspace, &fc_corr2d_##forward);                                                     \
+    }                                                                                                          \
+    const fc_algorithm fc_corr2d_input_grad_##forward = {.name = #forward,                                     \
+                                                         .decline = decline_##forward,                         \
+                                                         .pass = pass,                                         \
+                                                         .shared_bytes = shared_bytes,                         \
+                                                         .slot_bytes = slot_bytes,                             \
+                                                         .prepared_bytes = prepared_bytes,                     \
+                                                         .prepare = prepare,                                   \
+                                                         .run = run_##forward}
+
+INPUT_GRAD_BY(winograd_nchw);
+INPUT_GRAD_BY(winograd_nhwc);
