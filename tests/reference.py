@@ -204,7 +204,7 @@ def avg_pool2d(
     n, c, h, w = xs.shape
     at = positions(h, w, kernel, stride, padding, dilation, ceil_mode)
     with np.errstate(invalid="ignore", over="ignore"):
-        total = np.where(at >= 0, xs.reshape(n, c, h * w)[:, :, at], 0).sum(axis=-1)
+        total = np.where(at >= 0, xs.reshape(n, c, h * w)[:, :, np.maximum(at, 0)], 0).sum(axis=-1)
         return images(total / divisors(at, count_include_pad, divisor_override), layout)
 
 

@@ -209,6 +209,11 @@ int fc_limit_threads(int threads);
 bool fc_get_batch_invariant(void);
 void fc_set_batch_invariant(bool on);
 
+/* Memory for results, in whole cache lines; NULL when there is not enough, and always for SIZE_MAX. What is given back waits,
+ * up to 128 MiB in all, for the next result or workspace: fresh memory costs a page fault every 4 KiB. */
+void *fc_take_memory(size_t bytes);
+void fc_give_memory(void *memory);
+
 const char *fc_compiler(void);
 
 #if defined(__GNUC__)

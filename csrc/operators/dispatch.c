@@ -124,7 +124,7 @@ fc_status fc_dispatch(const fc_problem *problem, const fc_operands *operands, co
 
     bool prepare = !used.prepared && bytes_of(algorithm->prepared_bytes, problem) > 0;
     b = measure(problem, algorithm, prepare);
-    memory = fc_allocate(b.total);
+    memory = fc_take_memory(b.total);
     if (!memory) return fc_fail(error, FC_NO_MEMORY, "no memory for a workspace of %zu bytes", b.total);
     workspace = (fc_workspace){b.threads, memory, memory + b.shared + b.prepared, b.slot};
     if (prepare) {
@@ -132,7 +132,7 @@ fc_status fc_dispatch(const fc_problem *problem, const fc_operands *operands, co
         used.prepared = memory + b.shared;
     }
     algorithm->run(problem, &used, &workspace);
-    fc_release(memory);
+    fc_give_memory(memory);
     return fc_succeed(error);
 }
 

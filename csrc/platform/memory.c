@@ -3,14 +3,17 @@
 #include "platform/memory.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
-/* Fresh memory costs a page fault every 4 KiB, which is more than many a layer takes to compute. So the block that was
- * released last waits for the next call, and large ones ask for huge pages. */
-#define MOST_KEPT_BYTES ((size_t)64 << 20)
+/* Fresh memory costs a page fault every 4 KiB, which is more than many a layer takes to compute. So what was given back
+ * waits for the next call or result, and large blocks ask for huge pages. */
+#define MOST_KEPT_BYTES ((size_t)128 << 20) /* in all */
+#define MOST_KEPT 8
+#define FEWEST_KEPT_BYTES ((size_t)64 << 10)
 #define HUGE_PAGE ((size_t)2 << 20)
 
 /* A sanitizer sees what is read past a block or after its release only where each is an allocation of its own. */
@@ -30,7 +33,51 @@ typedef struct header {
     _Alignas(FC_CACHE_LINE) size_t bytes; /* behind it */
 } header;
 
-static _Atomic(header *) kept;
+/* Oldest first. Whoever finds it busy does without: nobody waits, not even a child that was forked meanwhile. */
+static struct {
+    atomic_flag busy;
+    int count;
+    size_t bytes;
+    header *blocks[MOST_KEPT];
+} kept = {.busy = ATOMIC_FLAG_INIT};
+
+static bool open_kept(void) { return KEEPS && !atomic_flag_test_and_set_explicit(&kept.busy, memory_order_acquire); }
+
+static void close_kept(void) { atomic_flag_clear_explicit(&kept.busy, memory_order_release); }
+
+static header *remove_kept(int index)
+{
+    header *block = kept.blocks[index];
+    kept.bytes -= block->bytes;
+    kept.count--;
+    for (int i = index; i < kept.count; i++) kept.blocks[i] = kept.blocks[i + 1];
+    return block;
+}
+
+/* The smallest block that is large enough, unless it is so large that another will want it. */
+static header *take_kept(size_t bytes)
+{
+    int best = -1;
+    if (bytes < FEWEST_KEPT_BYTES || !open_kept()) return NULL;
+    for (int i = 0; i < kept.count; i++)
+        if (kept.blocks[i]->bytes >= bytes && kept.blocks[i]->bytes / 4 <= bytes &&
+            (best < 0 || kept.blocks[i]->bytes < kept.blocks[best]->bytes))
+            best = i;
+    header *block = best < 0 ? NULL : remove_kept(best);
+    close_kept();
+    return block;
+}
+
+/* False: it is not kept. */
+static bool keep(header *block)
+{
+    if (block->bytes < FEWEST_KEPT_BYTES || block->bytes > MOST_KEPT_BYTES || !open_kept()) return false;
+    while (kept.count == MOST_KEPT || kept.bytes + block->bytes > MOST_KEPT_BYTES) free(remove_kept(0));
+    kept.bytes += block->bytes;
+    kept.blocks[kept.count++] = block;
+    close_kept();
+    return true;
+}
 
 static header *fresh(size_t bytes)
 {
@@ -45,37 +92,19 @@ static header *fresh(size_t bytes)
     return block;
 }
 
-void *fc_allocate(size_t bytes)
+void *fc_take_memory(size_t bytes)
 {
     const size_t lines = fc_size_lines(bytes);
-    header *block = KEEPS ? atomic_exchange(&kept, NULL) : NULL;
-    if (block && block->bytes < lines) {
-        free(block);
-        block = NULL;
-    }
-    if (!block) {
-        block = fresh(lines);
-        if (!block) return NULL;
-        block->bytes = lines;
-    }
+    header *block = take_kept(lines);
+    if (block) return block + 1;
+    block = fresh(lines);
+    if (!block) return NULL;
+    block->bytes = lines;
     return block + 1;
 }
 
-void fc_release(void *memory)
+void fc_give_memory(void *memory)
 {
-    header *block = memory ? (header *)memory - 1 : NULL, *other;
-    if (!block) return;
-    if (!KEEPS || block->bytes > MOST_KEPT_BYTES) {
-        free(block);
-        return;
-    }
-    /* Of two, which concurrent calls leave, the larger one stays. */
-    other = atomic_exchange(&kept, NULL);
-    if (other && other->bytes > block->bytes) {
-        free(block);
-        block = other;
-        other = NULL;
-    }
-    free(other);
-    free(atomic_exchange(&kept, block));
+    header *block = memory ? (header *)memory - 1 : NULL;
+    if (block && !keep(block)) free(block);
 }

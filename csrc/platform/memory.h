@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* memory.h -- aligned allocation, and size arithmetic that saturates instead of wrapping. */
+/* memory.h -- size arithmetic that saturates instead of wrapping; fc_take_memory and fc_give_memory are in fastconv.h. */
 #ifndef FC_PLATFORM_MEMORY_H
 #define FC_PLATFORM_MEMORY_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define FC_CACHE_LINE 64
+#include "fastconv.h"
 
-/* NULL when there is not enough memory; `bytes` of SIZE_MAX (a saturated sum) is never enough. */
-void *fc_allocate(size_t bytes);
-void fc_release(void *block);
+#define FC_CACHE_LINE 64
 
 /* SIZE_MAX stands for "more than fits", and stays SIZE_MAX. */
 static inline size_t fc_size_add(size_t a, size_t b)

@@ -144,4 +144,6 @@ cdef extern from "fastconv.h" nogil:
     int fc_limit_threads(int threads)
     cbool fc_get_batch_invariant()
     void fc_set_batch_invariant(cbool on)
+    void *fc_take_memory(size_t bytes)
+    void fc_give_memory(void *memory)
     const char *fc_compiler()

@@ -13,6 +13,10 @@ WEIGHT_LAYOUTS: tuple[str, ...]
 PADDINGS: tuple[str, ...]
 OPERATIONS: tuple[str, ...]
 
+class Memory:
+    def __init__(self, size: int) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
 class Corr2d:
     out: _Pair
     def __init__(

@@ -5,13 +5,15 @@
 Every array must be C-contiguous, aligned, of the native byte order and of exactly the size that the problem says;
 `fastconv.functional` sees to that.
 """
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport (
+    PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer,
+)
 from libc.stdint cimport int64_t
 
 from fastconv._capi cimport *
 
 __all__ = [
-    "Corr2d", "MaxPool2dGrad", "Pool2d", "algorithms", "built_isas", "compiler", "configure", "get_batch_invariant",
+    "Corr2d", "MaxPool2dGrad", "Memory", "Pool2d", "algorithms", "built_isas", "compiler", "configure", "get_batch_invariant",
     "get_isa", "get_num_threads", "isas", "set_batch_invariant", "set_isa", "set_num_threads", "version",
 ]
 
@@ -60,6 +62,25 @@ cdef class Buffer:
     def __dealloc__(self):
         if self.held:
             PyBuffer_Release(&self.view)
+
+
+cdef class Memory:
+    """Bytes for a result, which hold anything; they wait for a later one when nobody has them any more."""
+
+    cdef void *data
+    cdef Py_ssize_t size
+
+    def __cinit__(self, Py_ssize_t size):
+        self.size = size
+        self.data = fc_take_memory(<size_t>size)
+        if self.data == NULL:
+            raise MemoryError(f"no memory for a result of {size} bytes")
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.data, self.size, False, flags)
+
+    def __dealloc__(self):
+        fc_give_memory(self.data)
 
 
 cdef bytes encoded(algorithm):

@@ -2,11 +2,14 @@
 """Arrays in, arrays out: element types, contiguity, and the place of the result."""
 
 import contextlib
+import math
 import mmap
 import sys
 from typing import Any, TypeAlias
 
 import numpy as np
+
+from fastconv import _core
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 DType: TypeAlias = np.dtype[Any]
@@ -17,6 +20,7 @@ _INT32 = np.dtype(np.int32)
 _INT64 = np.dtype(np.int64)
 _OVERLAP_WORK = 100_000
 _HUGE_PAGE = 1 << 21
+_LARGE = 1 << 17
 _CACHE_LINE = 64
 
 
@@ -54,6 +58,14 @@ def contiguous(array: Array, dtype: DType) -> Array:
         return array
     with np.errstate(all="ignore"):
         return np.require(array, dtype, ["C", "A"])
+
+
+def fresh(shape: tuple[int, ...], dtype: DType) -> Array:
+    """An array that holds anything; a large one in memory that earlier results had, without page faults."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < _LARGE:
+        return np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, memoryview(_core.Memory(size)))
 
 
 def bytes_to_keep(size: int) -> Array:
@@ -144,12 +156,12 @@ class Result:
     ) -> None:
         if out is not None:
             _judge_out(name, out, shape, dtype, inputs)
-        self._answer: Array = np.empty(shape, dtype) if out is None else out
+        self._answer: Array = fresh(shape, dtype) if out is None else out
         written_in_place = dtype == compute or dtype.kind == "b"  # a bool is the byte that a kernel writes
         if written_in_place and self._answer.flags.c_contiguous and self._answer.flags.aligned:
             self.buffer: Array = self._answer.view(compute)
         else:
-            self.buffer = np.empty(shape, compute)
+            self.buffer = fresh(shape, compute)
 
     def finish(self) -> Array:
         """The array to answer, after the kernel wrote to `buffer`."""

@@ -14,6 +14,7 @@ from fastconv.functional.arrays import (
     average_dtypes,
     compute_dtype,
     contiguous,
+    fresh,
 )
 from fastconv.functional.frontends import tensor_front_end
 from fastconv.geometry import IntOrPair, Layout, Padding, Pair, Windows, integer, layout_name, pair
@@ -191,7 +192,7 @@ def max_pool2d(
     judged = pool_problem(compute, images, pool_size, stride, padding, dilation, ceil_mode)
     shape = images.output_shape(judged.out, x.ndim)
     result = Result(out, shape, dtype, compute, (x,))
-    indices = np.empty(shape, np.int64) if return_indices else None
+    indices = fresh(shape, np.dtype(np.int64)) if return_indices else None
     judged.max(contiguous(x, compute), result.buffer, indices, algorithm)
     return result.finish() if indices is None else (result.finish(), indices)
 
