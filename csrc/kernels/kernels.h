@@ -149,6 +149,17 @@ typedef struct fc_panel_product {
     ptrdiff_t ahead_step;
 } fc_panel_product;
 
+/* Some pixels of a depthwise correlation whose channels are neighbours:
+ * y[r][c] = bias[c] + sum over taps (u, v) of x[r][u * x_step[0] + v * x_step[1] + c] * w[u * w_step[0] + v * w_step[1] + c].
+ * The sum is the chain of fc_tile, in the order of u and v. */
+#define FC_DEPTHWISE_PIXELS 6
+typedef struct fc_depthwise_pixels {
+    ptrdiff_t channels, taps[2], x_step[2], w_step[2];
+    const void *x[FC_DEPTHWISE_PIXELS];
+    const void *w, *bias; /* bias NULL: zeros */
+    void *y[FC_DEPTHWISE_PIXELS];
+} fc_depthwise_pixels;
+
 /* The transforms of Winograd's F(4x4, 3x3), whose 36 frequencies lie frequency_step apart. Whole vectors are written. */
 #define FC_FREQUENCIES 36
 
@@ -223,6 +234,8 @@ typedef struct fc_gemm_kernels {
     void (*shift_tile[FC_MAX_TILE_VECTORS])(const fc_shift_tile *tile);
     void (*shift_row[3])(const fc_shift_tile *row);
     void (*scatter)(const fc_scatter *scatter);
+    void (*depthwise_pixels)(const fc_depthwise_pixels *pixels); /* all of them */
+    void (*depthwise_pixel)(const fc_depthwise_pixels *pixels);  /* the first alone */
     void (*find_moves)(const fc_find_moves *find);
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);

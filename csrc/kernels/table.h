@@ -13,6 +13,7 @@
 #define T float
 #define I int32_t
 #include "kernels/gemm.h"
+#include "kernels/depthwise_nhwc.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
 #undef S
@@ -23,6 +24,7 @@
 #define T double
 #define I int64_t
 #include "kernels/gemm.h"
+#include "kernels/depthwise_nhwc.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
 #undef S
@@ -32,12 +34,14 @@
 #define S i32
 #define T uint32_t
 #include "kernels/gemm.h"
+#include "kernels/depthwise_nhwc.h"
 #undef S
 #undef T
 
 #define S i64
 #define T uint64_t
 #include "kernels/gemm.h"
+#include "kernels/depthwise_nhwc.h"
 #undef S
 #undef T
 
@@ -56,6 +60,8 @@
      .pack_tile = {pack_tile_##type##_1, pack_tile_##type##_2, pack_tile_##type##_3},     \
      .shift_tile = {shift_tile_##type##_1, shift_tile_##type##_2, shift_tile_##type##_3}, \
      .shift_row = {shift_row_##type##_1, shift_row_##type##_4, shift_row_##type##_12},    \
+     .depthwise_pixels = depthwise_pixels_##type,                                         \
+     .depthwise_pixel = depthwise_pixel_##type,                                           \
      .scatter = gemm_scatter_##type,                                                      \
      .find_moves = find_moves_##width,                                                    \
      .pack = pack_##width,                                                                \

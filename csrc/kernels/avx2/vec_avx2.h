@@ -22,6 +22,7 @@ static inline void store_f32(float *p, vec_f32 v) { _mm256_storeu_ps(p, v); }
 static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return _mm256_add_ps(a, b); }
 static inline vec_f32 sub_f32(vec_f32 a, vec_f32 b) { return _mm256_sub_ps(a, b); }
 static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm256_fmadd_ps(a, b, c); }
+static inline float fma_one_f32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b) { return _mm256_or_ps(a, b); }
 static inline mask_f32 mask_load_f32(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline vec_f32 load_masked_f32(const float *p, mask_f32 m) { return _mm256_maskload_ps(p, m); }
@@ -81,6 +82,7 @@ static inline void store_f64(double *p, vec_f64 v) { _mm256_storeu_pd(p, v); }
 static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return _mm256_add_pd(a, b); }
 static inline vec_f64 sub_f64(vec_f64 a, vec_f64 b) { return _mm256_sub_pd(a, b); }
 static inline vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm256_fmadd_pd(a, b, c); }
+static inline double fma_one_f64(double a, double b, double c) { return __builtin_fma(a, b, c); }
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b) { return _mm256_or_pd(a, b); }
 static inline mask_f64 mask_load_f64(const int64_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline vec_f64 load_masked_f64(const double *p, mask_f64 m) { return _mm256_maskload_pd(p, m); }

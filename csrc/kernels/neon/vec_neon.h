@@ -22,6 +22,7 @@ static inline void store_f32(float *p, vec_f32 v) { vst1q_f32(p, v); }
 static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
 static inline vec_f32 sub_f32(vec_f32 a, vec_f32 b) { return vsubq_f32(a, b); }
 static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
+static inline float fma_one_f32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b)
 {
     return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
@@ -71,6 +72,7 @@ static inline void store_f64(double *p, vec_f64 v) { vst1q_f64(p, v); }
 static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }
 static inline vec_f64 sub_f64(vec_f64 a, vec_f64 b) { return vsubq_f64(a, b); }
 static inline vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmaq_f64(c, a, b); }
+static inline double fma_one_f64(double a, double b, double c) { return __builtin_fma(a, b, c); }
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b)
 {
     return vreinterpretq_f64_u64(vorrq_u64(vreinterpretq_u64_f64(a), vreinterpretq_u64_f64(b)));
