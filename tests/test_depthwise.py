@@ -9,7 +9,7 @@ from numerics import assert_close, assert_same_bits
 
 import fastconv
 
-NAMES = {"NHWC": "depthwise_nhwc"}
+NAMES = {"NCHW": "depthwise_nchw", "NHWC": "depthwise_nhwc"}
 
 
 def depthwise(name: str, batch: int, channels: int, height: int, width: int, *window: int, **options: object) -> Case:
@@ -52,17 +52,28 @@ def run(case: Case, dtype: str, layout: str) -> np.ndarray:
     return out.check(f"{name} {case}")
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+def takes(case: Case, dtype: str, layout: str) -> bool:
+    """Tell whether the algorithm should: planes are for floats, a step between columns of one or two, few edges."""
+    steps = case.stride[1] < 3 or case.y_shape()[3] == 1
+    return layout == "NHWC" or (dtype != "int64" and steps)
+
+
+PLACES = [(layout, case) for layout in NAMES for case in CASES if takes(case, "float32", layout)]
+
+
+@pytest.mark.parametrize(("layout", "case"), PLACES, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
-@pytest.mark.parametrize("layout", NAMES)
-def test_every_loop_ends_right(isa: str, layout: str, dtype: str, case: Case):
+def test_every_loop_ends_right(isa: str, dtype: str, layout: str, case: Case):
     fastconv.set_num_threads(3)
-    assert_close(run(case, dtype, layout), expected("corr2d", case, layout, dtype)[0], f"{isa} {layout} {case}")
+    if takes(case, dtype, layout):
+        assert_close(run(case, dtype, layout), expected("corr2d", case, layout, dtype)[0], f"{isa} {layout} {case}")
+    else:
+        with pytest.raises(ValueError, match="declines"):
+            run(case, dtype, layout)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("layout", NAMES)
-def test_an_image_and_a_channel_see_no_other(isa: str, layout: str, case: Case):
+@pytest.mark.parametrize(("layout", "case"), PLACES, ids=str)
+def test_an_image_does_not_see_its_batch(isa: str, layout: str, case: Case):
     p, together = problem(case, layout, "float32"), run(case, "float32", layout)
     for n in range(case.x[0]):
         alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, layout=layout, algorithm=NAMES[layout])

@@ -160,6 +160,28 @@ typedef struct fc_depthwise_pixels {
     void *y[FC_DEPTHWISE_PIXELS];
 } fc_depthwise_pixels;
 
+/* Some rows of a depthwise correlation of planes, float32 and float64 only; columns of x are one or two apart:
+ * y[r][j] = bias + sum over taps (u, v) of x[u][r][j * stride - left + v * column_step] * w[u][v]. The sum is the chain of
+ * fc_tile, in the order of u and v. Inside: the outputs `first` to `end` (at least a vector, or none), all of whose taps
+ * lie in the rows. What is beside them is in the edges: whole vectors of outputs, whose lanes' taps are read where
+ * masks[v] says so, and are zeros elsewhere. */
+#define FC_DEPTHWISE_ROWS 7
+#define FC_DEPTHWISE_EDGES 8
+typedef struct fc_depthwise_edge {
+    ptrdiff_t column; /* of the first output */
+    const void *masks, *index; /* [taps][lanes], integers as wide as an element; [lanes]: stride * lane */
+    const unsigned char *whole; /* [taps]: whether all lanes are to be read */
+} fc_depthwise_edge;
+
+typedef struct fc_depthwise_rows {
+    ptrdiff_t taps[2], column_step, left;
+    const void *const *x; /* [taps[0]][FC_DEPTHWISE_ROWS], column 0 */
+    const void *w, *bias; /* bias: one element, or NULL */
+    void *y[FC_DEPTHWISE_ROWS]; /* column 0; written in this order */
+    ptrdiff_t first, end, edges;
+    const fc_depthwise_edge *edge;
+} fc_depthwise_rows;
+
 /* The transforms of Winograd's F(4x4, 3x3), whose 36 frequencies lie frequency_step apart. Whole vectors are written. */
 #define FC_FREQUENCIES 36
 
@@ -240,6 +262,7 @@ typedef struct fc_gemm_kernels {
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);
     /* float32 and float64 only */
+    void (*depthwise_rows[2])(const fc_depthwise_rows *rows); /* by stride - 1 */
     void (*winograd_input_nchw)(const fc_winograd_plane_input *tiles);
     void (*winograd_output_nchw)(const fc_winograd_plane_output *tiles);
     void (*winograd_input_nhwc)(const fc_winograd_pixel_input *tile);

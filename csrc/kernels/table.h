@@ -14,6 +14,7 @@
 #define I int32_t
 #include "kernels/gemm.h"
 #include "kernels/depthwise_nhwc.h"
+#include "kernels/depthwise_nchw.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
 #undef S
@@ -25,6 +26,7 @@
 #define I int64_t
 #include "kernels/gemm.h"
 #include "kernels/depthwise_nhwc.h"
+#include "kernels/depthwise_nchw.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
 #undef S
@@ -45,7 +47,8 @@
 #undef S
 #undef T
 
-#define FC_WINOGRAD_TABLE(type)                                                                             \
+#define FC_FLOATING_TABLE(type)                                                                             \
+    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                               \
     .winograd_input_nchw = winograd_input_nchw_##type, .winograd_output_nchw = winograd_output_nchw_##type, \
     .winograd_input_nhwc = winograd_input_nhwc_##type, .winograd_output_nhwc = winograd_output_nhwc_##type, \
     .winograd_weights = winograd_weights_##type
@@ -137,8 +140,8 @@ const fc_kernels FC_PASTE(fc_kernels, FC_ISA) = {
     .widen_places = widen_places,
     .gemm =
         {
-            [FC_F32] = FC_GEMM_TABLE(f32, f32, FC_WINOGRAD_TABLE(f32)),
-            [FC_F64] = FC_GEMM_TABLE(f64, f64, FC_WINOGRAD_TABLE(f64)),
+            [FC_F32] = FC_GEMM_TABLE(f32, f32, FC_FLOATING_TABLE(f32)),
+            [FC_F64] = FC_GEMM_TABLE(f64, f64, FC_FLOATING_TABLE(f64)),
             [FC_I32] = FC_GEMM_TABLE(i32, f32, ),
             [FC_I64] = FC_GEMM_TABLE(i64, f64, ),
         },
