@@ -72,7 +72,7 @@ static const char *decline(const fc_problem *p)
 static size_t mask_bytes(const fc_problem *p)
 {
     const row_cut cut = cut_row(p, p->kernels->gemm[p->dtype].lanes);
-    const size_t vectors = (size_t)((cut.left + cut.right) * p->window[1] + 1);
+    const size_t vectors = (size_t)((cut.left + cut.right) * p->window[1] * 2);
     return fc_size_lines(vectors * (size_t)p->kernels->gemm[p->dtype].lanes * fc_dtype_size(p->dtype));
 }
 
@@ -82,35 +82,34 @@ static size_t shared_bytes(const fc_problem *p) { return fc_size_add(mask_bytes(
 
 static size_t prepared_bytes(const fc_problem *p) { return p->weight_layout == FC_HWIO ? fc_weight_bytes(p) : 0; }
 
-static void put_integer(char *to, ptrdiff_t element, int64_t value)
-{
-    const int32_t narrow = (int32_t)value;
-    if (element == 4)
-        memcpy(to, &narrow, sizeof narrow);
-    else
-        memcpy(to, &value, sizeof value);
-}
-
 static ptrdiff_t stride_of(const fc_problem *p) { return p->out[1] > 1 ? p->stride[1] : 1; }
 
-static void find_edges(call *c, char *memory)
+/* The masks of one vector and tap. Element k of the second mask is the one stride - 1 masks of lanes - 1 behind. */
+static char *put_masks(const call *c, ptrdiff_t column, fc_range outputs, char *mask)
+{
+    const ptrdiff_t stride = stride_of(c->p), element = c->element, lanes = c->lanes;
+    memset(mask, 0, (size_t)(stride * lanes * element));
+    for (ptrdiff_t l = 0; l < lanes; l++) {
+        const ptrdiff_t at = l * stride, place = at < lanes ? at : at + 1; /* the element in the middle is in both */
+        if (column + l >= outputs.first && column + l < outputs.end) memset(mask + place * element, 255, (size_t)element);
+    }
+    return mask + stride * lanes * element;
+}
+
+static void find_edges(call *c, char *mask)
 {
     const fc_problem *p = c->p;
     const row_cut cut = cut_row(p, c->lanes);
-    const ptrdiff_t size = c->lanes * c->element;
-    char *index = memory, *mask = memory + size;
-    for (ptrdiff_t l = 0; l < c->lanes; l++) put_integer(index + l * c->element, c->element, l * stride_of(p));
     c->inside = cut.inside;
     c->edges = cut.left + cut.right;
     for (ptrdiff_t e = 0; e < c->edges; e++) {
         const ptrdiff_t from = e < cut.left ? e * c->lanes : p->out[1] - (c->edges - e) * c->lanes;
         const ptrdiff_t column = fc_max(0, fc_min(from, p->out[1] - c->lanes));
-        c->edge[e] = (fc_depthwise_edge){.column = column, .masks = mask, .index = index, .whole = c->whole[e]};
+        c->edge[e] = (fc_depthwise_edge){.column = column, .masks = mask, .whole = c->whole[e]};
         for (ptrdiff_t v = 0; v < p->window[1]; v++) {
             const fc_range outputs = fc_outputs_inside(p, 1, v);
             c->whole[e][v] = outputs.first <= column && outputs.end >= column + c->lanes;
-            for (ptrdiff_t l = 0; l < c->lanes; l++, mask += c->element)
-                put_integer(mask, c->element, column + l >= outputs.first && column + l < outputs.end ? -1 : 0);
+            mask = put_masks(c, column, outputs, mask);
         }
     }
 }

@@ -163,13 +163,14 @@ typedef struct fc_depthwise_pixels {
 /* Some rows of a depthwise correlation of planes, float32 and float64 only; columns of x are one or two apart:
  * y[r][j] = bias + sum over taps (u, v) of x[u][r][j * stride - left + v * column_step] * w[u][v]. The sum is the chain of
  * fc_tile, in the order of u and v. Inside: the outputs `first` to `end` (at least a vector, or none), all of whose taps
- * lie in the rows. What is beside them is in the edges: whole vectors of outputs, whose lanes' taps are read where
- * masks[v] says so, and are zeros elsewhere. */
+ * lie in the rows. What is beside them is in the edges: whole vectors of outputs, whose taps are read where masks say
+ * so, and are zeros elsewhere. masks[v] is the mask of as many elements from the first lane's tap on as a vector holds;
+ * with two columns apart there is a second mask behind it, of those from that first mask's last element on. */
 #define FC_DEPTHWISE_ROWS 7
 #define FC_DEPTHWISE_EDGES 8
 typedef struct fc_depthwise_edge {
     ptrdiff_t column; /* of the first output */
-    const void *masks, *index; /* [taps][lanes], integers as wide as an element; [lanes]: stride * lane */
+    const void *masks; /* [taps][columns apart][lanes], integers as wide as an element: all ones or zero */
     const unsigned char *whole; /* [taps]: whether all lanes are to be read */
 } fc_depthwise_edge;
 
