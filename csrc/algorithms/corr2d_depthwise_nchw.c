@@ -17,16 +17,18 @@
 #define TASK_BYTES (24 * 1024) /* of the input of small planes: a part of the first-level cache */
 #define ENOUGH_TASKS 16
 #define MOST_TAPS 32 /* along an axis */
+#define FEWEST_ROWS 8 /* of a strip, which reads two more */
 #define ROWS FC_DEPTHWISE_ROWS
 
 typedef struct call {
     const fc_problem *p;
     const fc_operands *operands;
     void (*kernel)(const fc_depthwise_rows *);
+    void (*kernel_3x3)(const fc_depthwise_plane *); /* or NULL */
     const char *weights; /* [channel][kh][kw] */
     ptrdiff_t element, lanes;
     ptrdiff_t planes; /* of a task */
-    ptrdiff_t tiles, blocks; /* of rows; a block of tiles is a task */
+    ptrdiff_t strips, blocks; /* of rows of outputs computed together; a block of strips is a task */
     const char *zeros; /* a row */
     fc_range inside;
     ptrdiff_t edges;
@@ -160,6 +162,44 @@ static void run_plane(const call *c, tile *t, ptrdiff_t channel)
     for (ptrdiff_t k = 0; k < in_reads; k++) t->x[k] += t->step[k];
 }
 
+static void run_strip_3x3(const call *c, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t rows)
+{
+    const fc_problem *p = c->p;
+    const ptrdiff_t channel = plane % p->channels;
+    const char *x = c->operands->x, *bias = c->operands->bias;
+    char *y = c->operands->y;
+    c->kernel_3x3(&(fc_depthwise_plane){.rows = rows,
+                                        .top = fc_window_start(p, 0, row),
+                                        .height = p->in[0],
+                                        .column_step = p->dilation[1],
+                                        .left = p->pad_before[1],
+                                        .x = x + plane * p->in[0] * p->in[1] * c->element,
+                                        .w = c->weights + channel * 9 * c->element,
+                                        .bias = bias ? bias + channel * c->element : NULL,
+                                        .y = y + (plane * p->out[0] + row) * p->out[1] * c->element,
+                                        .room = rows * p->out[1],
+                                        .x_row = p->in[1],
+                                        .y_row = p->out[1],
+                                        .first = c->inside.first,
+                                        .end = c->inside.end,
+                                        .edges = c->edges,
+                                        .edge = c->edge});
+}
+
+static void run_task_3x3(void *context, ptrdiff_t task, int slot)
+{
+    const call *c = context;
+    const fc_problem *p = c->p;
+    const ptrdiff_t block = task % c->blocks, first = task / c->blocks * c->planes;
+    const ptrdiff_t end = fc_min(p->batch * p->channels, first + c->planes);
+    (void)slot;
+    for (ptrdiff_t plane = first; plane < end; plane++)
+        for (ptrdiff_t i = fc_cut(c->strips, c->blocks, block); i < fc_cut(c->strips, c->blocks, block + 1); i++) {
+            const ptrdiff_t row = fc_cut(p->out[0], c->strips, i);
+            run_strip_3x3(c, plane, row, fc_cut(p->out[0], c->strips, i + 1) - row);
+        }
+}
+
 static void run_task(void *context, ptrdiff_t task, int slot)
 {
     const call *c = context;
@@ -178,11 +218,25 @@ static void run_task(void *context, ptrdiff_t task, int slot)
                               .end = c->inside.end,
                               .edges = c->edges,
                               .edge = c->edge};
-    for (ptrdiff_t i = fc_cut(c->tiles, c->blocks, block); i < fc_cut(c->tiles, c->blocks, block + 1); i++) {
+    for (ptrdiff_t i = fc_cut(c->strips, c->blocks, block); i < fc_cut(c->strips, c->blocks, block + 1); i++) {
         const ptrdiff_t row = fc_max(0, fc_min(i * ROWS, p->out[0] - ROWS));
         point_tile(c, &t, image, y, row, fc_min(ROWS, p->out[0]));
         for (ptrdiff_t plane = first; plane < end; plane++) run_plane(c, &t, plane % p->channels);
     }
+}
+
+/* Whether the kernels of 3x3 windows take it. */
+static bool rolls_down(const fc_problem *p)
+{
+    return p->window[0] == 3 && p->window[1] == 3 && p->dilation[0] == 1 &&
+           (p->stride[0] == stride_of(p) || p->out[0] == 1);
+}
+
+/* So many rows that what they read and write stays in the first-level cache. */
+static ptrdiff_t strip_rows(const fc_problem *p)
+{
+    const ptrdiff_t bytes = (p->in[1] * fc_min(p->stride[0], 2) + p->out[1]) * (ptrdiff_t)fc_dtype_size(p->dtype);
+    return fc_max(FEWEST_ROWS, TASK_BYTES / bytes);
 }
 
 static void forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
@@ -197,13 +251,16 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
               .weights = p->weight_layout == FC_HWIO ? operands->prepared : operands->w,
               .element = element,
               .lanes = kernels->lanes,
-              .tiles = fc_ceil_div(p->out[0], ROWS),
               .zeros = zeros};
+    const bool rolls = rolls_down(p);
+    c.kernel_3x3 = rolls ? kernels->depthwise_3x3[stride_of(p) - 1] : NULL;
+    c.strips = fc_ceil_div(p->out[0], rolls ? strip_rows(p) : ROWS);
     c.planes = fc_max(1, fc_min(TASK_BYTES / bytes, planes / ENOUGH_TASKS));
-    c.blocks = fc_min(c.tiles, fc_ceil_div(ENOUGH_TASKS, fc_max(1, fc_ceil_div(planes, c.planes))));
+    c.blocks = fc_min(c.strips, fc_ceil_div(ENOUGH_TASKS, fc_max(1, fc_ceil_div(planes, c.planes))));
     memset(zeros, 0, (size_t)(p->in[1] * element));
     find_edges(&c, workspace->shared);
-    fc_parallel_for(fc_ceil_div(planes, c.planes) * c.blocks, workspace->threads, true, run_task, &c);
+    fc_parallel_for(fc_ceil_div(planes, c.planes) * c.blocks, workspace->threads, true,
+                    rolls ? run_task_3x3 : run_task, &c);
 }
 
 const fc_algorithm fc_corr2d_depthwise_nchw = {

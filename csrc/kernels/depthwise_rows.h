@@ -8,19 +8,6 @@
 #else
 #define EACH_VECTOR(DO, r) DO(r, 0) DO(r, 1)
 #endif
-/* Sums of every second column are kept in the order of load_mixed. */
-#if STEP == 1
-#define LOAD_ROW W(load)
-#define LOAD_MASKS const W(mask) mask = W(mask_load)(masks);
-#define LOAD_PART(p) W(load_masked)(p, mask)
-#define ORDERED(sum) sum
-#else
-#define LOAD_ROW W(load_mixed)
-#define LOAD_MASKS const W(mask) low = W(mask_load)(masks), high = W(mask_load)(masks + lanes);
-#define LOAD_PART(p) W(load_mixed_masked)(p, low, high)
-#define ORDERED(sum) W(unmix)(sum)
-#endif
-
 #define DECLARE_SUM(r, v) W(vec) sum##r##v = W(zero)();
 #define MULTIPLY_ADD(r, v) sum##r##v = W(fma)(factor, LOAD_ROW(x##r + at + v * STEP * lanes), sum##r##v);
 #define STORE_SUM(r, v) W(store)((T *)d->y[r] + j + v * lanes, W(add)(bias, ORDERED(sum##r##v)));
@@ -80,10 +67,6 @@ static void FC_PASTE(W(depthwise_edge), STEP)(const fc_depthwise_rows *d, const 
 
 #undef EACH_ROW_7
 #undef EACH_VECTOR
-#undef LOAD_ROW
-#undef LOAD_PART
-#undef LOAD_MASKS
-#undef ORDERED
 #undef DECLARE_SUM
 #undef MULTIPLY_ADD
 #undef STORE_SUM

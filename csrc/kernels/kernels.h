@@ -183,6 +183,19 @@ typedef struct fc_depthwise_rows {
     const fc_depthwise_edge *edge;
 } fc_depthwise_rows;
 
+/* Rows of outputs of one plane with a 3x3 kernel: as fc_depthwise_rows, but the rows of x lie x_row apart, output row i
+ * reads the rows top + i * stride to top + i * stride + 2, those that are there: 0 to height - 1. */
+typedef struct fc_depthwise_plane {
+    ptrdiff_t rows, top, height, column_step, left;
+    const void *x; /* row 0, column 0 */
+    const void *w, *bias;
+    void *y;          /* the first output row, column 0 */
+    ptrdiff_t room;   /* elements of y that may be written */
+    ptrdiff_t x_row, y_row;
+    ptrdiff_t first, end, edges;
+    const fc_depthwise_edge *edge;
+} fc_depthwise_plane;
+
 /* The transforms of Winograd's F(4x4, 3x3), whose 36 frequencies lie frequency_step apart. Whole vectors are written. */
 #define FC_FREQUENCIES 36
 
@@ -264,6 +277,7 @@ typedef struct fc_gemm_kernels {
     void (*window_masks)(const fc_window_masks *masks);
     /* float32 and float64 only */
     void (*depthwise_rows[2])(const fc_depthwise_rows *rows); /* by stride - 1 */
+    void (*depthwise_3x3[2])(const fc_depthwise_plane *plane);
     void (*winograd_input_nchw)(const fc_winograd_plane_input *tiles);
     void (*winograd_output_nchw)(const fc_winograd_plane_output *tiles);
     void (*winograd_input_nhwc)(const fc_winograd_pixel_input *tile);

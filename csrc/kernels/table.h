@@ -49,6 +49,7 @@
 
 #define FC_FLOATING_TABLE(type)                                                                             \
     .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                               \
+    .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2},                                  \
     .winograd_input_nchw = winograd_input_nchw_##type, .winograd_output_nchw = winograd_output_nchw_##type, \
     .winograd_input_nhwc = winograd_input_nhwc_##type, .winograd_output_nhwc = winograd_output_nhwc_##type, \
     .winograd_weights = winograd_weights_##type
