@@ -11,6 +11,7 @@
 
 #define TASK_BYTES (64 * 1024) /* of outputs, aimed at */
 #define FEWEST_ROWS 4          /* of a task, where there are as many */
+#define MOST_COLUMNS 64 /* of outputs of a line */
 #define CHANNEL_BYTES 768      /* of a task's pixel, at most: so small maps are more than one task */
 
 typedef struct call {
@@ -109,6 +110,33 @@ static ptrdiff_t end_of_run(const fc_problem *p, int axis, ptrdiff_t from, ptrdi
     return end;
 }
 
+/* Whether the kernels of 3x3 windows take it. */
+static bool takes_lines(const fc_problem *p)
+{
+    return p->window[0] == 3 && p->window[1] == 3 && p->dilation[1] == 1 && (p->stride[1] <= 2 || p->out[1] == 1) &&
+           p->channels >= p->kernels->gemm[p->dtype].lanes;
+}
+
+/* A row of outputs of a 3x3 kernel, in segments whose three rows of a vector's cache lines stay in the first cache. */
+static void run_line(const call *c, fc_depthwise_line *line, const char *image, char *y, ptrdiff_t i)
+{
+    const fc_problem *p = c->p;
+    const ptrdiff_t pixel = p->channels * c->element, segments = fc_ceil_div(p->out[1], MOST_COLUMNS);
+    const ptrdiff_t stride = p->out[1] > 1 ? p->stride[1] : 1;
+    const fc_range taps = fc_taps_inside(p, 0, i);
+    for (ptrdiff_t u = 0; u < 3; u++) {
+        const bool in = u >= taps.first && u < taps.end;
+        line->x[u] = in ? image + (fc_window_start(p, 0, i) + u * p->dilation[0]) * p->in[1] * pixel : NULL;
+    }
+    for (ptrdiff_t s = 0; s < segments; s++) {
+        const ptrdiff_t first = fc_cut(p->out[1], segments, s);
+        line->outputs = fc_cut(p->out[1], segments, s + 1) - first;
+        line->left = fc_window_start(p, 1, first);
+        line->y = y + (i * p->out[1] + first) * pixel;
+        c->kernels->depthwise_line[stride - 1](line);
+    }
+}
+
 /* From one tap to the next that a window reaches. */
 static ptrdiff_t step_of(const fc_problem *p, int axis) { return p->dilation[axis] < p->in[axis] ? p->dilation[axis] : 0; }
 
@@ -128,6 +156,16 @@ static void run_task(void *context, ptrdiff_t task, int slot)
                     .bias = c->operands->bias ? (const char *)c->operands->bias + first : NULL},
               .weights = c->weights + first};
     (void)slot;
+    if (takes_lines(p)) {
+        fc_depthwise_line line = {.channels = cut.columns,
+                                  .width = p->in[1],
+                                  .pixel = p->channels,
+                                  .w_step = p->channels,
+                                  .w = t.weights,
+                                  .bias = t.d.bias};
+        for (ptrdiff_t i = fc_cut(p->out[0], c->blocks, block); i < end; i++) run_line(c, &line, image, y, i);
+        return;
+    }
     for (fc_range rows = {fc_cut(p->out[0], c->blocks, block), 0}; rows.first < end; rows.first = rows.end) {
         const fc_range tap_rows = fc_taps_inside(p, 0, rows.first);
         rows.end = end_of_run(p, 0, rows.first, end, tap_rows);

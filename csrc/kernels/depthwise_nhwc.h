@@ -41,11 +41,7 @@ static void W(depthwise_pixels)(const fc_depthwise_pixels *d)
         W(depthwise_channels)(d, FC_DEPTHWISE_PIXELS);
         return;
     }
-    for (; channels - c >= 2 * lanes; c += 2 * lanes) {
-        for (int r = 0; r < FC_DEPTHWISE_PIXELS; r++)
-            __builtin_prefetch((const void *)((uintptr_t)d->x[r] + (uintptr_t)(d->taps[0] * d->x_step[0] + c) * sizeof(T)));
-        FC_PASTE(W(depthwise_tile), 6_2)(d, c);
-    }
+    for (; channels - c >= 2 * lanes; c += 2 * lanes) FC_PASTE(W(depthwise_tile), 6_2)(d, c);
     for (; channels - c >= lanes; c += lanes) FC_PASTE(W(depthwise_tile), 6_1)(d, c);
     if (c < channels) FC_PASTE(W(depthwise_tile), 6_1)(d, channels - lanes);
 }
@@ -64,3 +60,8 @@ static void W(depthwise_pixel)(const fc_depthwise_pixels *d)
     for (; channels - c >= lanes; c += lanes) FC_PASTE(W(depthwise_tile), 1_1)(d, c);
     if (c < channels) FC_PASTE(W(depthwise_tile), 1_1)(d, channels - lanes);
 }
+
+#define STEP 1
+#include "kernels/depthwise_line.h"
+#define STEP 2
+#include "kernels/depthwise_line.h"

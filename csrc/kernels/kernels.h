@@ -160,6 +160,17 @@ typedef struct fc_depthwise_pixels {
     void *y[FC_DEPTHWISE_PIXELS];
 } fc_depthwise_pixels;
 
+/* Some neighbours in a row of outputs of a depthwise correlation with a 3x3 kernel, whose channels are neighbours too and
+ * at least a vector of them. Output j reads the columns left + j * stride to left + j * stride + 2, those that are there:
+ * 0 to width - 1. The sum is the chain of fc_tile, in the order of v and u. */
+typedef struct fc_depthwise_line {
+    ptrdiff_t channels, outputs, left, width;
+    ptrdiff_t pixel, w_step; /* from one pixel or tap to the next */
+    const void *x[3];        /* column 0 of the rows, NULL where there is none */
+    const void *w, *bias;    /* bias NULL: zeros */
+    void *y;                 /* of the first output */
+} fc_depthwise_line;
+
 /* Some rows of a depthwise correlation of planes, float32 and float64 only; columns of x are one or two apart:
  * y[r][j] = bias + sum over taps (u, v) of x[u][r][j * stride - left + v * column_step] * w[u][v]. The sum is the chain of
  * fc_tile, in the order of u and v. Inside: the outputs `first` to `end` (at least a vector, or none), all of whose taps
@@ -272,6 +283,7 @@ typedef struct fc_gemm_kernels {
     void (*scatter)(const fc_scatter *scatter);
     void (*depthwise_pixels)(const fc_depthwise_pixels *pixels); /* all of them */
     void (*depthwise_pixel)(const fc_depthwise_pixels *pixels);  /* the first alone */
+    void (*depthwise_line[2])(const fc_depthwise_line *line);    /* by stride - 1 */
     void (*find_moves)(const fc_find_moves *find);
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);
