@@ -16,7 +16,7 @@
 
 #define TASK_BYTES (24 * 1024) /* of the input of small planes: a part of the first-level cache */
 #define ENOUGH_TASKS 16
-#define MOST_TAPS 32 /* along an axis */
+#define MOST_TAPS 32  /* along an axis */
 #define FEWEST_ROWS 8 /* of a strip, which reads two more */
 #define ROWS FC_DEPTHWISE_ROWS
 
@@ -25,11 +25,11 @@ typedef struct call {
     const fc_operands *operands;
     void (*kernel)(const fc_depthwise_rows *);
     void (*kernel_3x3)(const fc_depthwise_plane *); /* or NULL */
-    const char *weights; /* [channel][kh][kw] */
+    const char *weights;                            /* [channel][kh][kw] */
     ptrdiff_t element, lanes;
-    ptrdiff_t planes; /* of a task */
+    ptrdiff_t planes;         /* of a task */
     ptrdiff_t strips, blocks; /* of rows of outputs computed together; a block of strips is a task */
-    const char *zeros; /* a row */
+    const char *zeros;        /* a row */
     fc_range inside;
     ptrdiff_t edges;
     fc_depthwise_edge edge[FC_DEPTHWISE_EDGES];
@@ -93,7 +93,8 @@ static char *put_masks(const call *c, ptrdiff_t column, fc_range outputs, char *
     memset(mask, 0, (size_t)(stride * lanes * element));
     for (ptrdiff_t l = 0; l < lanes; l++) {
         const ptrdiff_t at = l * stride, place = at < lanes ? at : at + 1; /* the element in the middle is in both */
-        if (column + l >= outputs.first && column + l < outputs.end) memset(mask + place * element, 255, (size_t)element);
+        if (column + l >= outputs.first && column + l < outputs.end)
+            memset(mask + place * element, 255, (size_t)element);
     }
     return mask + stride * lanes * element;
 }
@@ -259,8 +260,8 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     c.blocks = fc_min(c.strips, fc_ceil_div(ENOUGH_TASKS, fc_max(1, fc_ceil_div(planes, c.planes))));
     memset(zeros, 0, (size_t)(p->in[1] * element));
     find_edges(&c, workspace->shared);
-    fc_parallel_for(fc_ceil_div(planes, c.planes) * c.blocks, workspace->threads, true,
-                    rolls ? run_task_3x3 : run_task, &c);
+    fc_parallel_for(fc_ceil_div(planes, c.planes) * c.blocks, workspace->threads, true, rolls ? run_task_3x3 : run_task,
+                    &c);
 }
 
 const fc_algorithm fc_corr2d_depthwise_nchw = {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* corr2d_depthwise_nhwc.c -- depthwise correlation of NHWC images. Lanes are channels; a tile is a few pixels whose
  * windows reach the same taps, wherever they lie: neighbours in a row, or a column at the border. Pixels are read where
- * they lie, and zeros outside the image are left out. Weights are read as they lie in HWIO, else transposed to it. An
- * output is one chain of multiplications and additions over its taps. */
+ * they lie, and zeros outside the image are left out. A 3x3 kernel goes along rows of outputs instead, and loads every
+ * pixel once for all outputs of a row. Weights are read as they lie in HWIO, else transposed to it. An output is one
+ * chain of multiplications and additions over its taps, in the order kh, kw; for 3x3 kernels kw, kh. */
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
 #include "algorithms/strided_copy.h"
@@ -11,7 +12,7 @@
 
 #define TASK_BYTES (64 * 1024) /* of outputs, aimed at */
 #define FEWEST_ROWS 4          /* of a task, where there are as many */
-#define MOST_COLUMNS 64 /* of outputs of a line */
+#define MOST_COLUMNS 48        /* read by a segment of a row: three rows of them fit a part of the first cache's sets */
 #define CHANNEL_BYTES 768      /* of a task's pixel, at most: so small maps are more than one task */
 
 typedef struct call {
@@ -20,7 +21,7 @@ typedef struct call {
     const fc_gemm_kernels *kernels;
     const char *weights; /* [kh][kw][channel] */
     ptrdiff_t element;
-    fc_range inside; /* columns whose windows reach no border */
+    fc_range inside;  /* columns whose windows reach no border */
     fc_panels pieces; /* of the channels */
     ptrdiff_t blocks; /* of output rows; a task is a block of one piece */
 } call;
@@ -117,12 +118,12 @@ static bool takes_lines(const fc_problem *p)
            p->channels >= p->kernels->gemm[p->dtype].lanes;
 }
 
-/* A row of outputs of a 3x3 kernel, in segments whose three rows of a vector's cache lines stay in the first cache. */
+/* A row of outputs of a 3x3 kernel, in segments that keep their cache lines from one vector of channels to the next. */
 static void run_line(const call *c, fc_depthwise_line *line, const char *image, char *y, ptrdiff_t i)
 {
     const fc_problem *p = c->p;
-    const ptrdiff_t pixel = p->channels * c->element, segments = fc_ceil_div(p->out[1], MOST_COLUMNS);
-    const ptrdiff_t stride = p->out[1] > 1 ? p->stride[1] : 1;
+    const ptrdiff_t pixel = p->channels * c->element, stride = p->out[1] > 1 ? p->stride[1] : 1;
+    const ptrdiff_t segments = fc_ceil_div(p->out[1], MOST_COLUMNS / stride);
     const fc_range taps = fc_taps_inside(p, 0, i);
     for (ptrdiff_t u = 0; u < 3; u++) {
         const bool in = u >= taps.first && u < taps.end;
@@ -138,7 +139,10 @@ static void run_line(const call *c, fc_depthwise_line *line, const char *image, 
 }
 
 /* From one tap to the next that a window reaches. */
-static ptrdiff_t step_of(const fc_problem *p, int axis) { return p->dilation[axis] < p->in[axis] ? p->dilation[axis] : 0; }
+static ptrdiff_t step_of(const fc_problem *p, int axis)
+{
+    return p->dilation[axis] < p->in[axis] ? p->dilation[axis] : 0;
+}
 
 static void run_task(void *context, ptrdiff_t task, int slot)
 {

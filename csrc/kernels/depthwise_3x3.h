@@ -5,14 +5,14 @@
  * and EDGE: whether some taps of the columns are masked. */
 #if EDGE
 #define NAME depthwise_3x3_edge
-#define LOAD_TAP(v)                                                                             \
-    W(vec) x = W(zero)();                                                                       \
-    if (edge->whole[v]) {                                                                       \
-        x = LOAD_ROW(p + v * step);                                                             \
-    } else {                                                                                    \
-        const I *masks = (const I *)edge->masks + v * STEP * lanes;                             \
-        LOAD_MASKS                                                                              \
-        x = LOAD_PART(p + v * step);                                                            \
+#define LOAD_TAP(v)                                                 \
+    W(vec) x = W(zero)();                                           \
+    if (edge->whole[v]) {                                           \
+        x = LOAD_ROW(p + v * step);                                 \
+    } else {                                                        \
+        const I *masks = (const I *)edge->masks + v * STEP * lanes; \
+        LOAD_MASKS                                                  \
+        x = LOAD_PART(p + v * step);                                \
     }
 #else
 #define NAME depthwise_3x3_inner
@@ -31,8 +31,7 @@ static void FC_PASTE(W(NAME), STEP)(const fc_depthwise_plane *d, ptrdiff_t j, co
     const ptrdiff_t room = d->room - lanes;
     const T *x_rows = (const T *)d->x + (j * STEP - d->left);
     T *y = d->y;
-    FACTORS(0) FACTORS(1) FACTORS(2)
-    const W(vec) bias = d->bias ? W(splat)(d->bias) : W(zero)();
+    FACTORS(0) FACTORS(1) FACTORS(2) const W(vec) bias = d->bias ? W(splat)(d->bias) : W(zero)();
     W(vec) early = W(zero)(), late = W(zero)();
     (void)edge;
 #if STEP == 1
@@ -40,7 +39,7 @@ static void FC_PASTE(W(NAME), STEP)(const fc_depthwise_plane *d, ptrdiff_t j, co
         W(vec) last = W(zero)();
         if (row >= 0 && row < height) {
             const T *p = x_rows + row * x_row;
-#define TAP(v) { LOAD_TAP(v) ADD_TAP(early, 2, v) ADD_TAP(late, 1, v) ADD_TAP(last, 0, v) }
+#define TAP(v) {LOAD_TAP(v) ADD_TAP(early, 2, v) ADD_TAP(late, 1, v) ADD_TAP(last, 0, v)}
             EACH_TAP(TAP)
 #undef TAP
         }
@@ -51,21 +50,21 @@ static void FC_PASTE(W(NAME), STEP)(const fc_depthwise_plane *d, ptrdiff_t j, co
 #else
     if (d->top >= 0 && d->top < height) {
         const T *p = x_rows + d->top * x_row;
-#define TAP(v) { LOAD_TAP(v) ADD_TAP(early, 0, v) }
+#define TAP(v) {LOAD_TAP(v) ADD_TAP(early, 0, v)}
         EACH_TAP(TAP)
 #undef TAP
     }
     for (ptrdiff_t i = 0, row = d->top + 1; i < rows; i++, row += 2) {
         if (row >= 0 && row < height) {
             const T *p = x_rows + row * x_row;
-#define TAP(v) { LOAD_TAP(v) ADD_TAP(early, 1, v) }
+#define TAP(v) {LOAD_TAP(v) ADD_TAP(early, 1, v)}
             EACH_TAP(TAP)
 #undef TAP
         }
         late = W(zero)();
         if (row >= -1 && row + 1 < height) {
             const T *p = x_rows + (row + 1) * x_row;
-#define TAP(v) { LOAD_TAP(v) ADD_TAP(early, 2, v) ADD_TAP(late, 0, v) }
+#define TAP(v) {LOAD_TAP(v) ADD_TAP(early, 2, v) ADD_TAP(late, 0, v)}
             EACH_TAP(TAP)
 #undef TAP
         }

@@ -43,8 +43,7 @@ static void FC_PASTE(W(depthwise_rows), STEP)(const fc_depthwise_rows *d)
 static void FC_PASTE(W(depthwise_3x3), STEP)(const fc_depthwise_plane *d)
 {
     enum { lanes = W(LANES) };
-    for (ptrdiff_t e = 0; e < d->edges; e++)
-        FC_PASTE(W(depthwise_3x3_edge), STEP)(d, d->edge[e].column, d->edge + e);
+    for (ptrdiff_t e = 0; e < d->edges; e++) FC_PASTE(W(depthwise_3x3_edge), STEP)(d, d->edge[e].column, d->edge + e);
     for (ptrdiff_t j = d->first; j < d->end; j += lanes)
         FC_PASTE(W(depthwise_3x3_inner), STEP)(d, j < d->end - lanes ? j : d->end - lanes, NULL);
 }

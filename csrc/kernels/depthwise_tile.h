@@ -24,10 +24,10 @@
 #define DECLARE_PIXEL(p) EACH_VECTOR(DECLARE_SUM, p)
 #define POINT_PIXEL(p) const T *x##p = (const T *)d->x[p] + c;
 #define MULTIPLY_PIXEL(p) EACH_VECTOR(MULTIPLY_ADD, p)
-#define STORE_PIXEL(p)               \
-    {                                \
-        T *y = (T *)d->y[p] + c;     \
-        EACH_VECTOR(STORE_SUM, p)    \
+#define STORE_PIXEL(p)            \
+    {                             \
+        T *y = (T *)d->y[p] + c;  \
+        EACH_VECTOR(STORE_SUM, p) \
     }
 
 static void FC_PASTE(FC_PASTE(W(depthwise_tile), P), V)(const fc_depthwise_pixels *d, ptrdiff_t c)

@@ -180,15 +180,15 @@ typedef struct fc_depthwise_line {
 #define FC_DEPTHWISE_ROWS 7
 #define FC_DEPTHWISE_EDGES 8
 typedef struct fc_depthwise_edge {
-    ptrdiff_t column; /* of the first output */
-    const void *masks; /* [taps][columns apart][lanes], integers as wide as an element: all ones or zero */
+    ptrdiff_t column;           /* of the first output */
+    const void *masks;          /* [taps][columns apart][lanes], integers as wide as an element: all ones or zero */
     const unsigned char *whole; /* [taps]: whether all lanes are to be read */
 } fc_depthwise_edge;
 
 typedef struct fc_depthwise_rows {
     ptrdiff_t taps[2], column_step, left;
-    const void *const *x; /* [taps[0]][FC_DEPTHWISE_ROWS], column 0 */
-    const void *w, *bias; /* bias: one element, or NULL */
+    const void *const *x;       /* [taps[0]][FC_DEPTHWISE_ROWS], column 0 */
+    const void *w, *bias;       /* bias: one element, or NULL */
     void *y[FC_DEPTHWISE_ROWS]; /* column 0; written in this order */
     ptrdiff_t first, end, edges;
     const fc_depthwise_edge *edge;
@@ -200,8 +200,8 @@ typedef struct fc_depthwise_plane {
     ptrdiff_t rows, top, height, column_step, left;
     const void *x; /* row 0, column 0 */
     const void *w, *bias;
-    void *y;          /* the first output row, column 0 */
-    ptrdiff_t room;   /* elements of y that may be written */
+    void *y;        /* the first output row, column 0 */
+    ptrdiff_t room; /* elements of y that may be written */
     ptrdiff_t x_row, y_row;
     ptrdiff_t first, end, edges;
     const fc_depthwise_edge *edge;

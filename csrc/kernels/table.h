@@ -12,9 +12,9 @@
 #define S f32
 #define T float
 #define I int32_t
-#include "kernels/gemm.h"
-#include "kernels/depthwise_nhwc.h"
 #include "kernels/depthwise_nchw.h"
+#include "kernels/depthwise_nhwc.h"
+#include "kernels/gemm.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
 #undef S
@@ -24,9 +24,9 @@
 #define S f64
 #define T double
 #define I int64_t
-#include "kernels/gemm.h"
-#include "kernels/depthwise_nhwc.h"
 #include "kernels/depthwise_nchw.h"
+#include "kernels/depthwise_nhwc.h"
+#include "kernels/gemm.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
 #undef S
@@ -35,15 +35,15 @@
 
 #define S i32
 #define T uint32_t
-#include "kernels/gemm.h"
 #include "kernels/depthwise_nhwc.h"
+#include "kernels/gemm.h"
 #undef S
 #undef T
 
 #define S i64
 #define T uint64_t
-#include "kernels/gemm.h"
 #include "kernels/depthwise_nhwc.h"
+#include "kernels/gemm.h"
 #undef S
 #undef T
 
