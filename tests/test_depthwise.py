@@ -42,6 +42,7 @@ CASES = (
     depthwise("dilation", 1, 17, 15, 21, 3, 3, dilation=(2, 3), padding=pads(2, 2, 3, 3)),
     depthwise("dilation-past-image", 1, 9, 4, 5, 3, 3, dilation=(5, 6), padding=pads(5, 6, 6, 7)),
     depthwise("uneven-padding", 2, 13, 10, 18, 3, 4, padding=pads(0, 2, 3, 1)),
+    depthwise("vector-between-edges", 1, 9, 2, 14, 4, 4, padding=pads(1, 6, 0, 4)),
     depthwise("padding-alone", 1, 9, 3, 3, 2, 2, stride=(2, 2), padding=pads(7, 6, 6, 8)),
     depthwise("blocks", 2, 200, 40, 30, 3, 3, padding=pad(1)),
     depthwise("pieces-of-channels", 1, 777, 7, 7, 3, 3, padding=pad(1)),

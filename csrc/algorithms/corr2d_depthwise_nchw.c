@@ -53,8 +53,11 @@ static row_cut cut_row(const fc_problem *p, ptrdiff_t lanes)
     if (left + right >= cut.left) return cut;
     cut.left = left;
     cut.right = right;
-    cut.inside.end = width - right * lanes;
-    cut.inside.first = fc_min(left * lanes, cut.inside.end - lanes);
+    cut.inside = (fc_range){left * lanes, width - right * lanes};
+    if (cut.inside.end - cut.inside.first < lanes) { /* a vector that overlaps its neighbours */
+        cut.inside.first = fc_min(cut.inside.first, inside.end - lanes);
+        cut.inside.end = cut.inside.first + lanes;
+    }
     return cut;
 }
 

@@ -21,6 +21,7 @@
 
 #define FACTOR(u, v) const W(vec) factor##u##v = W(splat)((const T *)d->w + 3 * u + v);
 #define FACTORS(u) FACTOR(u, 0) FACTOR(u, 1) FACTOR(u, 2)
+#define EACH_FACTOR FACTORS(0) FACTORS(1) FACTORS(2)
 #define ADD_TAP(sum, u, v) sum = W(fma)(factor##u##v, x, sum);
 #define EACH_TAP(DO) DO(0) DO(1) DO(2)
 
@@ -31,9 +32,10 @@ static void FC_PASTE(W(NAME), STEP)(const fc_depthwise_plane *d, ptrdiff_t j, co
     const ptrdiff_t room = d->room - lanes;
     const T *x_rows = (const T *)d->x + (j * STEP - d->left);
     T *y = d->y;
-    FACTORS(0) FACTORS(1) FACTORS(2) const W(vec) bias = d->bias ? W(splat)(d->bias) : W(zero)();
-    W(vec) early = W(zero)(), late = W(zero)();
     (void)edge;
+    const W(vec) bias = d->bias ? W(splat)(d->bias) : W(zero)();
+    W(vec) early = W(zero)(), late = W(zero)();
+    EACH_FACTOR
 #if STEP == 1
     for (ptrdiff_t i = -2, row = d->top; i < rows; i++, row++) {
         W(vec) last = W(zero)();
@@ -78,5 +80,6 @@ static void FC_PASTE(W(NAME), STEP)(const fc_depthwise_plane *d, ptrdiff_t j, co
 #undef LOAD_TAP
 #undef FACTOR
 #undef FACTORS
+#undef EACH_FACTOR
 #undef ADD_TAP
 #undef EACH_TAP

@@ -149,9 +149,9 @@ typedef struct fc_panel_product {
     ptrdiff_t ahead_step;
 } fc_panel_product;
 
-/* Some pixels of a depthwise correlation whose channels are neighbours:
- * y[r][c] = bias[c] + sum over taps (u, v) of x[r][u * x_step[0] + v * x_step[1] + c] * w[u * w_step[0] + v * w_step[1] + c].
- * The sum is the chain of fc_tile, in the order of u and v. */
+/* Some pixels of a depthwise correlation whose channels are neighbours: y[r][c] = bias[c] + sum over taps (u, v) of
+ * x[r][u * x_step[0] + v * x_step[1] + c] * w[u * w_step[0] + v * w_step[1] + c]. The sum is the chain of fc_tile, in the
+ * order of u and v. */
 #define FC_DEPTHWISE_PIXELS 6
 typedef struct fc_depthwise_pixels {
     ptrdiff_t channels, taps[2], x_step[2], w_step[2];
