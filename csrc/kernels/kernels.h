@@ -155,6 +155,64 @@ typedef struct fc_panel_product {
     ptrdiff_t ahead_step[2];
 } fc_panel_product;
 
+/* Some pixels of a depthwise correlation whose channels are neighbours: y[r][c] = bias[c] + sum over taps (u, v) of
+ * x[r][u * x_step[0] + v * x_step[1] + c] * w[u * w_step[0] + v * w_step[1] + c]. The sum is the chain of fc_tile, in the
+ * order of u and v. */
+#define FC_DEPTHWISE_PIXELS 6
+typedef struct fc_depthwise_pixels {
+    ptrdiff_t channels, taps[2], x_step[2], w_step[2];
+    const void *x[FC_DEPTHWISE_PIXELS];
+    const void *w, *bias; /* bias NULL: zeros */
+    void *y[FC_DEPTHWISE_PIXELS];
+} fc_depthwise_pixels;
+
+/* Some neighbours in a row of outputs of a depthwise correlation with a 3x3 kernel, whose channels are neighbours too and
+ * at least a vector of them. Output j reads the columns left + j * stride to left + j * stride + 2, those that are there:
+ * 0 to width - 1. The sum is the chain of fc_tile, in the order of v and u. */
+typedef struct fc_depthwise_line {
+    ptrdiff_t channels, outputs, left, width;
+    ptrdiff_t pixel, w_step; /* from one pixel or tap to the next */
+    const void *x[3];        /* column 0 of the rows, NULL where there is none */
+    const void *w, *bias;    /* bias NULL: zeros */
+    void *y;                 /* of the first output */
+} fc_depthwise_line;
+
+/* Some rows of a depthwise correlation of planes, float32 and float64 only; columns of x are one or two apart:
+ * y[r][j] = bias + sum over taps (u, v) of x[u][r][j * stride - left + v * column_step] * w[u][v]. The sum is the chain of
+ * fc_tile, in the order of u and v. Inside: the outputs `first` to `end` (at least a vector, or none), all of whose taps
+ * lie in the rows. What is beside them is in the edges: whole vectors of outputs, whose taps are read where masks say
+ * so, and are zeros elsewhere. masks[v] is the mask of as many elements from the first lane's tap on as a vector holds;
+ * with two columns apart there is a second mask behind it, of those from that first mask's last element on. */
+#define FC_DEPTHWISE_ROWS 7
+#define FC_DEPTHWISE_EDGES 8
+typedef struct fc_depthwise_edge {
+    ptrdiff_t column;           /* of the first output */
+    const void *masks;          /* [taps][columns apart][lanes], integers as wide as an element: all ones or zero */
+    const unsigned char *whole; /* [taps]: whether all lanes are to be read */
+} fc_depthwise_edge;
+
+typedef struct fc_depthwise_rows {
+    ptrdiff_t taps[2], column_step, left;
+    const void *const *x;       /* [taps[0]][FC_DEPTHWISE_ROWS], column 0 */
+    const void *w, *bias;       /* bias: one element, or NULL */
+    void *y[FC_DEPTHWISE_ROWS]; /* column 0; written in this order */
+    ptrdiff_t first, end, edges;
+    const fc_depthwise_edge *edge;
+} fc_depthwise_rows;
+
+/* Rows of outputs of one plane with a 3x3 kernel: as fc_depthwise_rows, but the rows of x lie x_row apart, output row i
+ * reads the rows top + i * stride to top + i * stride + 2, those that are there: 0 to height - 1. */
+typedef struct fc_depthwise_plane {
+    ptrdiff_t rows, top, height, column_step, left;
+    const void *x; /* row 0, column 0 */
+    const void *w, *bias;
+    void *y;        /* the first output row, column 0 */
+    ptrdiff_t room; /* elements of y that may be written */
+    ptrdiff_t x_row, y_row;
+    ptrdiff_t first, end, edges;
+    const fc_depthwise_edge *edge;
+} fc_depthwise_plane;
+
 /* The transforms of Winograd's F(4x4, 3x3), whose 36 frequencies lie frequency_step apart. Whole vectors are written. */
 #define FC_FREQUENCIES 36
 
@@ -229,10 +287,15 @@ typedef struct fc_gemm_kernels {
     void (*shift_tile[FC_MAX_TILE_VECTORS])(const fc_shift_tile *tile);
     void (*shift_row[3])(const fc_shift_tile *row);
     void (*scatter)(const fc_scatter *scatter);
+    void (*depthwise_pixels)(const fc_depthwise_pixels *pixels); /* all of them */
+    void (*depthwise_pixel)(const fc_depthwise_pixels *pixels);  /* the first alone */
+    void (*depthwise_line[2])(const fc_depthwise_line *line);    /* by stride - 1 */
     void (*find_moves)(const fc_find_moves *find);
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);
     /* float32 and float64 only */
+    void (*depthwise_rows[2])(const fc_depthwise_rows *rows); /* by stride - 1 */
+    void (*depthwise_3x3[2])(const fc_depthwise_plane *plane);
     void (*winograd_input_nchw)(const fc_winograd_plane_input *tiles);
     void (*winograd_output_nchw)(const fc_winograd_plane_output *tiles);
     void (*winograd_input_nhwc)(const fc_winograd_pixel_input *tile);

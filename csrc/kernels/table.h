@@ -12,6 +12,8 @@
 #define S f32
 #define T float
 #define I int32_t
+#include "kernels/depthwise_nchw.h"
+#include "kernels/depthwise_nhwc.h"
 #include "kernels/gemm.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
@@ -22,6 +24,8 @@
 #define S f64
 #define T double
 #define I int64_t
+#include "kernels/depthwise_nchw.h"
+#include "kernels/depthwise_nhwc.h"
 #include "kernels/gemm.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
@@ -31,17 +35,21 @@
 
 #define S i32
 #define T uint32_t
+#include "kernels/depthwise_nhwc.h"
 #include "kernels/gemm.h"
 #undef S
 #undef T
 
 #define S i64
 #define T uint64_t
+#include "kernels/depthwise_nhwc.h"
 #include "kernels/gemm.h"
 #undef S
 #undef T
 
-#define FC_WINOGRAD_TABLE(type)                                                                             \
+#define FC_FLOATING_TABLE(type)                                                                             \
+    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                               \
+    .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2},                                  \
     .winograd_input_nchw = winograd_input_nchw_##type, .winograd_output_nchw = winograd_output_nchw_##type, \
     .winograd_input_nhwc = winograd_input_nhwc_##type, .winograd_output_nhwc = winograd_output_nhwc_##type, \
     .winograd_weights = winograd_weights_##type
@@ -56,6 +64,9 @@
      .pack_tile = {pack_tile_##type##_1, pack_tile_##type##_2, pack_tile_##type##_3},     \
      .shift_tile = {shift_tile_##type##_1, shift_tile_##type##_2, shift_tile_##type##_3}, \
      .shift_row = {shift_row_##type##_1, shift_row_##type##_4, shift_row_##type##_12},    \
+     .depthwise_pixels = depthwise_pixels_##type,                                         \
+     .depthwise_pixel = depthwise_pixel_##type,                                           \
+     .depthwise_line = {depthwise_line_##type##_1, depthwise_line_##type##_2},            \
      .scatter = gemm_scatter_##type,                                                      \
      .find_moves = find_moves_##width,                                                    \
      .pack = pack_##width,                                                                \
@@ -131,8 +142,8 @@ const fc_kernels FC_PASTE(fc_kernels, FC_ISA) = {
     .widen_places = widen_places,
     .gemm =
         {
-            [FC_F32] = FC_GEMM_TABLE(f32, f32, FC_WINOGRAD_TABLE(f32)),
-            [FC_F64] = FC_GEMM_TABLE(f64, f64, FC_WINOGRAD_TABLE(f64)),
+            [FC_F32] = FC_GEMM_TABLE(f32, f32, FC_FLOATING_TABLE(f32)),
+            [FC_F64] = FC_GEMM_TABLE(f64, f64, FC_FLOATING_TABLE(f64)),
             [FC_I32] = FC_GEMM_TABLE(i32, f32, ),
             [FC_I64] = FC_GEMM_TABLE(i64, f64, ),
         },

@@ -16,14 +16,15 @@
 #define LANES_i64 1
 #endif
 
-#define FC_INT_WORDS(S, T)                                                     \
-    typedef T vec_##S FC_INT_VECTOR(T);                                        \
-    static inline vec_##S zero_##S(void) { return (vec_##S){0}; }              \
-    static inline vec_##S splat_##S(const T *p) { return zero_##S() + *p; }    \
-    static inline vec_##S load_##S(const T *p) { return *(const vec_##S *)p; } \
-    static inline void store_##S(T *p, vec_##S v) { *(vec_##S *)p = v; }       \
-    static inline vec_##S add_##S(vec_##S a, vec_##S b) { return a + b; }      \
-    static inline vec_##S fma_##S(vec_##S a, vec_##S b, vec_##S c) { return a * b + c; }
+#define FC_INT_WORDS(S, T)                                                               \
+    typedef T vec_##S FC_INT_VECTOR(T);                                                  \
+    static inline vec_##S zero_##S(void) { return (vec_##S){0}; }                        \
+    static inline vec_##S splat_##S(const T *p) { return zero_##S() + *p; }              \
+    static inline vec_##S load_##S(const T *p) { return *(const vec_##S *)p; }           \
+    static inline void store_##S(T *p, vec_##S v) { *(vec_##S *)p = v; }                 \
+    static inline vec_##S add_##S(vec_##S a, vec_##S b) { return a + b; }                \
+    static inline vec_##S fma_##S(vec_##S a, vec_##S b, vec_##S c) { return a * b + c; } \
+    static inline T fma_one_##S(T a, T b, T c) { return a * b + c; }
 
 FC_INT_WORDS(i32, uint32_t)
 FC_INT_WORDS(i64, uint64_t)

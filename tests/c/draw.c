@@ -85,6 +85,11 @@ fc_corr2d_params random_corr2d(bool extreme)
         p.batch = one_in(20) ? 0 : from_to(1, 3);
         p.groups = one_in(2) ? 1 : from_to(1, 5);
         p.weight_channels = one_in(20) ? 0 : from_to(1, one_in(4) ? 40 : 9);
+        if (one_in(5)) { /* depthwise */
+            p.groups = from_to(1, one_in(4) ? 70 : 20);
+            p.weight_channels = 1;
+            filters = one_in(8) ? 2 : 1;
+        }
         p.channels = p.groups * p.weight_channels;
         p.out_channels = p.groups * filters;
         for (int i = 0; i < 2; i++)

@@ -22,6 +22,7 @@ static inline void store_f32(float *p, vec_f32 v) { _mm256_storeu_ps(p, v); }
 static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return _mm256_add_ps(a, b); }
 static inline vec_f32 sub_f32(vec_f32 a, vec_f32 b) { return _mm256_sub_ps(a, b); }
 static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm256_fmadd_ps(a, b, c); }
+static inline float fma_one_f32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b) { return _mm256_or_ps(a, b); }
 static inline mask_f32 mask_load_f32(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline vec_f32 load_masked_f32(const float *p, mask_f32 m) { return _mm256_maskload_ps(p, m); }
@@ -35,6 +36,20 @@ static inline vec_f32 load_even_f32(const float *p)
 {
     const __m256 mixed = _mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 7), _MM_SHUFFLE(3, 1, 2, 0));
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
+}
+/* Elements 0, 2 … 14 in an order of its own, which unmix puts right; nothing behind element 14 is read. With masks: of
+ * elements 0 … 7 and 7 … 14. */
+static inline vec_f32 load_mixed_f32(const float *p)
+{
+    return _mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 7), _MM_SHUFFLE(3, 1, 2, 0));
+}
+static inline vec_f32 load_mixed_masked_f32(const float *p, mask_f32 low, mask_f32 high)
+{
+    return _mm256_shuffle_ps(_mm256_maskload_ps(p, low), _mm256_maskload_ps(p + 7, high), _MM_SHUFFLE(3, 1, 2, 0));
+}
+static inline vec_f32 unmix_f32(vec_f32 v)
+{
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(v), _MM_SHUFFLE(3, 1, 2, 0)));
 }
 /* Lanes 1 … of a, then lane 0 of b. */
 static inline vec_f32 next_lane_f32(vec_f32 a, vec_f32 b)
@@ -81,6 +96,7 @@ static inline void store_f64(double *p, vec_f64 v) { _mm256_storeu_pd(p, v); }
 static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return _mm256_add_pd(a, b); }
 static inline vec_f64 sub_f64(vec_f64 a, vec_f64 b) { return _mm256_sub_pd(a, b); }
 static inline vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm256_fmadd_pd(a, b, c); }
+static inline double fma_one_f64(double a, double b, double c) { return __builtin_fma(a, b, c); }
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b) { return _mm256_or_pd(a, b); }
 static inline mask_f64 mask_load_f64(const int64_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline vec_f64 load_masked_f64(const double *p, mask_f64 m) { return _mm256_maskload_pd(p, m); }
@@ -94,7 +110,15 @@ static inline vec_f64 load_even_f64(const double *p)
     const __m256d mixed = _mm256_shuffle_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(p + 3), 0xa);
     return _mm256_permute4x64_pd(mixed, _MM_SHUFFLE(3, 1, 2, 0));
 }
-
+static inline vec_f64 load_mixed_f64(const double *p)
+{
+    return _mm256_shuffle_pd(_mm256_loadu_pd(p), _mm256_loadu_pd(p + 3), 0xa);
+}
+static inline vec_f64 load_mixed_masked_f64(const double *p, mask_f64 low, mask_f64 high)
+{
+    return _mm256_shuffle_pd(_mm256_maskload_pd(p, low), _mm256_maskload_pd(p + 3, high), 0xa);
+}
+static inline vec_f64 unmix_f64(vec_f64 v) { return _mm256_permute4x64_pd(v, _MM_SHUFFLE(3, 1, 2, 0)); }
 static inline vec_f64 next_lane_f64(vec_f64 a, vec_f64 b)
 {
     return _mm256_shuffle_pd(a, _mm256_permute2f128_pd(a, b, 0x21), 0x5);

@@ -21,6 +21,7 @@ static inline void store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }
 static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return _mm512_add_ps(a, b); }
 static inline vec_f32 sub_f32(vec_f32 a, vec_f32 b) { return _mm512_sub_ps(a, b); }
 static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm512_fmadd_ps(a, b, c); }
+static inline float fma_one_f32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b) { return _mm512_or_ps(a, b); }
 static inline mask_f32 mask_load_f32(const int32_t *p) { return _mm512_movepi32_mask(_mm512_loadu_si512(p)); }
 static inline vec_f32 load_masked_f32(const float *p, mask_f32 m) { return _mm512_maskz_loadu_ps(m, p); }
@@ -34,6 +35,15 @@ static inline vec_f32 load_even_f32(const float *p)
     const __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
     return _mm512_permutex2var_ps(_mm512_loadu_ps(p), at, _mm512_loadu_ps(p + 15));
 }
+/* Elements 0, 2 … 30 in an order of its own, which unmix puts right; nothing behind element 30 is read. With masks: of
+ * elements 0 … 15 and 15 … 30. */
+static inline vec_f32 load_mixed_f32(const float *p) { return load_even_f32(p); }
+static inline vec_f32 load_mixed_masked_f32(const float *p, mask_f32 low, mask_f32 high)
+{
+    const __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
+    return _mm512_permutex2var_ps(_mm512_maskz_loadu_ps(low, p), at, _mm512_maskz_loadu_ps(high, p + 15));
+}
+static inline vec_f32 unmix_f32(vec_f32 v) { return v; }
 /* Lanes 1 … of a, then lane 0 of b. */
 static inline vec_f32 next_lane_f32(vec_f32 a, vec_f32 b)
 {
@@ -76,6 +86,7 @@ static inline void store_f64(double *p, vec_f64 v) { _mm512_storeu_pd(p, v); }
 static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return _mm512_add_pd(a, b); }
 static inline vec_f64 sub_f64(vec_f64 a, vec_f64 b) { return _mm512_sub_pd(a, b); }
 static inline vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm512_fmadd_pd(a, b, c); }
+static inline double fma_one_f64(double a, double b, double c) { return __builtin_fma(a, b, c); }
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b) { return _mm512_or_pd(a, b); }
 static inline mask_f64 mask_load_f64(const int64_t *p) { return _mm512_movepi64_mask(_mm512_loadu_si512(p)); }
 static inline vec_f64 load_masked_f64(const double *p, mask_f64 m) { return _mm512_maskz_loadu_pd(m, p); }
@@ -88,7 +99,13 @@ static inline vec_f64 load_even_f64(const double *p)
     const __m512i at = _mm512_setr_epi64(0, 2, 4, 6, 9, 11, 13, 15);
     return _mm512_permutex2var_pd(_mm512_loadu_pd(p), at, _mm512_loadu_pd(p + 7));
 }
-
+static inline vec_f64 load_mixed_f64(const double *p) { return load_even_f64(p); }
+static inline vec_f64 load_mixed_masked_f64(const double *p, mask_f64 low, mask_f64 high)
+{
+    const __m512i at = _mm512_setr_epi64(0, 2, 4, 6, 9, 11, 13, 15);
+    return _mm512_permutex2var_pd(_mm512_maskz_loadu_pd(low, p), at, _mm512_maskz_loadu_pd(high, p + 7));
+}
+static inline vec_f64 unmix_f64(vec_f64 v) { return v; }
 static inline vec_f64 next_lane_f64(vec_f64 a, vec_f64 b)
 {
     return _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(b), _mm512_castpd_si512(a), 1));

@@ -22,6 +22,7 @@ static inline void store_f32(float *p, vec_f32 v) { vst1q_f32(p, v); }
 static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
 static inline vec_f32 sub_f32(vec_f32 a, vec_f32 b) { return vsubq_f32(a, b); }
 static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
+static inline float fma_one_f32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b)
 {
     return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
@@ -47,6 +48,14 @@ static inline vec_f32 load_even_f32(const float *p)
     const float32x4_t low = vld1q_f32(p), high = vld1q_f32(p + 3);
     return vcombine_f32(vget_low_f32(vuzp1q_f32(low, low)), vget_low_f32(vuzp2q_f32(high, high)));
 }
+/* Elements 0, 2, 4, 6 in an order of its own, which unmix puts right. With masks: of elements 0 … 3 and 3 … 6. */
+static inline vec_f32 load_mixed_f32(const float *p) { return load_even_f32(p); }
+static inline vec_f32 load_mixed_masked_f32(const float *p, mask_f32 low, mask_f32 high)
+{
+    const float lanes[4] = {low[0] ? p[0] : 0, low[2] ? p[2] : 0, high[1] ? p[4] : 0, high[3] ? p[6] : 0};
+    return vld1q_f32(lanes);
+}
+static inline vec_f32 unmix_f32(vec_f32 v) { return v; }
 /* Lanes 1 … of a, then lane 0 of b. */
 static inline vec_f32 next_lane_f32(vec_f32 a, vec_f32 b) { return vextq_f32(a, b, 1); }
 /* Four vectors of 16 neighbours: element 4 * l + j is lane l of v[j]. */
@@ -71,6 +80,7 @@ static inline void store_f64(double *p, vec_f64 v) { vst1q_f64(p, v); }
 static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }
 static inline vec_f64 sub_f64(vec_f64 a, vec_f64 b) { return vsubq_f64(a, b); }
 static inline vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmaq_f64(c, a, b); }
+static inline double fma_one_f64(double a, double b, double c) { return __builtin_fma(a, b, c); }
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b)
 {
     return vreinterpretq_f64_u64(vorrq_u64(vreinterpretq_u64_f64(a), vreinterpretq_u64_f64(b)));
@@ -95,7 +105,13 @@ static inline vec_f64 load_even_f64(const double *p)
     const double lanes[2] = {p[0], p[2]};
     return vld1q_f64(lanes);
 }
-
+static inline vec_f64 load_mixed_f64(const double *p) { return load_even_f64(p); }
+static inline vec_f64 load_mixed_masked_f64(const double *p, mask_f64 low, mask_f64 high)
+{
+    const double lanes[2] = {low[0] ? p[0] : 0, high[1] ? p[2] : 0};
+    return vld1q_f64(lanes);
+}
+static inline vec_f64 unmix_f64(vec_f64 v) { return v; }
 static inline vec_f64 next_lane_f64(vec_f64 a, vec_f64 b) { return vextq_f64(a, b, 1); }
 static inline void load_apart4_f64(const double *p, vec_f64 v[4])
 {

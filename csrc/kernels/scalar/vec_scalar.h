@@ -19,11 +19,18 @@
     static inline vec_##S add_##S(vec_##S a, vec_##S b) { return a + b; }                                         \
     static inline vec_##S sub_##S(vec_##S a, vec_##S b) { return a - b; }                                         \
     static inline vec_##S fma_##S(vec_##S a, vec_##S b, vec_##S c) { return a * b + c; }                          \
+    static inline T fma_one_##S(T a, T b, T c) { return a * b + c; }                                              \
     static inline vec_##S or_##S(vec_##S a, vec_##S b) { return b != 0 ? b : a; }                                 \
     static inline mask_##S mask_load_##S(const I *p) { return *p; }                                               \
     static inline vec_##S load_masked_##S(const T *p, mask_##S m) { return m ? *p : 0; }                          \
     static inline vec_##S gather_masked_##S(const T *p, const I *index, mask_##S m) { return m ? p[*index] : 0; } \
     static inline vec_##S load_even_##S(const T *p) { return *p; }                                                \
+    static inline vec_##S load_mixed_##S(const T *p) { return *p; }                                               \
+    static inline vec_##S load_mixed_masked_##S(const T *p, mask_##S low, mask_##S high)                          \
+    {                                                                                                             \
+        return (void)high, low ? *p : 0;                                                                          \
+    }                                                                                                             \
+    static inline vec_##S unmix_##S(vec_##S v) { return v; }                                                      \
     static inline vec_##S next_lane_##S(vec_##S a, vec_##S b) { return (void)a, b; }                              \
     static inline void load_apart4_##S(const T *p, vec_##S v[4]) { memcpy(v, p, 4 * sizeof *p); }                 \
     static inline void store_together4_##S(T *p, const vec_##S v[4]) { memcpy(p, v, 4 * sizeof *p); }

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Depthwise correlation where its loops end: vectors of channels and of columns, tiles of pixels and rows, blocks."""
+
+import numpy as np
+import pytest
+from cases import Case, expected, pad, pads, problem
+from guard import check_inputs, guarded, guarded_copy
+from numerics import assert_close, assert_same_bits
+
+import fastconv
+
+NAMES = {"NCHW": "depthwise_nchw", "NHWC": "depthwise_nhwc"}
+
+
+def depthwise(name: str, batch: int, channels: int, height: int, width: int, *window: int, **options: object) -> Case:
+    return Case(name, (batch, channels, height, width), (channels, *window), groups=channels, **options)
+
+
+CASES = (
+    *(depthwise(f"channels-{c}", 2, c, 9, 11, 3, 3, padding=pad(1)) for c in (2, 3, 7, 8, 9, 13, 16, 33, 97)),
+    *(depthwise(f"width-{w}", 1, 17, 5, w, 3, 3, padding=pad(1)) for w in (1, 2, 7, 8, 13, 14, 28, 57)),
+    *(depthwise(f"height-{h}", 1, 9, h, 19, 3, 3, padding=pad(1)) for h in (1, 2, 7, 8, 13, 57)),
+    *(depthwise(f"stride-{s}", 2, 33, 15, 29, 3, 3, stride=(s, s), padding=pad(1)) for s in (1, 2, 3)),
+    *(depthwise(f"even-stride-{s}", 1, 24, 28, 56, 3, 3, stride=(s, s), padding=pad(1)) for s in (2, 3)),
+    depthwise("uneven-strides", 1, 10, 17, 33, 3, 3, stride=(1, 2), padding=pad(1)),
+    depthwise("stride-past-image", 1, 10, 4, 4, 3, 3, stride=(9, 9), padding=pad(1)),
+    *(depthwise(f"strided-height-{h}", 1, 17, h, 15, 3, 3, stride=(2, 2), padding=pad(1)) for h in (1, 2, 7, 57)),
+    depthwise("strided-segments", 1, 10, 5, 230, 3, 3, stride=(2, 2), padding=pad(1)),
+    depthwise("padding-3", 1, 12, 6, 9, 3, 3, padding=pad(3)),
+    depthwise("strided-padding-3", 1, 12, 6, 9, 3, 3, stride=(2, 2), padding=pads(3, 4, 4, 3)),
+    depthwise("strips", 1, 2, 300, 60, 3, 3, padding=pad(1)),
+    depthwise("dilated-rows", 1, 9, 19, 21, 3, 3, dilation=(2, 1), padding=pads(2, 2, 1, 1)),
+    depthwise("dilated-columns", 1, 9, 19, 21, 3, 3, dilation=(1, 2), padding=pads(1, 1, 2, 2)),
+    depthwise("no-padding", 1, 16, 12, 37, 3, 3),
+    depthwise("window-5", 1, 12, 11, 26, 5, 5, padding=pad(2)),
+    depthwise("window-7", 2, 9, 7, 7, 7, 7, padding=pad(3)),
+    depthwise("window-7-wide", 1, 9, 14, 30, 7, 7, padding=pad(3)),
+    depthwise("window-as-image", 3, 20, 6, 5, 6, 5),
+    depthwise("row-window", 1, 9, 6, 40, 1, 9, padding=pads(0, 0, 4, 4)),
+    depthwise("column-window", 1, 9, 40, 6, 9, 1, padding=pads(4, 4, 0, 0)),
+    depthwise("one-tap", 1, 19, 6, 9, 1, 1),
+    depthwise("dilation", 1, 17, 15, 21, 3, 3, dilation=(2, 3), padding=pads(2, 2, 3, 3)),
+    depthwise("dilation-past-image", 1, 9, 4, 5, 3, 3, dilation=(5, 6), padding=pads(5, 6, 6, 7)),
+    depthwise("uneven-padding", 2, 13, 10, 18, 3, 4, padding=pads(0, 2, 3, 1)),
+    depthwise("vector-between-edges", 1, 9, 2, 14, 4, 4, padding=pads(1, 6, 0, 4)),
+    depthwise("padding-alone", 1, 9, 3, 3, 2, 2, stride=(2, 2), padding=pads(7, 6, 6, 8)),
+    depthwise("blocks", 2, 200, 40, 30, 3, 3, padding=pad(1)),
+    depthwise("pieces-of-channels", 1, 777, 7, 7, 3, 3, padding=pad(1)),
+    depthwise("without-bias", 1, 9, 8, 8, 3, 3, padding=pad(1), bias=False),
+)
+
+
+def run(case: Case, dtype: str, layout: str) -> np.ndarray:
+    p = problem(case, layout, dtype)
+    x, w, bias = guarded_copy(p.x), guarded_copy(p.w), None if p.bias is None else guarded_copy(p.bias)
+    out, name = guarded(case.y_shape(layout), p.dtype), NAMES[layout]
+    b = None if bias is None else bias.array
+    fastconv.corr2d(x.array, w.array, b, **case.options, layout=layout, algorithm=name, out=out.array)
+    check_inputs(x, w, bias, what=f"{name} {case}")
+    return out.check(f"{name} {case}")
+
+
+def takes(case: Case, dtype: str, layout: str) -> bool:
+    """Tell whether the algorithm should: planes are for floats, a step between columns of one or two, few edges."""
+    steps = case.stride[1] < 3 or case.y_shape()[3] == 1
+    return layout == "NHWC" or (dtype != "int64" and steps)
+
+
+PLACES = [(layout, case) for layout in NAMES for case in CASES if takes(case, "float32", layout)]
+
+
+@pytest.mark.parametrize(("layout", "case"), PLACES, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_every_loop_ends_right(isa: str, dtype: str, layout: str, case: Case):
+    fastconv.set_num_threads(3)
+    if takes(case, dtype, layout):
+        assert_close(run(case, dtype, layout), expected("corr2d", case, layout, dtype)[0], f"{isa} {layout} {case}")
+    else:
+        with pytest.raises(ValueError, match="declines"):
+            run(case, dtype, layout)
+
+
+@pytest.mark.parametrize(("layout", "case"), PLACES, ids=str)
+def test_an_image_does_not_see_its_batch(isa: str, layout: str, case: Case):
+    p, together = problem(case, layout, "float32"), run(case, "float32", layout)
+    for n in range(case.x[0]):
+        alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, layout=layout, algorithm=NAMES[layout])
+        assert_same_bits(alone, together[n], f"{isa} {layout} {case} image {n}")
+
+
+@pytest.mark.parametrize("layout", NAMES)
+def test_what_is_not_depthwise_is_declined(layout: str):
+    for groups, filters in ((1, 12), (2, 12), (12, 24)):
+        x, w = (1, 12, 8, 8), (filters, 12 // groups, 3, 3)
+        if layout == "NHWC":
+            x, w = (1, 8, 8, 12), (3, 3, 12 // groups, filters)
+        assert NAMES[layout] in fastconv.explain("corr2d", x, w, groups=groups, layout=layout).declined
