@@ -245,10 +245,12 @@ static ptrdiff_t inputs_of(const fc_winograd_call *c, ptrdiff_t tiles)
 
 static ptrdiff_t inputs_a_task(const fc_problem *p) { return p->layout == FC_NCHW ? CHANNELS_A_TASK : TILES_A_TASK; }
 
-/* Where piece `piece` of the tiles begins when these are cut between panels. */
+/* Where piece `piece` of the tiles begins when these are cut between panels, or between vectors where a block does not
+ * hold whole panels: a piece is no larger than a block. */
 static ptrdiff_t cut_tiles(const fc_winograd_call *c, ptrdiff_t tiles, ptrdiff_t pieces, ptrdiff_t piece)
 {
-    const ptrdiff_t width = c->kernels->lanes * (c->p->layout == FC_NCHW ? c->kernels->product_vectors : 1);
+    const ptrdiff_t lanes = c->kernels->lanes, panel = lanes * c->kernels->product_vectors;
+    const ptrdiff_t width = c->p->layout == FC_NCHW && c->plan.block % panel == 0 ? panel : lanes;
     return fc_min(tiles, fc_cut(fc_ceil_div(tiles, width), pieces, piece) * width);
 }
 

@@ -269,6 +269,34 @@ static void check_prepared(const call *c, const char *algorithm, void *context)
     buffer_free(&y, "the output from prepared weights");
 }
 
+/* ---- many tiles ------------------------------------------------------------------------------------------- */
+
+static void run_and_check(const call *c, const char *algorithm, void *context)
+{
+    call_must_run(c, algorithm);
+    call_check(c, context);
+}
+
+/* So many outputs of so many channels that Winograd's blocks are small and each is a task: how many tiles lie in one
+ * depends on the lanes and on the element. */
+static void check_small_blocks(fc_dtype dtype, fc_layout layout)
+{
+    fc_corr2d_params p = plain_corr2d(dtype, 66, 3);
+    number *wanted[2];
+    call c;
+    p.layout = layout;
+    p.size[0] = 61;
+    p.pad_before[0] = p.pad_after[0] = p.pad_before[1] = p.pad_after[1] = 1;
+    p.channels = p.weight_channels = dtype == FC_F32 ? 90 : 45;
+    p.out_channels = 2;
+    c = call_of_corr2d(FC_CORR2D, &p, true, false);
+    reference(&c, wanted);
+    each_variant(&c, run_and_check, wanted);
+    free(wanted[0]);
+    free(wanted[1]);
+    call_free(&c);
+}
+
 /* ---- empty arrays, subnormals ----------------------------------------------------------------------------- */
 
 static void check_empty(fc_dtype dtype, fc_layout layout)
@@ -318,6 +346,10 @@ void test_corr2d(void)
         check_layouts(dtypes[i]);
         check_empty(dtypes[i], FC_NCHW);
         check_empty(dtypes[i], FC_NHWC);
+    }
+    for (int layout = 0; layout < 2; layout++) {
+        check_small_blocks(FC_F32, (fc_layout)layout);
+        check_small_blocks(FC_F64, (fc_layout)layout);
     }
     check_wrapping(FC_I32);
     check_wrapping(FC_I64);
