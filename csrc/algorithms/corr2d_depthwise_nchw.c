@@ -9,6 +9,7 @@
 
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
+#include "algorithms/grid.h"
 #include "algorithms/strided_copy.h"
 #include "algorithms/window.h"
 #include "platform/memory.h"
@@ -36,6 +37,12 @@ typedef struct call {
     unsigned char whole[FC_DEPTHWISE_EDGES][MOST_TAPS];
 } call;
 
+/* The outputs of a row all of whose taps lie inside the image. */
+static fc_range columns_inside(const fc_problem *p)
+{
+    return (fc_range){fc_outputs_inside(p, 1, 0).first, fc_outputs_inside(p, 1, p->window[1] - 1).end};
+}
+
 /* How a row of outputs is cut into vectors: edges from the left, outputs whose taps all lie inside, edges up to the
  * right; or edges alone. */
 typedef struct row_cut {
@@ -46,7 +53,7 @@ typedef struct row_cut {
 static row_cut cut_row(const fc_problem *p, ptrdiff_t lanes)
 {
     const ptrdiff_t width = p->out[1];
-    const fc_range inside = {fc_outputs_inside(p, 1, 0).first, fc_outputs_inside(p, 1, p->window[1] - 1).end};
+    const fc_range inside = columns_inside(p);
     row_cut cut = {{0, 0}, fc_ceil_div(width, lanes), 0};
     if (inside.end - inside.first < lanes) return cut;
     const ptrdiff_t left = fc_ceil_div(inside.first, lanes), right = fc_ceil_div(width - inside.end, lanes);
@@ -63,14 +70,17 @@ static row_cut cut_row(const fc_problem *p, ptrdiff_t lanes)
 
 static const char *decline(const fc_problem *p)
 {
+    const fc_range inside = columns_inside(p);
     if (p->layout != FC_NCHW) return "layout is not NCHW";
     if (p->groups != p->channels || p->groups == 0) return "groups are not single channels";
     if (p->out_channels != p->channels) return "a channel has more than one filter";
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "numbers are integers";
     if (p->stride[1] > 2 && p->out[1] > 1) return "stride along the width is larger than 2";
+    if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
     if (p->window[0] > MOST_TAPS || p->window[1] > MOST_TAPS) return "the kernel is larger than 32";
-    const row_cut cut = cut_row(p, p->kernels->gemm[p->dtype].lanes);
-    if (cut.left + cut.right > FC_DEPTHWISE_EDGES) return "too much of a row reaches over the border";
+    /* For any number of lanes, since weights prepared with one instruction set may be used under another. */
+    if (p->out[1] - (inside.end > inside.first ? inside.end - inside.first : 0) > FC_DEPTHWISE_EDGES)
+        return "too many columns of a row reach over the border";
     return NULL;
 }
 

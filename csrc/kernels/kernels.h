@@ -184,7 +184,7 @@ typedef struct fc_depthwise_line {
  * so, and are zeros elsewhere. masks[v] is the mask of as many elements from the first lane's tap on as a vector holds;
  * with two columns apart there is a second mask behind it, of those from that first mask's last element on. */
 #define FC_DEPTHWISE_ROWS 7
-#define FC_DEPTHWISE_EDGES 8
+#define FC_DEPTHWISE_EDGES 32 /* at most */
 typedef struct fc_depthwise_edge {
     ptrdiff_t column;           /* of the first output */
     const void *masks;          /* [taps][columns apart][lanes], integers as wide as an element: all ones or zero */
