@@ -17,7 +17,6 @@
 
 #define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
 #define ENOUGH_TASKS 8
-#define ELEMENTS_WORTH_A_THREAD 65536
 #define MOST_TILES (BLOCK_POINTS / 4 + 1) /* of a block; tiles have four rows at least */
 /* To what the tiles at hand read in one chunk: with few channels it has many taps, and fewer tiles are at hand. */
 #define MOST_POINTERS (2 * FC_DEPTH * FC_MAX_TILE_ROWS)
@@ -51,107 +50,6 @@ typedef struct slot {
         64) char panel[FC_DEPTH * FC_MAX_PANEL_LANES * 4]; /* a chunk of raw weights; wide elements: half the lanes */
     _Alignas(64) char zeros[];                             /* a pixel outside of the image, and a chunk behind it */
 } slot;
-
-static ptrdiff_t taps_of(const fc_pixel_correlation *job) { return job->axis[0].taps * job->axis[1].taps; }
-
-static size_t group_elements(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels)
-{
-    const fc_panels panels = fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS);
-    return fc_size_mul(fc_size_mul((size_t)panels.vectors, (size_t)kernels->lanes),
-                       fc_size_mul((size_t)taps_of(job), (size_t)job->channels));
-}
-
-size_t fc_gemm_nhwc_packed(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels)
-{
-    return fc_size_mul(group_elements(job, kernels), (size_t)job->groups);
-}
-
-#define STRIDED_ROWS(NAME, T)                                                                           \
-    static void NAME(ptrdiff_t rows, ptrdiff_t columns, const T *from, ptrdiff_t row, ptrdiff_t column, \
-                     ptrdiff_t width, T *to)                                                            \
-    {                                                                                                   \
-        for (ptrdiff_t r = 0; r < rows; r++, to += width)                                               \
-            for (ptrdiff_t l = 0; l < columns; l++) to[l] = from[r * row + l * column];                 \
-    }
-
-STRIDED_ROWS(strided_rows32, uint32_t)
-STRIDED_ROWS(strided_rows64, uint64_t)
-
-/* Some channels of one tap of a panel: rows of `width` elements, zeros behind the last column. */
-static void pack_rows(const fc_problem *p, ptrdiff_t channels, ptrdiff_t columns, const char *from,
-                      const fc_weight_steps *steps, ptrdiff_t width, char *to)
-{
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
-    if (columns < width) memset(to, 0, (size_t)(channels * width * element));
-    if (steps->column == 1) {
-        const ptrdiff_t bytes = columns * element;
-        for (ptrdiff_t c = 0; c < channels; c++, from += steps->channel * element) {
-            __builtin_prefetch(
-                (const void *)((uintptr_t)from + (uintptr_t)bytes)); /* the next panel: may lie outside */
-            __builtin_prefetch((const void *)((uintptr_t)from + 2 * (uintptr_t)bytes - 1));
-            memcpy(to + c * width * element, from, (size_t)bytes);
-        }
-    } else if (steps->channel == 1)
-        p->kernels->pool[p->dtype].transpose(columns, channels, to, width, from, steps->column);
-    else if (element == 4)
-        strided_rows32(channels, columns, (const uint32_t *)(const void *)from, steps->channel, steps->column, width,
-                       (uint32_t *)(void *)to);
-    else
-        strided_rows64(channels, columns, (const uint64_t *)(const void *)from, steps->channel, steps->column, width,
-                       (uint64_t *)(void *)to);
-}
-
-/* A chunk of a panel: [tap][channel][lane]. */
-static void pack_chunk(const fc_problem *p, const fc_pixel_correlation *job, const void *weights,
-                       const fc_weight_steps *steps, ptrdiff_t group, const fc_panel_cut *panel, const fc_chunk *chunk,
-                       ptrdiff_t width, char *to)
-{
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
-    for (ptrdiff_t t = chunk->outer; t < chunk->outer + chunk->outers; t++) {
-        const ptrdiff_t from = group * steps->group + t / job->axis[1].taps * steps->tap[0] +
-                               t % job->axis[1].taps * steps->tap[1] + chunk->inner * steps->channel +
-                               panel->first * steps->column;
-        pack_rows(p, chunk->inners, panel->columns, (const char *)weights + from * element, steps, width, to);
-        to += chunk->inners * width * element;
-    }
-}
-
-typedef struct packing {
-    const fc_problem *p;
-    const fc_pixel_correlation *job;
-    const void *weights;
-    const fc_weight_steps *steps;
-    char *packed;
-    fc_panels panels;
-    ptrdiff_t group_elements;
-} packing;
-
-static void pack_panel(void *context, ptrdiff_t task, int slot_number)
-{
-    const packing *c = context;
-    const ptrdiff_t group = task / c->panels.count, depth = taps_of(c->job) * c->job->channels;
-    const fc_panel_cut panel = fc_panel_at(&c->panels, task % c->panels.count);
-    const fc_chunk all = {0, taps_of(c->job), 0, c->job->channels};
-    const ptrdiff_t to = group * c->group_elements + depth * panel.first;
-    (void)slot_number;
-    pack_chunk(c->p, c->job, c->weights, c->steps, group, &panel, &all, panel.vectors * c->panels.lanes,
-               c->packed + to * (ptrdiff_t)fc_dtype_size(c->p->dtype));
-}
-
-void fc_gemm_nhwc_pack(const fc_problem *p, const fc_pixel_correlation *job, const void *weights,
-                       const fc_weight_steps *steps, void *packed)
-{
-    const fc_gemm_kernels *kernels = &p->kernels->gemm[job->dtype];
-    packing c = {p,
-                 job,
-                 weights,
-                 steps,
-                 packed,
-                 fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS),
-                 (ptrdiff_t)group_elements(job, kernels)};
-    const int threads = fc_gemm_nhwc_packed(job, kernels) < ELEMENTS_WORTH_A_THREAD ? 1 : p->threads;
-    fc_parallel_for(job->groups * c.panels.count, threads, true, pack_panel, &c);
-}
 
 bool fc_gemm_nhwc_reads_raw(const fc_pixel_correlation *job)
 {
@@ -260,7 +158,7 @@ static void run_panels(slot *s, const call *c, ptrdiff_t tiles, const fc_chunk *
                        fc_range groups, fc_range panels)
 {
     const fc_pixel_correlation *job = c->job;
-    const ptrdiff_t depth = taps_of(job) * job->channels, start = chunk->outer * job->channels + chunk->inner;
+    const ptrdiff_t depth = fc_taps_of(job) * job->channels, start = chunk->outer * job->channels + chunk->inner;
     for (ptrdiff_t g = groups.first; g < groups.end; g++)
         for (ptrdiff_t i = panels.first; i < panels.end; i++) {
             const fc_panel_cut panel = fc_panel_at(&c->panels, i);
@@ -277,7 +175,8 @@ static void run_panels(slot *s, const call *c, ptrdiff_t tiles, const fc_chunk *
                                      .first_chunk = first_chunk,
                                      .next = weights + (job->raw ? 0 : depth * width * c->element),
                                      .next_step = job->raw ? 0 : fc_ceil_div(width * c->element, tiles)};
-            if (job->raw) pack_chunk(c->p, job, job->raw, &job->raw_steps, g, &panel, chunk, width, s->panel);
+            if (job->raw)
+                fc_gemm_nhwc_pack_chunk(c->p, job, job->raw, &job->raw_steps, g, &panel, chunk, width, s->panel);
             for (ptrdiff_t t = 0; t < chunk->outers; t++)
                 s->b[t] = work.weights + t * chunk->inners * width * c->element;
             for (ptrdiff_t t = 0; t < tiles; t++) run_tile(s, c, t, &work);
@@ -330,9 +229,9 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
               .kernels = &p->kernels->gemm[job->dtype],
               .element = (ptrdiff_t)fc_dtype_size(job->dtype)};
     const ptrdiff_t points = job->axis[0].points * job->axis[1].points;
-    c.chunks = fc_chunks_of(taps_of(job), job->channels);
+    c.chunks = fc_chunks_of(fc_taps_of(job), job->channels);
     c.panels = fc_panels_of(job->columns, c.kernels->lanes, FC_MAX_TILE_VECTORS);
-    c.group_elements = (ptrdiff_t)group_elements(job, c.kernels);
+    c.group_elements = (ptrdiff_t)fc_gemm_nhwc_group(job, c.kernels);
     c.tile_rows = c.kernels->rows;
     c.tile = c.kernels->tile;
     if (c.panels.vectors < FC_MAX_TILE_VECTORS && c.panels.vectors > 0) {

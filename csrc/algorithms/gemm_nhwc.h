@@ -4,6 +4,7 @@
 #ifndef FC_ALGORITHMS_GEMM_NHWC_H
 #define FC_ALGORITHMS_GEMM_NHWC_H
 
+#include "algorithms/blocking.h"
 #include "algorithms/grid.h"
 
 /* Strides, in elements, of a weight by its group, channel read, column written, and tap along each axis. */
@@ -23,11 +24,19 @@ typedef struct fc_pixel_correlation {
     void *destination; /* [batch][height][width][groups][columns] */
 } fc_pixel_correlation;
 
+static inline ptrdiff_t fc_taps_of(const fc_pixel_correlation *job) { return job->axis[0].taps * job->axis[1].taps; }
+
 /* Elements of the packed weights: [groups][panels][taps][channels][lanes of the panel], zeros behind the last column.
  */
+size_t fc_gemm_nhwc_group(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels); /* of one group */
 size_t fc_gemm_nhwc_packed(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels);
 void fc_gemm_nhwc_pack(const fc_problem *problem, const fc_pixel_correlation *job, const void *weights,
                        const fc_weight_steps *steps, void *packed);
+
+/* A chunk of a panel: [tap][channel][lane]. */
+void fc_gemm_nhwc_pack_chunk(const fc_problem *problem, const fc_pixel_correlation *job, const void *weights,
+                             const fc_weight_steps *steps, ptrdiff_t group, const fc_panel_cut *panel,
+                             const fc_chunk *chunk, ptrdiff_t width, char *to);
 
 /* Whether so few points use the weights that packing them where they are used costs no more than for all at once. */
 bool fc_gemm_nhwc_reads_raw(const fc_pixel_correlation *job);

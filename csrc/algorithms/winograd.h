@@ -87,6 +87,10 @@ void fc_winograd_forward(const fc_problem *problem, const fc_operands *operands,
 
 fc_winograd_plan fc_winograd_plan_of(const fc_problem *problem);
 
+/* Part `part` of `parts` of a piece of U. */
+void fc_winograd_prepare_piece(const fc_problem *problem, const fc_winograd_plan *plan, const char *w, ptrdiff_t group,
+                               ptrdiff_t piece, ptrdiff_t part, ptrdiff_t parts, char *u);
+
 static inline fc_winograd_chunk fc_winograd_chunk_at(const fc_winograd_plan *s, ptrdiff_t index)
 {
     const ptrdiff_t first = index * s->depth, depth = fc_min(s->depth, s->channels - first);

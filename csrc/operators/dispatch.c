@@ -85,12 +85,11 @@ static int useful_threads(const fc_problem *p)
 /* Sizes beside an empty result may be anything: no loop must go over them. */
 static bool writes_nothing(const fc_problem *p)
 {
-    const ptrdiff_t taps = p->window[0] * p->window[1];
     switch (p->operation) {
     case FC_CORR2D:
     case FC_MAX_POOL2D:
     case FC_AVG_POOL2D: return !p->batch || !p->out_channels || !p->out[0] || !p->out[1];
-    case FC_CORR2D_WEIGHT_GRAD: return !p->out_channels || (!p->with_bias && (!p->channels || !taps));
+    case FC_CORR2D_WEIGHT_GRAD: return !p->out_channels || (!p->with_bias && !p->channels);
     default: return !p->batch || !p->channels || !p->in[0] || !p->in[1];
     }
 }

@@ -13,8 +13,9 @@ from libc.stdint cimport int64_t
 from fastconv._capi cimport *
 
 __all__ = [
-    "Corr2d", "MaxPool2dGrad", "Memory", "Pool2d", "algorithms", "built_isas", "compiler", "configure", "get_batch_invariant",
-    "get_isa", "get_num_threads", "isas", "set_batch_invariant", "set_isa", "set_num_threads", "version",
+    "Corr2d", "MaxPool2dGrad", "Memory", "Pool2d", "algorithms", "built_isas", "compiler", "configure",
+    "get_batch_invariant", "get_isa", "get_num_threads", "isas", "set_batch_invariant", "set_isa", "set_num_threads",
+    "version",
 ]
 
 # In the order of the C enums.
