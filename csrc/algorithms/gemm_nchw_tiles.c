@@ -96,6 +96,8 @@ static void run_scattered_tiles(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c
     const ptrdiff_t tile_rows = fc_product_rows(c->kernels, panel->vectors);
     const void *a[FC_MAX_TILE_ROWS], *zeros[FC_MAX_TILE_ROWS], *bias[FC_MAX_TILE_ROWS], *const b[1] = {panel->packed};
     void *out[FC_MAX_TILE_ROWS], *home[FC_MAX_TILE_ROWS];
+    const bool side_by_side = panel->where[panel->points - 1] - panel->where[0] == panel->points - 1;
+    const ptrdiff_t first = side_by_side ? panel->where[0] * (ptrdiff_t)c->element : 0;
     const fc_tile tile = {.segments = 1,
                           .depth = block->depth,
                           .a = a,
@@ -112,7 +114,7 @@ static void run_scattered_tiles(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c
             const ptrdiff_t from = row + (r < used ? r : 0);
             a[r] = block->weights + from * block->row_bytes;
             bias[r] = block->bias + from * block->bias_bytes;
-            home[r] = block->destination + from * block->plane_bytes;
+            home[r] = block->destination + from * block->plane_bytes + first;
             out[r] = s->scratch + r * width * (ptrdiff_t)c->element;
             zeros[r] = s->zeros;
         }
@@ -124,7 +126,7 @@ static void run_scattered_tiles(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c
                                           .init = block->first_chunk ? bias : NULL,
                                           .init_step = 0,
                                           .c = home,
-                                          .where = panel->where});
+                                          .where = side_by_side ? NULL : panel->where});
     }
 }
 

@@ -43,7 +43,6 @@ typedef struct tile_points {
 typedef struct slot {
     const void *a[MOST_POINTERS], *b[FC_DEPTH]; /* a: [tile][tap][row] */
     tile_points points[MOST_TILES];
-    ptrdiff_t where[FC_MAX_PANEL_LANES];
     _Alignas(64) char scratch[FC_MAX_TILE_ROWS * FC_MAX_PANEL_LANES * 8]; /* a tile with columns that do not exist */
     _Alignas(64) char nowhere[FC_MAX_PANEL_LANES * 8];                    /* rows that do not exist are written here */
     _Alignas(
@@ -149,7 +148,7 @@ static void run_tile(slot *s, const call *c, ptrdiff_t index, const panel_work *
                                       .init = work->first_chunk ? starts : NULL,
                                       .init_step = work->bias ? 1 : 0,
                                       .c = home,
-                                      .where = s->where});
+                                      .where = NULL});
 }
 
 /* The groups and panels of a task, for one chunk and the tiles at hand: a panel stays in the first-level cache while all
@@ -204,7 +203,6 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
 
     assert(c->tile_rows <= FC_MAX_TILE_ROWS);
     memset(s->zeros, 0, (size_t)(((groups.end - groups.first) * job->channels + FC_DEPTH) * c->element));
-    for (ptrdiff_t l = 0; l < FC_MAX_PANEL_LANES; l++) s->where[l] = l;
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
         const ptrdiff_t pointers = chunk.outers * c->tile_rows,

@@ -50,9 +50,16 @@ static void W(gemm_scatter)(const fc_scatter *s)
         const T *tile = (const T *)s->tile + r * s->tile_step;
         const T *init = s->init ? s->init[r] : NULL;
         T *c = s->c[r];
-        for (ptrdiff_t l = 0; l < s->lanes; l++) {
-            const T start = init ? init[l * s->init_step] : c[s->where[l]];
-            c[s->where[l]] = start + tile[l];
+        if (s->where) {
+            for (ptrdiff_t l = 0; l < s->lanes; l++) {
+                const T start = init ? init[l * s->init_step] : c[s->where[l]];
+                c[s->where[l]] = start + tile[l];
+            }
+        } else if (!init) {
+            FC_INDEPENDENT
+            for (ptrdiff_t l = 0; l < s->lanes; l++) c[l] += tile[l];
+        } else {
+            for (ptrdiff_t l = 0; l < s->lanes; l++) c[l] = init[l * s->init_step] + tile[l];
         }
     }
 }

@@ -63,7 +63,7 @@ typedef struct fc_scatter {
     const void *const *init; /* NULL: add to what is in c */
     ptrdiff_t init_step;
     void *const *c;
-    const ptrdiff_t *where; /* [lanes] */
+    const ptrdiff_t *where; /* [lanes], or NULL: side by side */
 } fc_scatter;
 
 /* How the lanes of one vector lie in a plane of the source.
