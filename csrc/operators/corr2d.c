@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
+#include "algorithms/strided_copy.h"
 #include "operators/dispatch.h"
 #include "operators/judge.h"
 #include "platform/memory.h"
@@ -45,18 +46,12 @@ typedef struct prepared_parts {
     size_t made, plain, all; /* bytes; all 0: the weights as they lie */
 } prepared_parts;
 
-static size_t weight_bytes(const fc_problem *p)
-{
-    const ptrdiff_t filter = p->channels / p->groups * p->window[0] * p->window[1];
-    return (size_t)(p->out_channels * filter) * fc_dtype_size(p->dtype);
-}
-
 static prepared_parts parts_of(const fc_algorithm *algorithm, const fc_problem *problem)
 {
     prepared_parts parts = {.made = algorithm->prepared_bytes ? algorithm->prepared_bytes(problem) : 0};
     if (!parts.made) return parts;
     parts.made = fc_size_lines(parts.made);
-    parts.plain = algorithm->reads_weights ? weight_bytes(problem) : 0;
+    parts.plain = algorithm->reads_weights ? fc_weight_bytes(problem) : 0;
     parts.all = fc_size_add(sizeof(prepared_header), fc_size_add(parts.made, parts.plain));
     return parts;
 }
@@ -115,7 +110,7 @@ fc_status fc_corr2d_prepared(const fc_corr2d_params *params, const void *x, cons
         if ((status = must_have_bytes(prepared_bytes, parts.all, error))) return status;
         operands.prepared = (const char *)prepared + sizeof header;
         operands.w = (const char *)prepared + sizeof header + parts.made;
-    } else if ((status = must_have_bytes(prepared_bytes, weight_bytes(&problem), error))) {
+    } else if ((status = must_have_bytes(prepared_bytes, fc_weight_bytes(&problem), error))) {
         return status;
     }
     return fc_dispatch(&problem, &operands, chosen->name, error);
