@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+import reference as ref
 from cases import Case, expected, pad, problem
 from guard import guarded
 from numerics import assert_close, assert_same_bits, fresh_rng
@@ -19,6 +20,15 @@ CASES = (
     Case("many-rows", (1, 3, 13, 11), (70, 3, 3)),
     Case("groups", (2, 10, 12, 30), (74, 3, 3), padding=pad(1), groups=2),
     Case("tiny-images", (30, 5, 1, 2), (6, 3, 3), padding=pad(1)),
+    Case("five", (2, 21, 23, 37), (50, 5, 5), padding=pad(2)),
+    Case("five-blocks-apart", (3, 5, 41, 45), (7, 5, 5), padding=((0, 3), (4, 1))),
+    Case("five-chunks", (1, 150, 7, 9), (2, 5, 5)),
+    Case("row-of-three", (2, 18, 7, 70), (50, 1, 3), padding=((0, 0), (1, 1))),
+    Case("row-of-seven", (2, 18, 13, 57), (50, 1, 7), padding=((0, 0), (3, 3))),
+    Case("row-of-seven-blocks-apart", (3, 140, 17, 52), (5, 1, 7), padding=((2, 1), (0, 5))),
+    Case("column-of-three", (2, 18, 70, 7), (50, 3, 1), padding=((1, 1), (0, 0))),
+    Case("column-of-seven", (2, 18, 13, 57), (50, 7, 1), padding=((3, 3), (0, 0))),
+    Case("column-of-seven-groups", (2, 8, 1, 40), (10, 7, 1), padding=((3, 6), (0, 2)), groups=2),
 )
 
 
@@ -48,17 +58,19 @@ def test_an_image_does_not_see_its_batch(isa: str, layout: str, case: Case):
 
 @pytest.mark.parametrize("layout", NAMES)
 @pytest.mark.parametrize("channels", [64, 512])
-def test_the_error_that_is_documented(isa: str, channels: int, layout: str):
-    rng = fresh_rng("documented error", channels)
-    x, w = rng.standard_normal((1, 14, 14, channels)), rng.standard_normal((3, 3, channels, 32))
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (1, 3), (3, 1), (1, 7), (7, 1)], ids=str)
+def test_the_error_that_is_documented(isa: str, kernel: ref.Pair, channels: int, layout: str):
+    rng = fresh_rng("documented error", channels, kernel)
+    x, w = rng.standard_normal((1, 21, 21, channels)), rng.standard_normal((*kernel, channels, 32))
     if layout == "NCHW":
         x, w = x.transpose(0, 3, 1, 2), w.transpose(3, 2, 0, 1)
-    exact = fastconv.corr2d(x, w, padding=1, layout=layout, algorithm="direct")
+    options = {"padding": (kernel[0] // 2, kernel[1] // 2), "layout": layout}
+    exact = fastconv.corr2d(x, w, **options, algorithm="direct")
     x, w = x.astype(np.float32), w.astype(np.float32)
-    assert fastconv.explain("corr2d", x.shape, w.shape, padding=1, layout=layout).algorithm == NAMES[layout]
-    y = fastconv.corr2d(x, w, padding=1, layout=layout)
+    assert fastconv.explain("corr2d", x.shape, w.shape, **options).algorithm == NAMES[layout]
+    y = fastconv.corr2d(x, w, **options)
     error = np.linalg.norm(y - exact) / np.linalg.norm(exact)
-    print(f"{isa} {layout} {channels} channels: {error:.1e}")
+    print(f"{isa} {layout} {kernel} {channels} channels: {error:.1e}")
     assert error < 2.5e-6
 
 

@@ -1,39 +1,106 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* corr2d_winograd_nchw.c -- winograd.h on planes: M[f] = U[f] · V[f], rows are output channels and lanes are tiles. */
+/* corr2d_winograd_nchw.c -- winograd.h on planes: a run of tiles is turned into pixels of a few channels, [row][column]
+ * [channel], before it is transformed, and its outputs back into rows of planes. */
 #include <string.h>
 
-#include "algorithms/blocking.h"
 #include "algorithms/winograd.h"
+#include "platform/memory.h"
+
+#define RUN_COLUMNS 32 /* outputs of a run along its row, about */
+#define TURNED 2       /* vectors of channels that are turned at a time */
 
 static const char *decline(const fc_problem *p)
 {
     return p->layout == FC_NCHW ? fc_winograd_decline(p) : "layout is not NCHW";
 }
 
-/* Whole vectors of each run of tiles are written; what is too much is overwritten by the next run, and the last one goes
- * on to the end of the last vector. Never past the end of a row of V: that is another thread's. */
-static void transform_run(const fc_winograd_call *c, const fc_winograd_run *run, ptrdiff_t tiles, ptrdiff_t room,
-                          const char *plane, char *scratch, char *v)
+static ptrdiff_t turned_channels(const fc_gemm_kernels *kernels) { return TURNED * kernels->lanes; }
+
+/* Elements of the pixels of a run: inputs, or outputs of one piece. */
+static ptrdiff_t run_elements(const fc_winograd_plan *s, const fc_gemm_kernels *kernels)
+{
+    const ptrdiff_t inputs = s->window[0] * (RUN_COLUMNS + s->window[1]) * turned_channels(kernels);
+    return fc_max(inputs, s->tile[0] * (RUN_COLUMNS + s->tile[1]) * FC_WINOGRAD_PIECE);
+}
+
+/* And a pixel of zeros behind them. */
+static size_t scratch_bytes(const fc_problem *p, const fc_winograd_plan *s)
+{
+    const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
+    return fc_size_lines((size_t)(run_elements(s, kernels) + turned_channels(kernels)) * fc_dtype_size(p->dtype));
+}
+
+static ptrdiff_t parts(const fc_winograd_call *c, ptrdiff_t tiles)
+{
+    (void)tiles;
+    return fc_ceil_div(c->plan.channels, turned_channels(c->kernels));
+}
+
+static fc_winograd_run run_of(const fc_winograd_call *c, const fc_winograd_block *block, ptrdiff_t tile)
+{
+    const ptrdiff_t most = fc_ceil_div(RUN_COLUMNS, c->plan.tile[1]);
+    return fc_winograd_run_at(&c->plan, block->first + tile, fc_min(most, block->tiles - tile));
+}
+
+/* The inputs of a run that lie in the image: rows and columns from … to. */
+typedef struct part_inside {
+    ptrdiff_t from[2], to[2];
+} part_inside;
+
+static part_inside inside_of(const fc_winograd_call *c, const fc_winograd_run *run)
+{
+    const fc_winograd_plan *s = &c->plan;
+    const ptrdiff_t first[2] = {run->y - c->p->pad_before[0], run->x - c->p->pad_before[1]};
+    const ptrdiff_t span[2] = {s->window[0], (run->tiles - 1) * s->tile[1] + s->window[1]};
+    part_inside part;
+    for (int i = 0; i < 2; i++) {
+        part.from[i] = fc_max(0, first[i]);
+        part.to[i] = fc_max(part.from[i], fc_min(first[i] + span[i], c->p->in[i]));
+    }
+    return part;
+}
+
+/* Rows that are next to each other in the planes are turned as one. */
+static void turn_rows(const fc_winograd_call *c, const part_inside *part, ptrdiff_t channels, const char *planes,
+                      char *to)
 {
     const fc_problem *p = c->p;
-    const ptrdiff_t first = run->x - p->pad_before[1];
-    fc_winograd_plane_input input = {.tiles = tiles,
-                                     .room = room,
-                                     .left = fc_max(0, -first),
-                                     .next_plane = p->in[0] * p->in[1],
-                                     .h = scratch,
-                                     .h_row = c->plan.h_row,
-                                     .v = v,
-                                     .frequency_step = c->plan.v_frequency};
-    const ptrdiff_t span = FC_WINOGRAD_TILE * run->tiles + FC_WINOGRAD_WINDOW - FC_WINOGRAD_TILE;
-    const ptrdiff_t from = fc_max(0, first), to = fc_min(first + span, p->in[1]);
-    input.left = fc_min(input.left, span);
-    input.columns = fc_max(0, to - from);
-    for (ptrdiff_t i = 0; i < FC_WINOGRAD_WINDOW; i++) {
-        const ptrdiff_t y = run->y - p->pad_before[0] + i;
-        if (y >= 0 && y < p->in[0] && input.columns) input.row[i] = plane + (y * p->in[1] + from) * c->element;
+    const ptrdiff_t columns = part->to[1] - part->from[1], step = turned_channels(c->kernels);
+    const bool together = columns == p->in[1];
+    fc_transpose rows = {.rows = channels,
+                         .columns = together ? columns * (part->to[0] - part->from[0]) : columns,
+                         .from_step = p->in[0] * p->in[1],
+                         .to_step = step,
+                         .fill = true};
+    for (ptrdiff_t y = part->from[0]; y < (together ? fc_min(part->from[0] + 1, part->to[0]) : part->to[0]); y++) {
+        rows.from = planes + (y * p->in[1] + part->from[1]) * c->element;
+        rows.to = to + (y - part->from[0]) * columns * step * c->element;
+        c->kernels->transpose(&rows);
     }
-    c->kernels->winograd_input_nchw(&input);
+}
+
+/* The pixels of one tile of a run: those that were turned, and zeros. */
+static void find_pixels(const fc_winograd_call *c, const part_inside *part, ptrdiff_t top, ptrdiff_t left,
+                        const char *pixels, const char *zeros, const void **pixel)
+{
+    const fc_winograd_plan *s = &c->plan;
+    const ptrdiff_t step = turned_channels(c->kernels) * c->element, columns = part->to[1] - part->from[1];
+    const bool whole = left >= part->from[1] && left + s->window[1] <= part->to[1];
+    for (ptrdiff_t i = 0; i < s->window[0]; i++, pixel += s->window[1]) {
+        const ptrdiff_t y = top + i;
+        const bool row_inside = y >= part->from[0] && y < part->to[0];
+        if (row_inside && whole) {
+            const char *first = pixels + ((y - part->from[0]) * columns + left - part->from[1]) * step;
+            for (ptrdiff_t j = 0; j < s->window[1]; j++) pixel[j] = first + j * step;
+        } else {
+            for (ptrdiff_t j = 0; j < s->window[1]; j++) {
+                const ptrdiff_t x = left + j;
+                pixel[j] = row_inside && x >= part->from[1] && x < part->to[1]
+                               ? pixels + ((y - part->from[0]) * columns + x - part->from[1]) * step
+                               : zeros;
+            }
+        }
+    }
 }
 
 static void input(const fc_winograd_call *c, const fc_winograd_block *block, ptrdiff_t from, ptrdiff_t to,
@@ -41,98 +108,78 @@ static void input(const fc_winograd_call *c, const fc_winograd_block *block, ptr
 {
     const fc_problem *p = c->p;
     const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t lanes = c->kernels->lanes, plane = p->in[0] * p->in[1] * c->element;
-    for (ptrdiff_t ch = from; ch < to; ch++)
-        for (ptrdiff_t tile = 0; tile < block->tiles;) {
-            const fc_winograd_run run = fc_winograd_run_at(s, block->first + tile, block->tiles - tile);
-            const ptrdiff_t end = tile + run.tiles;
-            const ptrdiff_t tiles = end == block->tiles ? fc_ceil_div(end, lanes) * lanes - tile : run.tiles;
-            transform_run(c, &run, tiles, s->v_row - tile,
-                          (const char *)c->operands->x +
-                              ((run.image * p->groups + block->group) * s->channels + ch) * plane,
-                          scratch, block->v + (ch * s->v_row + tile) * c->element);
-            tile = end;
-        }
-}
-
-static void multiply(const fc_winograd_call *c, const fc_winograd_block *block, const fc_winograd_piece *piece)
-{
-    const fc_winograd_plan *s = &c->plan;
-    const fc_panels panels = fc_panels_of(block->tiles, c->kernels->lanes, c->kernels->product_vectors);
-    for (ptrdiff_t f = 0; f < FC_FREQUENCIES; f++)
-        for (ptrdiff_t q = 0; q < s->chunks; q++) {
-            const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, q);
-            const char *a = piece->u + (f * s->u_frequency + chunk.first * s->piece) * c->element;
-            const char *b = block->v + (f * s->v_frequency + chunk.first * s->v_row) * c->element;
-            for (ptrdiff_t i = 0; i < panels.count; i++) {
-                const fc_panel_cut cut = fc_panel_at(&panels, i);
-                const ptrdiff_t rows = fc_product_rows(c->kernels, cut.vectors);
-                const ptrdiff_t row_tiles = fc_ceil_div(piece->filters, rows);
-                const char *panel = b + cut.first * c->element;
-                /* The first panel brings the rows of U that the others find in a cache, and each the panel behind it:
-                 * the first one of the next frequency behind the last. */
-                const char *next = i + 1 < panels.count ? panel + cut.vectors * c->kernels->lanes * c->element
-                                                        : b + s->v_frequency * c->element;
-                c->kernels->product[cut.vectors - 1](&(fc_panel_product){
-                    .rows = piece->filters,
-                    .depth = chunk.depth,
-                    .a = a,
-                    .a_row = chunk.row,
-                    .b = panel,
-                    .b_row = s->v_row,
-                    .c = piece->m + (f * s->m_frequency + cut.first) * c->element,
-                    .c_row = s->m_row,
-                    .add = q > 0,
-                    .ahead = {a + rows * chunk.row * c->element, next},
-                    .ahead_step = {i ? 0 : rows * c->element, fc_ceil_div(s->v_row * c->element, row_tiles)}});
+    const ptrdiff_t step = turned_channels(c->kernels), plane = p->in[0] * p->in[1] * c->element;
+    char *zeros = scratch + run_elements(s, c->kernels) * c->element;
+    memset(zeros, 0, (size_t)(step * c->element));
+    for (ptrdiff_t first = from * step; first < fc_min(to * step, s->channels); first += step) {
+        fc_winograd_input tile = {.channels = fc_min(step, s->channels - first), .frequency_step = s->v_frequency};
+        for (ptrdiff_t t = 0; t < block->tiles;) {
+            const fc_winograd_run run = run_of(c, block, t);
+            const part_inside part = inside_of(c, &run);
+            const char *planes = (const char *)c->operands->x +
+                                 ((run.image * p->groups + block->group) * s->channels + first) * plane;
+            turn_rows(c, &part, tile.channels, planes, scratch);
+            for (ptrdiff_t i = 0; i < run.tiles; i++, t++) {
+                find_pixels(c, &part, run.y - p->pad_before[0], run.x + i * s->tile[1] - p->pad_before[1], scratch,
+                            zeros, tile.pixel);
+                tile.v = block->v + (t * s->v_row + first) * c->element;
+                c->kernels->winograd[s->form].input(&tile);
             }
         }
+    }
 }
 
-/* One output channel of a piece brought home from rows of outputs. */
-static void bring_home(const fc_winograd_call *c, const fc_winograd_block *block, ptrdiff_t filter, const char *rows,
-                       ptrdiff_t row, bool finite)
+/* The outputs of a run, in pixels of a piece's channels, brought home to rows of planes. */
+static void bring_home(const fc_winograd_call *c, const fc_winograd_run *run, const ptrdiff_t size[2],
+                       ptrdiff_t filters, const char *pixels, char *planes)
 {
     const fc_problem *p = c->p;
-    for (ptrdiff_t tile = 0; tile < block->tiles;) {
-        fc_winograd_run run = fc_winograd_run_at(&c->plan, block->first + tile, block->tiles - tile);
-        const ptrdiff_t columns = fc_min(FC_WINOGRAD_TILE * run.tiles, p->out[1] - run.x);
-        const char *from = rows + FC_WINOGRAD_TILE * tile * c->element;
-        char *y = (char *)c->operands->y +
-                  (((run.image * p->out_channels + filter) * p->out[0] + run.y) * p->out[1] + run.x) * c->element;
-        for (ptrdiff_t i = 0; i < fc_min(FC_WINOGRAD_TILE, p->out[0] - run.y); i++)
-            memcpy(y + i * p->out[1] * c->element, from + i * row * c->element, (size_t)(columns * c->element));
-        tile += run.tiles;
-        for (; !finite && run.tiles; run.tiles--, run.x += FC_WINOGRAD_TILE, from += FC_WINOGRAD_TILE * c->element)
-            fc_winograd_mend(c, &run, filter, from, (ptrdiff_t[2]){row, 1});
+    const bool together = size[1] == p->out[1];
+    fc_transpose rows = {.rows = together ? size[0] * size[1] : size[1],
+                         .columns = filters,
+                         .from_step = FC_WINOGRAD_PIECE,
+                         .to_step = p->out[0] * p->out[1]};
+    for (ptrdiff_t i = 0; i < (together ? 1 : size[0]); i++) {
+        rows.from = pixels + i * size[1] * FC_WINOGRAD_PIECE * c->element;
+        rows.to = planes + ((run->y + i) * p->out[1] + run->x) * c->element;
+        c->kernels->transpose(&rows);
     }
 }
 
 static void output(const fc_winograd_call *c, const fc_winograd_block *block, const fc_winograd_piece *piece)
 {
+    const fc_problem *p = c->p;
     const fc_winograd_plan *s = &c->plan;
+    const ptrdiff_t filter = block->group * s->filters + piece->filter, plane = p->out[0] * p->out[1] * c->element;
     const char *bias = c->operands->bias;
-    const double no_bias = 0;
-    for (ptrdiff_t r = 0; r < piece->filters; r++) {
-        const ptrdiff_t filter = block->group * s->filters + piece->filter + r, row = FC_WINOGRAD_TILE * s->m_row;
-        bool finite;
-        c->kernels->winograd_output_nchw(
-            &(fc_winograd_plane_output){.vectors = fc_ceil_div(block->tiles, c->kernels->lanes),
-                                        .m = piece->m + r * s->m_row * c->element,
-                                        .frequency_step = s->m_frequency,
-                                        .bias = bias ? bias + filter * c->element : (const void *)&no_bias,
-                                        .y = piece->scratch,
-                                        .y_row = row,
-                                        .finite = &finite});
-        bring_home(c, block, filter, piece->scratch, row, finite);
+    for (ptrdiff_t t = 0; t < block->tiles;) {
+        fc_winograd_run run = run_of(c, block, t);
+        const ptrdiff_t size[2] = {fc_min(s->tile[0], p->out[0] - run.y),
+                                   fc_min(run.tiles * s->tile[1], p->out[1] - run.x)};
+        char *planes = (char *)c->operands->y + (run.image * p->out_channels + filter) * plane;
+        bool finite[RUN_COLUMNS];
+        for (ptrdiff_t n = 0; n < run.tiles; n++) {
+            fc_winograd_output tile = {.channels = piece->filters,
+                                       .m = piece->m + (t + n) * s->m_row * c->element,
+                                       .frequency_step = s->m_frequency,
+                                       .bias = bias ? bias + filter * c->element : NULL,
+                                       .finite = &finite[n]};
+            for (ptrdiff_t i = 0; i < size[0]; i++)
+                for (ptrdiff_t j = 0; j < fc_min(s->tile[1], size[1] - n * s->tile[1]); j++)
+                    tile.pixel[i * s->tile[1] + j] =
+                        piece->scratch + (i * size[1] + n * s->tile[1] + j) * FC_WINOGRAD_PIECE * c->element;
+            c->kernels->winograd[s->form].output(&tile);
+        }
+        bring_home(c, &run, size, piece->filters, piece->scratch, planes);
+        t += run.tiles;
+        for (ptrdiff_t n = 0; n < run.tiles; n++, run.x += s->tile[1])
+            for (ptrdiff_t r = 0; !finite[n] && r < piece->filters; r++)
+                fc_winograd_mend(c, &run, filter + r, planes + r * plane + (run.y * p->out[1] + run.x) * c->element,
+                                 (ptrdiff_t[2]){p->out[1], 1});
     }
 }
 
-static void forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
-{
-    static const fc_winograd_methods methods = {input, multiply, output};
-    fc_winograd_forward(p, operands, workspace, &methods);
-}
+const fc_winograd_methods fc_winograd_on_planes = {parts, input, output, scratch_bytes};
 
 const fc_algorithm fc_corr2d_winograd_nchw = {
     .name = "winograd_nchw",
@@ -143,5 +190,5 @@ const fc_algorithm fc_corr2d_winograd_nchw = {
     .prepared_bytes = fc_winograd_prepared_bytes,
     .reads_weights = true,
     .prepare = fc_winograd_prepare,
-    .run = forward,
+    .run = fc_winograd_forward,
 };

@@ -10,21 +10,38 @@
 #include "platform/parallel.h"
 
 #define MOST_CHANNELS ((ptrdiff_t)1 << 24) /* sizes of transforms stay far from overflow */
-#define MOST_TILES_APART 48                /* of a block that is a task */
+#define MOST_DEPTH 128      /* channels of one chain of sums: U of a piece of them fits a second-level cache */
+#define ROW_UNIT 8          /* whole tiles of products */
+#define MOST_TILES_APART 48 /* of a block that is a task */
 #define FEWEST_TILES_APART 16
-#define APART_BYTES (320 * 1024)       /* of its V, aimed at */
-#define BLOCKS_APART 16                /* so many blocks keep every thread busy */
-#define SHARED_BYTES (8 * 1024 * 1024) /* of V, aimed at where the threads share it */
-#define LATE_BYTES (4 * 1024 * 1024)   /* of U, from which on it is not made for all filters at once */
-#define CHANNELS_A_TASK 4
-#define TILES_A_TASK 8
+#define APART_BYTES (320 * 1024)             /* of its V, aimed at */
+#define BLOCKS_APART 16                      /* so many blocks keep every thread busy */
+#define SHARED_BYTES (8 * 1024 * 1024)       /* of V, aimed at where the threads share it */
+#define LATE_SHARED_BYTES (32 * 1024 * 1024) /* of V, at most where it waits for pieces of U */
+#define LATE_BYTES (4 * 1024 * 1024)         /* of U, from which on it is not made for all filters at once */
+
+/* Tried in this order. */
+static const struct {
+    fc_winograd_form form;
+    ptrdiff_t taps[2], tile[2];
+} forms[] = {{FC_WINOGRAD_3X3, {3, 3}, {4, 4}}, {FC_WINOGRAD_5X5, {5, 5}, {2, 2}}, {FC_WINOGRAD_3, {1, 3}, {1, 4}},
+             {FC_WINOGRAD_3, {3, 1}, {4, 1}},   {FC_WINOGRAD_7, {1, 7}, {1, 3}},   {FC_WINOGRAD_7, {7, 1}, {3, 1}}};
+enum { FORMS = sizeof forms / sizeof forms[0] };
+
+static int form_of(const fc_problem *p)
+{
+    for (int i = 0; i < FORMS; i++)
+        if (p->window[0] == forms[i].taps[0] && p->window[1] == forms[i].taps[1]) return i;
+    return FORMS;
+}
 
 const char *fc_winograd_decline(const fc_problem *p)
 {
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "dtype is not float32 or float64";
-    if (p->window[0] != 3 || p->window[1] != 3) return "kernel is not 3x3";
+    if (form_of(p) == FORMS) return "kernel is not 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1";
     if (p->stride[0] != 1 || p->stride[1] != 1) return "stride is not 1";
-    if (p->dilation[0] != 1 || p->dilation[1] != 1) return "dilation is not 1";
+    if ((p->dilation[0] != 1 && p->window[0] > 1) || (p->dilation[1] != 1 && p->window[1] > 1))
+        return "dilation is not 1";
     if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
     if (!p->channels || !p->out_channels) return "there are no channels";
     if (p->channels > MOST_CHANNELS || p->out_channels > MOST_CHANNELS) return "there are more than 2^24 channels";
@@ -37,8 +54,7 @@ const char *fc_winograd_pass(const fc_problem *p)
 {
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
     const ptrdiff_t fewest = p->layout == FC_NCHW ? 16 : 8;
-    const double tiles =
-        (double)p->batch * (double)p->out[0] * (double)p->out[1] / (FC_WINOGRAD_TILE * FC_WINOGRAD_TILE);
+    const double tiles = (double)p->batch * (double)p->out[0] * (double)p->out[1] / 16;
     if (channels < fewest || filters < fewest) return "there are too few channels on one side";
     if (tiles < (p->weights_stay ? 3 : 12)) return "there are too few outputs to transform the weights for";
     if (tiles < 32 && channels < 24) return "there are too few outputs for so few channels";
@@ -65,37 +81,38 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), lanes = p->kernels->gemm[p->dtype].lanes;
     const ptrdiff_t slack = FC_MAX_TILE_ROWS; /* products compute whole tiles */
-    fc_winograd_plan s = {.channels = p->channels / p->groups,
+    const int form = form_of(p);
+    fc_winograd_plan s = {.form = forms[form].form,
+                          .frequencies = 1,
+                          .channels = p->channels / p->groups,
                           .filters = p->out_channels / p->groups,
-                          .tile_rows = fc_ceil_div(p->out[0], FC_WINOGRAD_TILE),
-                          .tiles = fc_ceil_div(p->out[1], FC_WINOGRAD_TILE),
                           .m_row = FC_WINOGRAD_PIECE};
+    for (int i = 0; i < 2; i++) {
+        s.tile[i] = forms[form].tile[i];
+        s.window[i] = s.tile[i] + p->window[i] - 1;
+        s.frequencies *= s.window[i];
+    }
+    s.tile_rows = fc_ceil_div(p->out[0], s.tile[0]);
+    s.tiles = fc_ceil_div(p->out[1], s.tile[1]);
     s.total = p->batch * s.tile_rows * s.tiles;
-    const ptrdiff_t tile_bytes = FC_FREQUENCIES * s.channels * element;
-    s.block = tiles_apart(tile_bytes);
+    s.block = tiles_apart(s.frequencies * s.channels * element);
     s.apart = s.total >= BLOCKS_APART * s.block;
-    if (!s.apart) s.block = round_up(fc_max(1, fc_min(s.total, FC_WINOGRAD_PIECE)), lanes);
+    if (!s.apart) s.block = round_up(fc_max(1, fc_min(s.total, FC_WINOGRAD_PIECE)), ROW_UNIT);
     s.blocks = fc_ceil_div(s.total, s.block);
-    s.depth = round_up(fc_ceil_div(s.channels, fc_ceil_div(s.channels, FC_DEPTH)), FC_MAX_LANES);
+    s.depth = round_up(fc_ceil_div(s.channels, fc_ceil_div(s.channels, MOST_DEPTH)), FC_MAX_LANES);
     s.chunks = fc_ceil_div(s.channels, s.depth);
     s.piece = round_up(fc_min(s.filters, FC_WINOGRAD_PIECE), lanes);
     s.pieces = fc_ceil_div(s.filters, s.piece);
-    if (p->layout == FC_NCHW) {
-        s.v_row = s.block;
-        s.v_frequency = odd_lines(s.channels * s.v_row, element);
-        s.u_frequency = odd_lines(s.piece * round_up(s.channels, FC_MAX_LANES), element);
-        s.h_row = FC_WINOGRAD_TILE * (fc_min(s.block, s.tiles) + 3 * lanes);
-    } else {
-        s.v_row = round_up(s.channels, lanes);
-        s.v_frequency = odd_lines((s.block + slack) * s.v_row, element);
-        s.u_frequency = odd_lines(s.channels * s.piece, element);
-        s.h_row = s.v_row;
-    }
-    s.u_piece = FC_FREQUENCIES * s.u_frequency;
-    s.u_group = s.pieces * s.u_piece + slack * s.depth;
-    s.v_block = odd_lines(FC_FREQUENCIES * s.v_frequency, element);
-    s.wave = s.apart ? 1 : fc_min(s.blocks, fc_max(1, SHARED_BYTES / (s.v_block * element)));
-    s.late = !p->weights_stay && !s.apart && s.wave == s.blocks && s.u_group * element >= LATE_BYTES;
+    s.v_row = round_up(s.channels, lanes);
+    s.v_frequency = odd_lines((s.block + slack) * s.v_row, element);
+    s.v_block = odd_lines(s.frequencies * s.v_frequency, element);
+    s.u_frequency = odd_lines(s.depth * s.piece, element);
+    s.u_chunk = s.frequencies * s.u_frequency;
+    s.u_piece = s.chunks * s.u_chunk;
+    s.u_group = s.pieces * s.u_piece;
+    s.late = !p->weights_stay && !s.apart && s.u_group * element >= LATE_BYTES &&
+             s.blocks * s.v_block * element <= LATE_SHARED_BYTES;
+    s.wave = s.apart ? 1 : s.late ? s.blocks : fc_min(s.blocks, fc_max(1, SHARED_BYTES / (s.v_block * element)));
     s.m_frequency = odd_lines((FC_WINOGRAD_PIECE + slack) * s.m_row, element);
     return s;
 }
@@ -107,14 +124,17 @@ static size_t v_bytes(const fc_problem *p, const fc_winograd_plan *s)
 
 static size_t m_bytes(const fc_problem *p, const fc_winograd_plan *s)
 {
-    return fc_size_lines((size_t)(FC_FREQUENCIES * s->m_frequency) * fc_dtype_size(p->dtype));
+    return fc_size_lines((size_t)(s->frequencies * s->m_frequency) * fc_dtype_size(p->dtype));
+}
+
+static const fc_winograd_methods *methods_of(const fc_problem *p)
+{
+    return p->layout == FC_NCHW ? &fc_winograd_on_planes : &fc_winograd_on_pixels;
 }
 
 static size_t scratch_bytes(const fc_problem *p, const fc_winograd_plan *s)
 {
-    const ptrdiff_t window = (FC_WINOGRAD_WINDOW + 1) * s->h_row;
-    const ptrdiff_t outputs = FC_WINOGRAD_TILE * FC_WINOGRAD_TILE * s->m_row;
-    return fc_size_lines(fc_size_mul((size_t)fc_max(window, outputs), fc_dtype_size(p->dtype)));
+    return methods_of(p)->scratch_bytes(p, s);
 }
 
 /* V, where threads share it. */
@@ -124,19 +144,16 @@ size_t fc_winograd_shared_bytes(const fc_problem *p)
     return s.apart ? 0 : v_bytes(p, &s);
 }
 
-/* One piece of U, and what a product reads too much. */
-static size_t u_bytes(const fc_problem *p, const fc_winograd_plan *s)
-{
-    return fc_size_lines((size_t)(s->u_piece + FC_MAX_TILE_ROWS * s->depth) * fc_dtype_size(p->dtype));
-}
-
-/* M, the scratch of a transform, then V where each thread has its own, or a piece of U where it is made late. */
+/* The scratch of a transform, then M, then V where each thread has its own. Where U is made late: M of all blocks, then a
+ * chunk of U. */
 size_t fc_winograd_slot_bytes(const fc_problem *p)
 {
     const fc_winograd_plan s = fc_winograd_plan_of(p);
-    return fc_size_add(fc_size_add(m_bytes(p, &s), scratch_bytes(p, &s)), s.apart  ? v_bytes(p, &s)
-                                                                          : s.late ? u_bytes(p, &s)
-                                                                                   : 0);
+    const size_t rest = s.apart  ? v_bytes(p, &s)
+                        : s.late ? fc_size_lines((size_t)s.u_chunk * fc_dtype_size(p->dtype))
+                                 : 0;
+    return fc_size_add(fc_size_add(scratch_bytes(p, &s), fc_size_mul(m_bytes(p, &s), s.late ? (size_t)s.blocks : 1)),
+                       rest);
 }
 
 /* ---- the call ----------------------------------------------------------------------------------------------------- */
@@ -148,45 +165,91 @@ typedef struct work {
     ptrdiff_t group, first_block, blocks; /* of a wave */
 } work;
 
-static ptrdiff_t inputs_of(const fc_winograd_call *c, ptrdiff_t tiles)
+/* Where piece `piece` of the tiles begins when these are cut between the rows of products: a piece is no larger than a
+ * block. */
+static ptrdiff_t cut_tiles(ptrdiff_t tiles, ptrdiff_t pieces, ptrdiff_t piece)
 {
-    return c->p->layout == FC_NCHW ? c->plan.channels : tiles;
-}
-
-static ptrdiff_t inputs_a_task(const fc_problem *p) { return p->layout == FC_NCHW ? CHANNELS_A_TASK : TILES_A_TASK; }
-
-/* Where piece `piece` of the tiles begins when these are cut between panels, or between vectors where a block does not
- * hold whole panels: a piece is no larger than a block. */
-static ptrdiff_t cut_tiles(const fc_winograd_call *c, ptrdiff_t tiles, ptrdiff_t pieces, ptrdiff_t piece)
-{
-    const ptrdiff_t lanes = c->kernels->lanes, panel = lanes * c->kernels->product_vectors;
-    const ptrdiff_t width = c->p->layout == FC_NCHW && c->plan.block % panel == 0 ? panel : lanes;
-    return fc_min(tiles, fc_cut(fc_ceil_div(tiles, width), pieces, piece) * width);
+    return fc_min(tiles, fc_cut(fc_ceil_div(tiles, ROW_UNIT), pieces, piece) * ROW_UNIT);
 }
 
 static fc_winograd_block block_at(const fc_winograd_call *c, ptrdiff_t group, ptrdiff_t index, char *v)
 {
     const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t first = cut_tiles(c, s->total, s->blocks, index);
-    return (fc_winograd_block){group, first, cut_tiles(c, s->total, s->blocks, index + 1) - first, v};
+    const ptrdiff_t first = cut_tiles(s->total, s->blocks, index);
+    return (fc_winograd_block){group, first, cut_tiles(s->total, s->blocks, index + 1) - first, v};
 }
 
-static const char *prepared_piece(const work *w, ptrdiff_t group, ptrdiff_t index)
+/* The products of one frequency, panel of the filters and chunk of the channels. */
+typedef struct product {
+    ptrdiff_t frequency, panel, chunk;
+} product;
+
+static const char *panel_of(const fc_winograd_call *c, const fc_panels *panels, const product *at, const char *u)
 {
-    const fc_winograd_plan *s = &w->call.plan;
-    return (const char *)w->call.operands->prepared + (group * s->u_group + index * s->u_piece) * w->call.element;
+    const fc_winograd_plan *s = &c->plan;
+    const ptrdiff_t first = fc_panel_at(panels, at->panel).first, depth = fc_winograd_chunk_at(s, at->chunk).depth;
+    return u + (at->frequency * s->u_frequency + first * depth) * c->element;
 }
 
-static void run_piece(const work *w, const fc_winograd_block *block, ptrdiff_t index, const char *u, char *slot)
+/* Brings `next`, the panel behind it, and the same rows of the next frequency of V. */
+static void multiply_panel(const fc_winograd_call *c, const fc_winograd_block *block, const fc_panels *panels,
+                           const product *at, const char *b, const char *next, char *m)
+{
+    const fc_winograd_plan *s = &c->plan;
+    const fc_panel_cut cut = fc_panel_at(panels, at->panel);
+    const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, at->chunk);
+    const ptrdiff_t width = cut.vectors * c->kernels->lanes, rows = fc_product_rows(c->kernels, cut.vectors);
+    const char *a = block->v + (at->frequency * s->v_frequency + chunk.first) * c->element;
+    c->kernels->product[cut.vectors - 1](&(fc_panel_product){
+        .rows = block->tiles,
+        .depth = chunk.depth,
+        .a = a,
+        .a_row = s->v_row,
+        .b = b,
+        .b_row = width,
+        .c = m + (at->frequency * s->m_frequency + cut.first) * c->element,
+        .c_row = s->m_row,
+        .add = at->chunk > 0,
+        .ahead = {next, a + s->v_frequency * c->element},
+        .ahead_step = {fc_ceil_div(width * c->element, fc_ceil_div(block->tiles, rows)), rows * c->element}});
+}
+
+/* M of a block and a piece whose U is at hand. */
+static void multiply(const fc_winograd_call *c, const fc_winograd_block *block, ptrdiff_t filters, const char *u,
+                     char *m)
+{
+    const fc_winograd_plan *s = &c->plan;
+    const fc_panels panels = fc_panels_of(filters, c->kernels->lanes, c->kernels->product_vectors);
+    const char *next = u;
+    product at;
+    for (at.frequency = 0; at.frequency < s->frequencies; at.frequency++)
+        for (at.panel = 0; at.panel < panels.count; at.panel++)
+            for (at.chunk = 0; at.chunk < s->chunks; at.chunk++) {
+                const char *b = next;
+                product behind = at;
+                if (++behind.chunk == s->chunks) {
+                    behind.chunk = 0;
+                    if (++behind.panel == panels.count) behind.panel = 0, behind.frequency++;
+                }
+                next = panel_of(c, &panels, &behind, u + behind.chunk * s->u_chunk * c->element);
+                multiply_panel(c, block, &panels, &at, b, next, m);
+            }
+}
+
+static fc_winograd_piece piece_at(const work *w, ptrdiff_t index, char *m, char *scratch)
 {
     const fc_winograd_plan *s = &w->call.plan;
     const ptrdiff_t filter = index * s->piece;
-    const fc_winograd_piece piece = {.filter = filter,
-                                     .filters = fc_min(s->piece, s->filters - filter),
-                                     .u = u,
-                                     .m = slot,
-                                     .scratch = slot + m_bytes(w->call.p, s)};
-    w->methods->multiply(&w->call, block, &piece);
+    return (fc_winograd_piece){filter, fc_min(s->piece, s->filters - filter), m, scratch};
+}
+
+static void run_piece(const work *w, const fc_winograd_block *block, ptrdiff_t index, char *slot)
+{
+    const fc_winograd_plan *s = &w->call.plan;
+    const char *u =
+        (const char *)w->call.operands->prepared + (block->group * s->u_group + index * s->u_piece) * w->call.element;
+    const fc_winograd_piece piece = piece_at(w, index, slot + scratch_bytes(w->call.p, s), slot);
+    multiply(&w->call, block, piece.filters, u, piece.m);
     w->methods->output(&w->call, block, &piece);
 }
 
@@ -196,10 +259,10 @@ static void run_block(void *context, ptrdiff_t task, int slot_number)
 {
     const work *w = context;
     const fc_winograd_plan *s = &w->call.plan;
-    char *slot = slot_at(w, slot_number), *v = slot + m_bytes(w->call.p, s) + scratch_bytes(w->call.p, s);
+    char *slot = slot_at(w, slot_number), *v = slot + scratch_bytes(w->call.p, s) + m_bytes(w->call.p, s);
     const fc_winograd_block block = block_at(&w->call, task / s->blocks, task % s->blocks, v);
-    w->methods->input(&w->call, &block, 0, inputs_of(&w->call, block.tiles), slot);
-    for (ptrdiff_t i = 0; i < s->pieces; i++) run_piece(w, &block, i, prepared_piece(w, block.group, i), slot);
+    w->methods->input(&w->call, &block, 0, w->methods->parts(&w->call, block.tiles), slot);
+    for (ptrdiff_t i = 0; i < s->pieces; i++) run_piece(w, &block, i, slot);
 }
 
 static fc_winograd_block block_of_wave(const work *w, ptrdiff_t index)
@@ -208,51 +271,60 @@ static fc_winograd_block block_of_wave(const work *w, ptrdiff_t index)
                     w->workspace->shared + index * w->call.plan.v_block * w->call.element);
 }
 
-static ptrdiff_t inputs_a_block(const work *w)
-{
-    return fc_ceil_div(inputs_of(&w->call, w->call.plan.block), inputs_a_task(w->call.p));
-}
-
 static void transform_inputs(void *context, ptrdiff_t task, int slot)
 {
     const work *w = context;
-    const fc_winograd_block block = block_of_wave(w, task / inputs_a_block(w));
-    const ptrdiff_t step = inputs_a_task(w->call.p), from = task % inputs_a_block(w) * step;
-    const ptrdiff_t to = fc_min(from + step, inputs_of(&w->call, block.tiles));
-    if (from < to) w->methods->input(&w->call, &block, from, to, slot_at(w, slot));
+    const ptrdiff_t parts = w->methods->parts(&w->call, w->call.plan.block), part = task % parts;
+    const fc_winograd_block block = block_of_wave(w, task / parts);
+    if (part < w->methods->parts(&w->call, block.tiles))
+        w->methods->input(&w->call, &block, part, part + 1, slot_at(w, slot));
 }
 
 /* A piece of the filters and a block of the wave. */
 static void run_shared_piece(void *context, ptrdiff_t task, int slot)
 {
     const work *w = context;
-    const ptrdiff_t index = task / w->blocks;
     const fc_winograd_block block = block_of_wave(w, task % w->blocks);
-    run_piece(w, &block, index, prepared_piece(w, w->group, index), slot_at(w, slot));
+    run_piece(w, &block, task / w->blocks, slot_at(w, slot));
 }
 
-/* A piece of the filters, whose transformed weights no other thread sees, and all blocks. */
+/* A piece of the filters and all blocks: its transformed weights, which no other thread sees, chunk by chunk, so that
+ * they are used while they are in a near cache. */
 static void run_late_piece(void *context, ptrdiff_t task, int slot_number)
 {
     const work *w = context;
-    const fc_problem *p = w->call.p;
-    char *slot = slot_at(w, slot_number), *u = slot + m_bytes(p, &w->call.plan) + scratch_bytes(p, &w->call.plan);
-    fc_winograd_prepare_piece(p, &w->call.plan, w->call.operands->w, w->group, task, 0, 1, u);
-    for (ptrdiff_t i = 0; i < w->blocks; i++) {
+    const fc_winograd_call *c = &w->call;
+    const fc_winograd_plan *s = &c->plan;
+    const size_t block_bytes = m_bytes(c->p, s);
+    char *slot = slot_at(w, slot_number), *m = slot + scratch_bytes(c->p, s), *u = m + (size_t)s->blocks * block_bytes;
+    fc_winograd_piece piece = piece_at(w, task, m, slot);
+    const fc_panels panels = fc_panels_of(piece.filters, c->kernels->lanes, c->kernels->product_vectors);
+    product at;
+    for (at.chunk = 0; at.chunk < s->chunks; at.chunk++) {
+        fc_winograd_prepare_chunk(c->p, s, c->operands->w, w->group, task, at.chunk, u);
+        for (ptrdiff_t i = 0; i < w->blocks; i++) {
+            const fc_winograd_block block = block_of_wave(w, i);
+            for (at.frequency = 0; at.frequency < s->frequencies; at.frequency++)
+                for (at.panel = 0; at.panel < panels.count; at.panel++) {
+                    const char *b = panel_of(c, &panels, &at, u);
+                    multiply_panel(c, &block, &panels, &at, b, b, m + (size_t)i * block_bytes);
+                }
+        }
+    }
+    for (ptrdiff_t i = 0; i < w->blocks; i++, piece.m += block_bytes) {
         const fc_winograd_block block = block_of_wave(w, i);
-        run_piece(w, &block, task, u, slot);
+        w->methods->output(c, &block, &piece);
     }
 }
 
-void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace,
-                         const fc_winograd_methods *methods)
+void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     work w = {.call = {.p = p,
                        .operands = operands,
                        .kernels = &p->kernels->gemm[p->dtype],
                        .element = (ptrdiff_t)fc_dtype_size(p->dtype),
                        .plan = fc_winograd_plan_of(p)},
-              .methods = methods,
+              .methods = methods_of(p),
               .workspace = workspace};
     const fc_winograd_plan *s = &w.call.plan;
     if (s->apart) {
@@ -262,7 +334,8 @@ void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const
     for (w.group = 0; w.group < p->groups; w.group++)
         for (w.first_block = 0; w.first_block < s->blocks; w.first_block += s->wave) {
             w.blocks = fc_min(s->wave, s->blocks - w.first_block);
-            fc_parallel_for(w.blocks * inputs_a_block(&w), workspace->threads, true, transform_inputs, &w);
+            fc_parallel_for(w.blocks * w.methods->parts(&w.call, s->block), workspace->threads, true, transform_inputs,
+                            &w);
             if (s->late)
                 fc_parallel_for(s->pieces, workspace->threads, true, run_late_piece, &w);
             else
@@ -273,8 +346,8 @@ void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const
 void fc_winograd_mend(const fc_winograd_call *c, const fc_winograd_run *tile, ptrdiff_t filter, const void *outputs,
                       const ptrdiff_t steps[2])
 {
-    const ptrdiff_t rows = fc_min(FC_WINOGRAD_TILE, c->p->out[0] - tile->y);
-    const ptrdiff_t columns = fc_min(FC_WINOGRAD_TILE, c->p->out[1] - tile->x);
+    const ptrdiff_t rows = fc_min(c->plan.tile[0], c->p->out[0] - tile->y);
+    const ptrdiff_t columns = fc_min(c->plan.tile[1], c->p->out[1] - tile->x);
     bool finite = true;
     for (ptrdiff_t i = 0; i < rows; i++)
         for (ptrdiff_t j = 0; j < columns; j++) {

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* winograd.h -- 3x3 correlation with stride 1 by Winograd's F(4x4, 3x3): a quarter of the multiplications. What both
- * layouts share; see kernels/winograd.h for the transforms.
+/* winograd.h -- correlation with stride 1 by Winograd's minimal algorithms, with 2.2 to 4 times fewer multiplications: the
+ * forms F(4x4, 3x3), F(2x2, 5x5), and F(4, 3) and F(3, 7) along one axis. What both layouts share; see
+ * kernels/winograd.h for the transforms.
  *
- * The tiles of 4x4 outputs of all images are one list, so that small images fill vectors together. A block of them is
- * transformed into V, 36 frequencies apart; then each frequency is a matrix product with the transformed weights U, whose
+ * The tiles of outputs of all images are one list, so that small images fill blocks together. A block of them is
+ * transformed into V, the frequencies apart; then each frequency is a matrix product with the transformed weights U, whose
  * result M goes back to outputs a piece at a time: a block by some output channels, so that M stays in a cache, and what
  * is read from U and V is used often enough. With many blocks each is one task, from input to output; with few, the
  * threads share the transforms of a wave of blocks first, and then its pieces.
+ *
+ * V, U and M are the same in both layouts: rows of V and M are tiles, lanes of U and M are output channels. Images of planes
+ * are turned into pixels and back at both ends, a few channels at a time.
  *
  * A NaN or an infinity, or a sum that overflows on the way, spreads over its tile: outputs of a tile that come back with
  * one are computed by the definition. */
@@ -15,23 +19,22 @@
 
 #include "algorithms/algorithm.h"
 
-#define FC_WINOGRAD_TILE 4   /* outputs of a tile along an axis */
-#define FC_WINOGRAD_WINDOW 6 /* and its inputs */
 #define FC_WINOGRAD_PIECE 48 /* tiles and output channels of a piece, at most; a multiple of every number of lanes */
+#define FC_WINOGRAD_RUN 8    /* tiles of a run, at most */
 
-/* The shape of one call, and of its memory; steps count elements. In NCHW rows of V and U are channels and filters, in
- * NHWC rows of V are tiles and U lies in panels of filters. */
+/* The shape of one call, and of its memory; steps count elements. */
 typedef struct fc_winograd_plan {
-    ptrdiff_t channels, filters;       /* of one group */
-    ptrdiff_t tile_rows, tiles, total; /* tile rows of an image, tiles of one row, tiles of all images */
-    ptrdiff_t block, blocks;           /* most tiles of a block, and how many blocks there are */
-    bool apart;                        /* each block is a task */
-    ptrdiff_t wave;                    /* blocks that are transformed before the products begin */
+    fc_winograd_form form;
+    ptrdiff_t window[2], tile[2], frequencies; /* inputs and outputs of a tile, along each axis */
+    ptrdiff_t channels, filters;               /* of one group */
+    ptrdiff_t tile_rows, tiles, total;         /* tile rows of an image, tiles of one row, tiles of all images */
+    ptrdiff_t block, blocks;                   /* most tiles of a block, and how many blocks there are */
+    bool apart;                                /* each block is a task */
+    ptrdiff_t wave;                            /* blocks that are transformed before the products begin */
     bool late;               /* U is made in the call, a piece where it is used: it need not leave the caches */
     ptrdiff_t pieces, piece; /* of the filters, and filters of each but the last */
     ptrdiff_t depth, chunks; /* of the sums: channels of each chunk but the last */
-    ptrdiff_t v_row, v_frequency, v_block, u_frequency, u_piece, u_group, m_row, m_frequency;
-    ptrdiff_t h_row; /* of the scratch of the input transform */
+    ptrdiff_t v_row, v_frequency, v_block, u_frequency, u_chunk, u_piece, u_group, m_row, m_frequency;
 } fc_winograd_plan;
 
 typedef struct fc_winograd_call {
@@ -50,14 +53,12 @@ typedef struct fc_winograd_block {
 
 typedef struct fc_winograd_piece {
     ptrdiff_t filter, filters; /* in the group */
-    const char *u;
     char *m, *scratch;
 } fc_winograd_piece;
 
 /* Some channels, whose products are summed in one chain. */
 typedef struct fc_winograd_chunk {
     ptrdiff_t first, depth;
-    ptrdiff_t row; /* of U in NCHW: whole vectors */
 } fc_winograd_chunk;
 
 /* Some tiles next to each other. */
@@ -68,11 +69,12 @@ typedef struct fc_winograd_run {
 
 /* What depends on the layout. */
 typedef struct fc_winograd_methods {
-    /* A part of V: channels from ... to in NCHW, tiles in NHWC. */
+    /* A part of V, numbers from ... to of the parts that `parts` counts. */
+    ptrdiff_t (*parts)(const fc_winograd_call *call, ptrdiff_t tiles);
     void (*input)(const fc_winograd_call *call, const fc_winograd_block *block, ptrdiff_t from, ptrdiff_t to,
                   char *scratch);
-    void (*multiply)(const fc_winograd_call *call, const fc_winograd_block *block, const fc_winograd_piece *piece);
     void (*output)(const fc_winograd_call *call, const fc_winograd_block *block, const fc_winograd_piece *piece);
+    size_t (*scratch_bytes)(const fc_problem *problem, const fc_winograd_plan *plan);
 } fc_winograd_methods;
 
 /* Those of an algorithm; `decline` speaks of all but the layout. */
@@ -82,19 +84,20 @@ size_t fc_winograd_shared_bytes(const fc_problem *problem);
 size_t fc_winograd_slot_bytes(const fc_problem *problem);
 size_t fc_winograd_prepared_bytes(const fc_problem *problem);
 void fc_winograd_prepare(const fc_problem *problem, const void *w, void *prepared);
-void fc_winograd_forward(const fc_problem *problem, const fc_operands *operands, const fc_workspace *workspace,
-                         const fc_winograd_methods *methods);
+void fc_winograd_forward(const fc_problem *problem, const fc_operands *operands, const fc_workspace *workspace);
+
+extern const fc_winograd_methods fc_winograd_on_planes, fc_winograd_on_pixels;
 
 fc_winograd_plan fc_winograd_plan_of(const fc_problem *problem);
 
-/* Part `part` of `parts` of a piece of U. */
-void fc_winograd_prepare_piece(const fc_problem *problem, const fc_winograd_plan *plan, const char *w, ptrdiff_t group,
-                               ptrdiff_t piece, ptrdiff_t part, ptrdiff_t parts, char *u);
+/* A chunk of a piece of U: [frequency][panel][channel][filter]. */
+void fc_winograd_prepare_chunk(const fc_problem *problem, const fc_winograd_plan *plan, const char *w, ptrdiff_t group,
+                               ptrdiff_t piece, ptrdiff_t chunk, char *u);
 
 static inline fc_winograd_chunk fc_winograd_chunk_at(const fc_winograd_plan *s, ptrdiff_t index)
 {
-    const ptrdiff_t first = index * s->depth, depth = fc_min(s->depth, s->channels - first);
-    return (fc_winograd_chunk){first, depth, fc_ceil_div(depth, FC_MAX_LANES) * FC_MAX_LANES};
+    const ptrdiff_t first = index * s->depth;
+    return (fc_winograd_chunk){first, fc_min(s->depth, s->channels - first)};
 }
 
 /* The tiles from `tile` on of the list of all tiles that lie in one row, at most `most` of them. */
@@ -102,8 +105,8 @@ static inline fc_winograd_run fc_winograd_run_at(const fc_winograd_plan *s, ptrd
 {
     const ptrdiff_t row = tile / s->tiles, x = tile % s->tiles;
     return (fc_winograd_run){.image = row / s->tile_rows,
-                             .y = row % s->tile_rows * FC_WINOGRAD_TILE,
-                             .x = x * FC_WINOGRAD_TILE,
+                             .y = row % s->tile_rows * s->tile[0],
+                             .x = x * s->tile[1],
                              .tiles = fc_min(most, s->tiles - x)};
 }
 

@@ -6,7 +6,8 @@
 #include "platform/parallel.h"
 
 #define BYTES_WORTH_A_THREAD (256 * 1024)
-#define PREPARED_PARTS 4 /* of a piece of the weights, a task each */
+#define MOST_TAPS 25
+#define TURNED 8 /* channels whose weights are turned at a time, at most */
 
 size_t fc_winograd_prepared_bytes(const fc_problem *p)
 {
@@ -15,58 +16,87 @@ size_t fc_winograd_prepared_bytes(const fc_problem *p)
     return fc_size_mul(fc_size_mul((size_t)s.u_group, (size_t)p->groups), fc_dtype_size(p->dtype));
 }
 
-/* NCHW: U[frequency][chunk][filter][channel] of a piece, some of its filters. */
-static void prepare_filters(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t from, ptrdiff_t to,
-                            char *u)
+typedef struct transform {
+    const fc_problem *p;
+    const fc_winograd_plan *plan;
+    const fc_gemm_kernels *kernels;
+    fc_strides w;
+    ptrdiff_t element;
+} transform;
+
+/* Filters next to each other, of one channel. */
+static void transform_filters(const transform *t, ptrdiff_t filters, const char *w, const ptrdiff_t tap_step[2],
+                              char *u)
 {
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
-    const fc_strides ws = fc_weight_strides(p);
-    for (ptrdiff_t q = 0; q < s->chunks; q++) {
-        const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, q);
-        for (ptrdiff_t filter = from; filter < to; filter++)
-            p->kernels->gemm[p->dtype].winograd_weights(
-                &(fc_winograd_weights){.filters = chunk.depth,
-                                       .w = w + (filter * ws.n + chunk.first * ws.c) * element,
-                                       .filter_step = ws.c,
-                                       .tap_step = {ws.h, ws.w},
-                                       .u = u + (chunk.first * s->piece + filter * chunk.row) * element,
-                                       .frequency_step = s->u_frequency});
-    }
+    const bool line[2] = {t->p->window[0] == 1, t->p->window[1] == 1};
+    t->kernels->winograd[t->plan->form].weights(
+        &(fc_winograd_weights){.filters = filters,
+                               .w = w,
+                               .tap_step = {line[0] ? 0 : tap_step[0], line[1] ? 0 : tap_step[1]},
+                               .u = u,
+                               .frequency_step = t->plan->u_frequency});
 }
 
-/* NHWC: U[frequency][panel][channel][filter] of a piece, some of its channels. */
-static void prepare_channels(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t filters,
-                             ptrdiff_t from, ptrdiff_t to, char *u)
+/* A vector of filters that lie apart, of some channels: turned first, so that they are next to each other. Taps of one
+ * filter and channel follow each other, forwards or backwards, or channels of one filter and tap do. */
+static void turn_and_transform(const transform *t, ptrdiff_t filters, ptrdiff_t channels, const char *w,
+                               ptrdiff_t width, char *u)
 {
-    const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
-    const fc_strides ws = fc_weight_strides(p);
-    const fc_panels panels = fc_panels_of(filters, kernels->lanes, kernels->product_vectors);
-    for (ptrdiff_t channel = from; channel < to; channel++)
+    _Alignas(64) char turned[MOST_TAPS * TURNED * FC_MAX_LANES * sizeof(double)];
+    const ptrdiff_t lanes = t->kernels->lanes, kh = t->p->window[0], kw = t->p->window[1], taps = kh * kw;
+    const bool channels_follow = t->w.c == 1;
+    const ptrdiff_t last = fc_min(0, (kh - 1) * t->w.h + (kw - 1) * t->w.w); /* where backward taps begin */
+    const ptrdiff_t first = -last;
+    ptrdiff_t steps[2] = {t->w.h * lanes, t->w.w * lanes}, channel_step = t->w.c * lanes;
+    fc_transpose rows = {.rows = filters, .from_step = t->w.n, .to_step = lanes, .fill = true};
+    if (channels_follow) {
+        rows.columns = channels;
+        for (ptrdiff_t tap = 0; tap < taps; tap++) {
+            rows.from = w + (tap / kw * t->w.h + tap % kw * t->w.w) * t->element;
+            rows.to = turned + tap * channels * lanes * t->element;
+            t->kernels->transpose(&rows);
+        }
+        channel_step = lanes;
+        steps[0] = kw * channels * lanes;
+        steps[1] = channels * lanes;
+    } else {
+        const ptrdiff_t together = t->w.c == taps ? channels : 1; /* that follow each other */
+        rows.columns = taps * together;
+        for (ptrdiff_t c = 0; c < channels; c += together) {
+            rows.from = w + (c * t->w.c + last) * t->element;
+            rows.to = turned + c * taps * lanes * t->element;
+            t->kernels->transpose(&rows);
+        }
+        channel_step = taps * lanes;
+    }
+    for (ptrdiff_t c = 0; c < channels; c++)
+        transform_filters(t, lanes, turned + (c * channel_step + (channels_follow ? 0 : first * lanes)) * t->element,
+                          steps, u + c * width * t->element);
+}
+
+void fc_winograd_prepare_chunk(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t group,
+                               ptrdiff_t piece, ptrdiff_t index, char *u)
+{
+    const transform t = {p, s, &p->kernels->gemm[p->dtype], fc_weight_strides(p), (ptrdiff_t)fc_dtype_size(p->dtype)};
+    const ptrdiff_t filter = piece * s->piece, lanes = t.kernels->lanes;
+    const fc_panels panels = fc_panels_of(fc_min(s->piece, s->filters - filter), lanes, t.kernels->product_vectors);
+    const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, index);
+    w += ((group * s->filters + filter) * t.w.n + chunk.first * t.w.c) * t.element;
+    for (ptrdiff_t channel = 0; channel < chunk.depth; channel += TURNED)
         for (ptrdiff_t i = 0; i < panels.count; i++) {
             const fc_panel_cut cut = fc_panel_at(&panels, i);
-            const ptrdiff_t width = cut.vectors * kernels->lanes;
-            kernels->winograd_weights(
-                &(fc_winograd_weights){.filters = cut.columns,
-                                       .w = w + (cut.first * ws.n + channel * ws.c) * element,
-                                       .filter_step = ws.n,
-                                       .tap_step = {ws.h, ws.w},
-                                       .u = u + (cut.first * s->channels + channel * width) * element,
-                                       .frequency_step = s->u_frequency});
+            const ptrdiff_t width = cut.vectors * lanes, channels = fc_min(TURNED, chunk.depth - channel);
+            const char *source = w + (cut.first * t.w.n + channel * t.w.c) * t.element;
+            char *target = u + (cut.first * chunk.depth + channel * width) * t.element;
+            if (t.w.n == 1)
+                for (ptrdiff_t c = 0; c < channels; c++)
+                    transform_filters(&t, cut.columns, source + c * t.w.c * t.element, (ptrdiff_t[2]){t.w.h, t.w.w},
+                                      target + c * width * t.element);
+            else
+                for (ptrdiff_t f = 0; f < cut.columns; f += lanes)
+                    turn_and_transform(&t, fc_min(lanes, cut.columns - f), channels, source + f * t.w.n * t.element,
+                                       width, target + f * t.element);
         }
-}
-
-void fc_winograd_prepare_piece(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t group,
-                               ptrdiff_t piece, ptrdiff_t part, ptrdiff_t parts, char *u)
-{
-    const ptrdiff_t first = piece * s->piece, filters = fc_min(s->piece, s->filters - first);
-    const ptrdiff_t units = p->layout == FC_NCHW ? filters : s->channels;
-    const ptrdiff_t from = fc_cut(units, parts, part), to = fc_cut(units, parts, part + 1);
-    w += (group * s->filters + first) * fc_weight_strides(p).n * (ptrdiff_t)fc_dtype_size(p->dtype);
-    if (p->layout == FC_NCHW)
-        prepare_filters(p, s, w, from, to, u);
-    else
-        prepare_channels(p, s, w, filters, from, to, u);
 }
 
 typedef struct preparation {
@@ -76,19 +106,21 @@ typedef struct preparation {
     char *u;
 } preparation;
 
-static void prepare_part(void *context, ptrdiff_t task, int slot)
+static void prepare_task(void *context, ptrdiff_t task, int slot)
 {
     const preparation *c = context;
     const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t piece = task / PREPARED_PARTS % s->pieces, group = task / PREPARED_PARTS / s->pieces;
+    const ptrdiff_t chunk = task % s->chunks, piece = task / s->chunks % s->pieces,
+                    group = task / s->chunks / s->pieces;
     (void)slot;
-    fc_winograd_prepare_piece(c->p, s, c->w, group, piece, task % PREPARED_PARTS, PREPARED_PARTS,
-                              c->u + (group * s->u_group + piece * s->u_piece) * (ptrdiff_t)fc_dtype_size(c->p->dtype));
+    fc_winograd_prepare_chunk(c->p, s, c->w, group, piece, chunk,
+                              c->u + (group * s->u_group + piece * s->u_piece + chunk * s->u_chunk) *
+                                         (ptrdiff_t)fc_dtype_size(c->p->dtype));
 }
 
 void fc_winograd_prepare(const fc_problem *p, const void *w, void *prepared)
 {
     const preparation c = {p, fc_winograd_plan_of(p), w, prepared};
     const int threads = fc_winograd_prepared_bytes(p) < BYTES_WORTH_A_THREAD ? 1 : p->threads;
-    fc_parallel_for(p->groups * c.plan.pieces * PREPARED_PARTS, threads, true, prepare_part, (void *)&c);
+    fc_parallel_for(p->groups * c.plan.pieces * c.plan.chunks, threads, true, prepare_task, (void *)&c);
 }

@@ -213,60 +213,60 @@ typedef struct fc_depthwise_plane {
     const fc_depthwise_edge *edge;
 } fc_depthwise_plane;
 
-/* The transforms of Winograd's F(4x4, 3x3), whose 36 frequencies lie frequency_step apart. Whole vectors are written. */
-#define FC_FREQUENCIES 36
+/* to[c * to_step + r] = from[r * from_step + c]; `fill`: and zeros behind the last row, up to a whole vector. */
+typedef struct fc_transpose {
+    ptrdiff_t rows, columns;
+    const void *from;
+    ptrdiff_t from_step;
+    void *to;
+    ptrdiff_t to_step;
+    bool fill;
+} fc_transpose;
 
-/* The tiles of one tile row of a plane. They read 4 * tiles + 2 columns of six rows: `left` zeros, then `columns` from
- * the rows, then zeros; row NULL: zeros. h is scratch of seven rows, each of 4 columns for every lane of the vectors of
- * tiles and of one more. */
-typedef struct fc_winograd_plane_input {
-    ptrdiff_t tiles, left, columns;
-    ptrdiff_t room; /* tiles that may be written: at least `tiles`, and all of whole vectors before them */
-    const void *row[6];
-    ptrdiff_t next_plane; /* elements from here to what is fetched ahead */
-    void *h;
-    ptrdiff_t h_row;
-    void *v; /* [frequency][tile] */
-    ptrdiff_t frequency_step;
-} fc_winograd_plane_input;
+/* The forms of Winograd's algorithm that have kernels, by their windows: squares, and lines along either axis. Frequencies
+ * lie frequency_step apart; whole vectors of them are written. */
+typedef enum fc_winograd_form {
+    FC_WINOGRAD_3X3,
+    FC_WINOGRAD_5X5,
+    FC_WINOGRAD_3,
+    FC_WINOGRAD_7,
+    FC_WINOGRAD_FORMS
+} fc_winograd_form;
+#define FC_MAX_FREQUENCIES 36
+#define FC_MAX_WINOGRAD_OUTPUTS 16 /* of a tile */
 
-/* The outputs of some vectors of tiles, bias added: column 4 * tile + j of row i is y[i * y_row + 4 * tile + j]. */
-typedef struct fc_winograd_plane_output {
-    ptrdiff_t vectors;
-    const void *m; /* [frequency][tile] */
-    ptrdiff_t frequency_step;
-    const void *bias; /* one element */
-    void *y;
-    ptrdiff_t y_row;
-    bool *finite; /* whether all outputs are */
-} fc_winograd_plane_output;
-
-/* One tile of an image whose channels are neighbours. */
-typedef struct fc_winograd_pixel_input {
+/* One tile: its pixels row by row, channels next to each other. */
+typedef struct fc_winograd_input {
     ptrdiff_t channels;
-    const void *pixel[6][6];
+    const void *pixel[FC_MAX_FREQUENCIES];
     void *v; /* [frequency][channel]: zeros behind the last one */
     ptrdiff_t frequency_step;
-} fc_winograd_pixel_input;
+} fc_winograd_input;
 
 /* And its outputs; what has no pixel (NULL) is not written. */
-typedef struct fc_winograd_pixel_output {
+typedef struct fc_winograd_output {
     ptrdiff_t channels;
     const void *m; /* [frequency][channel] */
     ptrdiff_t frequency_step;
     const void *bias; /* [channel], or NULL */
-    void *pixel[4][4];
+    void *pixel[FC_MAX_WINOGRAD_OUTPUTS];
     bool *finite; /* whether all outputs are, those without a pixel included */
-} fc_winograd_pixel_output;
+} fc_winograd_output;
 
-/* Some 3x3 filters; zeros behind the last one. */
+/* Some filters, next to each other; zeros behind the last one. Lines have steps along their axis alone. */
 typedef struct fc_winograd_weights {
     ptrdiff_t filters;
     const void *w;
-    ptrdiff_t filter_step, tap_step[2];
+    ptrdiff_t tap_step[2];
     void *u; /* [frequency][filter] */
     ptrdiff_t frequency_step;
 } fc_winograd_weights;
+
+typedef struct fc_winograd_kernels {
+    void (*input)(const fc_winograd_input *tile);
+    void (*output)(const fc_winograd_output *tile);
+    void (*weights)(const fc_winograd_weights *weights);
+} fc_winograd_kernels;
 
 /* The vectors of one row that shift_row computes at once, for its three kernels. */
 #define FC_MAX_ROW_VECTORS 12
@@ -296,11 +296,8 @@ typedef struct fc_gemm_kernels {
     /* float32 and float64 only */
     void (*depthwise_rows[2])(const fc_depthwise_rows *rows); /* by stride - 1 */
     void (*depthwise_3x3[2])(const fc_depthwise_plane *plane);
-    void (*winograd_input_nchw)(const fc_winograd_plane_input *tiles);
-    void (*winograd_output_nchw)(const fc_winograd_plane_output *tiles);
-    void (*winograd_input_nhwc)(const fc_winograd_pixel_input *tile);
-    void (*winograd_output_nhwc)(const fc_winograd_pixel_output *tile);
-    void (*winograd_weights)(const fc_winograd_weights *weights);
+    void (*transpose)(const fc_transpose *transpose);
+    fc_winograd_kernels winograd[FC_WINOGRAD_FORMS];
 } fc_gemm_kernels;
 
 /* Rows of the tile that a product so many vectors wide is computed in. */

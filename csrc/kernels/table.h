@@ -16,6 +16,7 @@
 #include "kernels/depthwise_nhwc.h"
 #include "kernels/gemm.h"
 #include "kernels/pack.h"
+#include "kernels/transpose.h"
 #include "kernels/winograd.h"
 #undef S
 #undef T
@@ -28,6 +29,7 @@
 #include "kernels/depthwise_nhwc.h"
 #include "kernels/gemm.h"
 #include "kernels/pack.h"
+#include "kernels/transpose.h"
 #include "kernels/winograd.h"
 #undef S
 #undef T
@@ -47,12 +49,16 @@
 #undef S
 #undef T
 
+#define FC_WINOGRAD_TABLE(shape, taps, type) \
+    {shape##taps##_input_##type, shape##taps##_output_##type, shape##taps##_weights_##type}
 #define FC_FLOATING_TABLE(type)                                                                             \
     .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                               \
     .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2},                                  \
-    .winograd_input_nchw = winograd_input_nchw_##type, .winograd_output_nchw = winograd_output_nchw_##type, \
-    .winograd_input_nhwc = winograd_input_nhwc_##type, .winograd_output_nhwc = winograd_output_nhwc_##type, \
-    .winograd_weights = winograd_weights_##type
+    .transpose = transpose_vectors_##type, \
+    .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type), \
+                 [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type), \
+                 [FC_WINOGRAD_3] = FC_WINOGRAD_TABLE(line, 3, type), \
+                 [FC_WINOGRAD_7] = FC_WINOGRAD_TABLE(line, 7, type)}
 #define FC_GEMM_TABLE(type, width, ...)                                                   \
     {.lanes = LANES_##type,                                                               \
      .rows = TILE_ROWS,                                                                   \

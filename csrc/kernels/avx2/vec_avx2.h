@@ -51,39 +51,23 @@ static inline vec_f32 unmix_f32(vec_f32 v)
 {
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(v), _MM_SHUFFLE(3, 1, 2, 0)));
 }
-/* Lanes 1 … of a, then lane 0 of b. */
-static inline vec_f32 next_lane_f32(vec_f32 a, vec_f32 b)
+static inline void store_masked_f32(float *p, mask_f32 m, vec_f32 v) { _mm256_maskstore_ps(p, m, v); }
+/* Lane l of vector i becomes lane i of vector l. */
+static inline void transpose_lanes_f32(vec_f32 v[8])
 {
-    const __m256i x = _mm256_castps_si256(a), y = _mm256_castps_si256(b);
-    return _mm256_castsi256_ps(_mm256_alignr_epi8(_mm256_permute2x128_si256(x, y, 0x21), x, 4));
-}
-/* Four vectors of 32 neighbours: element 4 * l + j is lane l of v[j]. */
-static inline void load_apart4_f32(const float *p, vec_f32 v[4])
-{
-    const __m256 a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(p + 8);
-    const __m256 c = _mm256_loadu_ps(p + 16), d = _mm256_loadu_ps(p + 24);
-    const __m256 ac = _mm256_permute2f128_ps(a, c, 0x20), a_c = _mm256_permute2f128_ps(a, c, 0x31);
-    const __m256 bd = _mm256_permute2f128_ps(b, d, 0x20), b_d = _mm256_permute2f128_ps(b, d, 0x31);
-    const __m256 low0 = _mm256_unpacklo_ps(ac, a_c), high0 = _mm256_unpackhi_ps(ac, a_c);
-    const __m256 low1 = _mm256_unpacklo_ps(bd, b_d), high1 = _mm256_unpackhi_ps(bd, b_d);
-    v[0] = _mm256_shuffle_ps(low0, low1, _MM_SHUFFLE(1, 0, 1, 0));
-    v[1] = _mm256_shuffle_ps(low0, low1, _MM_SHUFFLE(3, 2, 3, 2));
-    v[2] = _mm256_shuffle_ps(high0, high1, _MM_SHUFFLE(1, 0, 1, 0));
-    v[3] = _mm256_shuffle_ps(high0, high1, _MM_SHUFFLE(3, 2, 3, 2));
-}
-/* And back. */
-static inline void store_together4_f32(float *p, const vec_f32 v[4])
-{
-    const __m256 low0 = _mm256_unpacklo_ps(v[0], v[1]), high0 = _mm256_unpackhi_ps(v[0], v[1]);
-    const __m256 low1 = _mm256_unpacklo_ps(v[2], v[3]), high1 = _mm256_unpackhi_ps(v[2], v[3]);
-    const __m256 t0 = _mm256_shuffle_ps(low0, low1, _MM_SHUFFLE(1, 0, 1, 0)); /* lanes 0 and 4 */
-    const __m256 t1 = _mm256_shuffle_ps(low0, low1, _MM_SHUFFLE(3, 2, 3, 2));
-    const __m256 t2 = _mm256_shuffle_ps(high0, high1, _MM_SHUFFLE(1, 0, 1, 0));
-    const __m256 t3 = _mm256_shuffle_ps(high0, high1, _MM_SHUFFLE(3, 2, 3, 2));
-    _mm256_storeu_ps(p, _mm256_permute2f128_ps(t0, t1, 0x20));
-    _mm256_storeu_ps(p + 8, _mm256_permute2f128_ps(t2, t3, 0x20));
-    _mm256_storeu_ps(p + 16, _mm256_permute2f128_ps(t0, t1, 0x31));
-    _mm256_storeu_ps(p + 24, _mm256_permute2f128_ps(t2, t3, 0x31));
+    __m256 t[8];
+    for (int i = 0; i < 8; i += 4) { /* half h of t[i + j]: columns 4 * h + j of rows i to i + 3 */
+        const __m256 low0 = _mm256_unpacklo_ps(v[i], v[i + 1]), high0 = _mm256_unpackhi_ps(v[i], v[i + 1]);
+        const __m256 low1 = _mm256_unpacklo_ps(v[i + 2], v[i + 3]), high1 = _mm256_unpackhi_ps(v[i + 2], v[i + 3]);
+        t[i] = _mm256_shuffle_ps(low0, low1, 0x44);
+        t[i + 1] = _mm256_shuffle_ps(low0, low1, 0xee);
+        t[i + 2] = _mm256_shuffle_ps(high0, high1, 0x44);
+        t[i + 3] = _mm256_shuffle_ps(high0, high1, 0xee);
+    }
+    for (int j = 0; j < 4; j++) {
+        v[j] = _mm256_permute2f128_ps(t[j], t[4 + j], 0x20);
+        v[4 + j] = _mm256_permute2f128_ps(t[j], t[4 + j], 0x31);
+    }
 }
 
 typedef __m256d vec_f64;
@@ -119,28 +103,15 @@ static inline vec_f64 load_mixed_masked_f64(const double *p, mask_f64 low, mask_
     return _mm256_shuffle_pd(_mm256_maskload_pd(p, low), _mm256_maskload_pd(p + 3, high), 0xa);
 }
 static inline vec_f64 unmix_f64(vec_f64 v) { return _mm256_permute4x64_pd(v, _MM_SHUFFLE(3, 1, 2, 0)); }
-static inline vec_f64 next_lane_f64(vec_f64 a, vec_f64 b)
+static inline void store_masked_f64(double *p, mask_f64 m, vec_f64 v) { _mm256_maskstore_pd(p, m, v); }
+static inline void transpose_lanes_f64(vec_f64 v[4])
 {
-    return _mm256_shuffle_pd(a, _mm256_permute2f128_pd(a, b, 0x21), 0x5);
-}
-static inline void transpose4_f64(vec_f64 a, vec_f64 b, vec_f64 c, vec_f64 d, vec_f64 v[4])
-{
-    const __m256d low0 = _mm256_unpacklo_pd(a, b), high0 = _mm256_unpackhi_pd(a, b);
-    const __m256d low1 = _mm256_unpacklo_pd(c, d), high1 = _mm256_unpackhi_pd(c, d);
+    const __m256d low0 = _mm256_unpacklo_pd(v[0], v[1]), high0 = _mm256_unpackhi_pd(v[0], v[1]);
+    const __m256d low1 = _mm256_unpacklo_pd(v[2], v[3]), high1 = _mm256_unpackhi_pd(v[2], v[3]);
     v[0] = _mm256_permute2f128_pd(low0, low1, 0x20);
     v[1] = _mm256_permute2f128_pd(high0, high1, 0x20);
     v[2] = _mm256_permute2f128_pd(low0, low1, 0x31);
     v[3] = _mm256_permute2f128_pd(high0, high1, 0x31);
-}
-static inline void load_apart4_f64(const double *p, vec_f64 v[4])
-{
-    transpose4_f64(_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4), _mm256_loadu_pd(p + 8), _mm256_loadu_pd(p + 12), v);
-}
-static inline void store_together4_f64(double *p, const vec_f64 v[4])
-{
-    vec_f64 t[4];
-    transpose4_f64(v[0], v[1], v[2], v[3], t);
-    for (int i = 0; i < 4; i++) _mm256_storeu_pd(p + 4 * i, t[i]);
 }
 
 #endif

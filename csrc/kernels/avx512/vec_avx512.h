@@ -44,36 +44,32 @@ static inline vec_f32 load_mixed_masked_f32(const float *p, mask_f32 low, mask_f
     return _mm512_permutex2var_ps(_mm512_maskz_loadu_ps(low, p), at, _mm512_maskz_loadu_ps(high, p + 15));
 }
 static inline vec_f32 unmix_f32(vec_f32 v) { return v; }
-/* Lanes 1 … of a, then lane 0 of b. */
-static inline vec_f32 next_lane_f32(vec_f32 a, vec_f32 b)
+static inline void store_masked_f32(float *p, mask_f32 m, vec_f32 v) { _mm512_mask_storeu_ps(p, m, v); }
+/* Lane l of vector i becomes lane i of vector l. */
+static inline void transpose_lanes_f32(vec_f32 v[16])
 {
-    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 1));
-}
-/* Four vectors of 64 neighbours: element 4 * l + j is lane l of v[j]. */
-static inline void load_apart4_f32(const float *p, vec_f32 v[4])
-{
-    const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
-    const __m512 a = _mm512_loadu_ps(p), b = _mm512_loadu_ps(p + 16);
-    const __m512 c = _mm512_loadu_ps(p + 32), d = _mm512_loadu_ps(p + 48);
-    for (int j = 0; j < 4; j++) {
-        const __m512i at = _mm512_add_epi32(first, _mm512_set1_epi32(j));
-        v[j] = _mm512_shuffle_f32x4(_mm512_permutex2var_ps(a, at, b), _mm512_permutex2var_ps(c, at, d), 0x44);
+    __m512 t[16];
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(v[i], v[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(v[i], v[i + 1]);
     }
-}
-/* And back. */
-static inline void store_together4_f32(float *p, const vec_f32 v[4])
-{
-    const __m512 low0 = _mm512_unpacklo_ps(v[0], v[1]), high0 = _mm512_unpackhi_ps(v[0], v[1]);
-    const __m512 low1 = _mm512_unpacklo_ps(v[2], v[3]), high1 = _mm512_unpackhi_ps(v[2], v[3]);
-    /* Lanes i, 4 + i, 8 + i and 12 + i of all four, in the quarters of t[i]. */
-    const __m512 t0 = _mm512_shuffle_ps(low0, low1, 0x44), t1 = _mm512_shuffle_ps(low0, low1, 0xee);
-    const __m512 t2 = _mm512_shuffle_ps(high0, high1, 0x44), t3 = _mm512_shuffle_ps(high0, high1, 0xee);
-    const __m512 x0 = _mm512_shuffle_f32x4(t0, t1, 0x44), x1 = _mm512_shuffle_f32x4(t2, t3, 0x44);
-    const __m512 y0 = _mm512_shuffle_f32x4(t0, t1, 0xee), y1 = _mm512_shuffle_f32x4(t2, t3, 0xee);
-    _mm512_storeu_ps(p, _mm512_shuffle_f32x4(x0, x1, 0x88));
-    _mm512_storeu_ps(p + 16, _mm512_shuffle_f32x4(x0, x1, 0xdd));
-    _mm512_storeu_ps(p + 32, _mm512_shuffle_f32x4(y0, y1, 0x88));
-    _mm512_storeu_ps(p + 48, _mm512_shuffle_f32x4(y0, y1, 0xdd));
+    for (int i = 0; i < 16; i += 4) { /* quarter q of v[i + j]: columns 4 * q + j of rows i to i + 3 */
+        v[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
+        v[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
+        v[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        v[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int j = 0; j < 4; j++) {
+        const __m512 even0 = _mm512_shuffle_f32x4(v[j], v[4 + j], 0x88);
+        const __m512 odd0 = _mm512_shuffle_f32x4(v[j], v[4 + j], 0xdd);
+        const __m512 even1 = _mm512_shuffle_f32x4(v[8 + j], v[12 + j], 0x88);
+        const __m512 odd1 = _mm512_shuffle_f32x4(v[8 + j], v[12 + j], 0xdd);
+        t[j] = _mm512_shuffle_f32x4(even0, even1, 0x88);
+        t[4 + j] = _mm512_shuffle_f32x4(odd0, odd1, 0x88);
+        t[8 + j] = _mm512_shuffle_f32x4(even0, even1, 0xdd);
+        t[12 + j] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
+    }
+    for (int i = 0; i < 16; i++) v[i] = t[i];
 }
 
 typedef __m512d vec_f64;
@@ -106,33 +102,24 @@ static inline vec_f64 load_mixed_masked_f64(const double *p, mask_f64 low, mask_
     return _mm512_permutex2var_pd(_mm512_maskz_loadu_pd(low, p), at, _mm512_maskz_loadu_pd(high, p + 7));
 }
 static inline vec_f64 unmix_f64(vec_f64 v) { return v; }
-static inline vec_f64 next_lane_f64(vec_f64 a, vec_f64 b)
+static inline void store_masked_f64(double *p, mask_f64 m, vec_f64 v) { _mm512_mask_storeu_pd(p, m, v); }
+static inline void transpose_lanes_f64(vec_f64 v[8])
 {
-    return _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(b), _mm512_castpd_si512(a), 1));
-}
-static inline void load_apart4_f64(const double *p, vec_f64 v[4])
-{
-    const __m512i first = _mm512_setr_epi64(0, 4, 8, 12, 0, 0, 0, 0);
-    const __m512d a = _mm512_loadu_pd(p), b = _mm512_loadu_pd(p + 8);
-    const __m512d c = _mm512_loadu_pd(p + 16), d = _mm512_loadu_pd(p + 24);
-    for (int j = 0; j < 4; j++) {
-        const __m512i at = _mm512_add_epi64(first, _mm512_set1_epi64(j));
-        v[j] = _mm512_shuffle_f64x2(_mm512_permutex2var_pd(a, at, b), _mm512_permutex2var_pd(c, at, d), 0x44);
+    __m512d t[8];
+    for (int i = 0; i < 8; i += 2) { /* quarter q of t[i + j]: columns 2 * q + j of rows i and i + 1 */
+        t[i] = _mm512_unpacklo_pd(v[i], v[i + 1]);
+        t[i + 1] = _mm512_unpackhi_pd(v[i], v[i + 1]);
     }
-}
-static inline void store_together4_f64(double *p, const vec_f64 v[4])
-{
-    const __m512d low0 = _mm512_unpacklo_pd(v[0], v[1]), high0 = _mm512_unpackhi_pd(v[0], v[1]);
-    const __m512d low1 = _mm512_unpacklo_pd(v[2], v[3]), high1 = _mm512_unpackhi_pd(v[2], v[3]);
-    const __m512i early = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
-                  late = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
-    /* low holds lanes 0, 2, 4, 6 of a pair, high lanes 1, 3, 5, 7. */
-    const __m512d even0 = _mm512_permutex2var_pd(low0, early, low1), even1 = _mm512_permutex2var_pd(low0, late, low1);
-    const __m512d odd0 = _mm512_permutex2var_pd(high0, early, high1), odd1 = _mm512_permutex2var_pd(high0, late, high1);
-    _mm512_storeu_pd(p, _mm512_shuffle_f64x2(even0, odd0, 0x44));
-    _mm512_storeu_pd(p + 8, _mm512_shuffle_f64x2(even0, odd0, 0xee));
-    _mm512_storeu_pd(p + 16, _mm512_shuffle_f64x2(even1, odd1, 0x44));
-    _mm512_storeu_pd(p + 24, _mm512_shuffle_f64x2(even1, odd1, 0xee));
+    for (int j = 0; j < 2; j++) {
+        const __m512d even0 = _mm512_shuffle_f64x2(t[j], t[2 + j], 0x88);
+        const __m512d odd0 = _mm512_shuffle_f64x2(t[j], t[2 + j], 0xdd);
+        const __m512d even1 = _mm512_shuffle_f64x2(t[4 + j], t[6 + j], 0x88);
+        const __m512d odd1 = _mm512_shuffle_f64x2(t[4 + j], t[6 + j], 0xdd);
+        v[j] = _mm512_shuffle_f64x2(even0, even1, 0x88);
+        v[2 + j] = _mm512_shuffle_f64x2(odd0, odd1, 0x88);
+        v[4 + j] = _mm512_shuffle_f64x2(even0, even1, 0xdd);
+        v[6 + j] = _mm512_shuffle_f64x2(odd0, odd1, 0xdd);
+    }
 }
 
 #endif

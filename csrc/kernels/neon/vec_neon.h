@@ -56,18 +56,20 @@ static inline vec_f32 load_mixed_masked_f32(const float *p, mask_f32 low, mask_f
     return vld1q_f32(lanes);
 }
 static inline vec_f32 unmix_f32(vec_f32 v) { return v; }
-/* Lanes 1 … of a, then lane 0 of b. */
-static inline vec_f32 next_lane_f32(vec_f32 a, vec_f32 b) { return vextq_f32(a, b, 1); }
-/* Four vectors of 16 neighbours: element 4 * l + j is lane l of v[j]. */
-static inline void load_apart4_f32(const float *p, vec_f32 v[4])
+static inline void store_masked_f32(float *p, mask_f32 m, vec_f32 v)
 {
-    const float32x4x4_t apart = vld4q_f32(p);
-    for (int j = 0; j < 4; j++) v[j] = apart.val[j];
+    for (int l = 0; l < 4; l++)
+        if (m[l]) p[l] = v[l];
 }
-/* And back. */
-static inline void store_together4_f32(float *p, const vec_f32 v[4])
+/* Lane l of vector i becomes lane i of vector l. */
+static inline void transpose_lanes_f32(vec_f32 v[4])
 {
-    vst4q_f32(p, (float32x4x4_t){{v[0], v[1], v[2], v[3]}});
+    const float32x4x2_t low = vzipq_f32(v[0], v[2]), high = vzipq_f32(v[1], v[3]);
+    const float32x4x2_t first = vzipq_f32(low.val[0], high.val[0]), last = vzipq_f32(low.val[1], high.val[1]);
+    v[0] = first.val[0];
+    v[1] = first.val[1];
+    v[2] = last.val[0];
+    v[3] = last.val[1];
 }
 
 typedef float64x2_t vec_f64;
@@ -112,15 +114,16 @@ static inline vec_f64 load_mixed_masked_f64(const double *p, mask_f64 low, mask_
     return vld1q_f64(lanes);
 }
 static inline vec_f64 unmix_f64(vec_f64 v) { return v; }
-static inline vec_f64 next_lane_f64(vec_f64 a, vec_f64 b) { return vextq_f64(a, b, 1); }
-static inline void load_apart4_f64(const double *p, vec_f64 v[4])
+static inline void store_masked_f64(double *p, mask_f64 m, vec_f64 v)
 {
-    const float64x2x4_t apart = vld4q_f64(p);
-    for (int j = 0; j < 4; j++) v[j] = apart.val[j];
+    for (int l = 0; l < 2; l++)
+        if (m[l]) p[l] = v[l];
 }
-static inline void store_together4_f64(double *p, const vec_f64 v[4])
+static inline void transpose_lanes_f64(vec_f64 v[2])
 {
-    vst4q_f64(p, (float64x2x4_t){{v[0], v[1], v[2], v[3]}});
+    const float64x2_t low = vzip1q_f64(v[0], v[1]), high = vzip2q_f64(v[0], v[1]);
+    v[0] = low;
+    v[1] = high;
 }
 
 #endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* transpose.h -- see fc_transpose: blocks as large as a vector, in registers. */
+
+/* The mask of the first lanes, of all when there are more; loads and stores of so many. */
+static inline W(mask) W(first_lanes)(ptrdiff_t count)
+{
+    enum { lanes = W(LANES) };
+    static const I ones[2 * FC_MAX_LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    return W(mask_load)(ones + FC_MAX_LANES - (count < lanes ? count : lanes));
+}
+
+static inline W(vec) W(load_first)(const T *from, ptrdiff_t count, W(mask) mask)
+{
+    return count >= W(LANES) ? W(load)(from) : W(load_masked)(from, mask);
+}
+
+static inline void W(store_first)(T *to, W(vec) v, ptrdiff_t count, W(mask) mask)
+{
+    if (count >= W(LANES))
+        W(store)(to, v);
+    else
+        W(store_masked)(to, mask, v);
+}
+
+static inline void W(load_rows)(W(vec) v[W(LANES)], const T *from, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t columns)
+{
+    enum { lanes = W(LANES) };
+    const W(mask) mask = W(first_lanes)(columns);
+    if (rows >= lanes && columns >= lanes)
+        for (int i = 0; i < lanes; i++) v[i] = W(load)(from + i * step);
+    else
+        for (int i = 0; i < lanes; i++) v[i] = i < rows ? W(load_first)(from + i * step, columns, mask) : W(zero)();
+}
+
+static inline void W(store_columns)(const W(vec) v[W(LANES)], T *to, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t columns)
+{
+    enum { lanes = W(LANES) };
+    const W(mask) mask = W(first_lanes)(rows);
+    if (rows >= lanes && columns >= lanes)
+        for (int i = 0; i < lanes; i++) W(store)(to + i * step, v[i]);
+    else
+        for (int i = 0; i < lanes; i++)
+            if (i < columns) W(store_first)(to + i * step, v[i], rows, mask);
+}
+
+static void W(transpose_vectors)(const fc_transpose *t)
+{
+    enum { lanes = W(LANES) };
+    const T *from = t->from;
+    T *to = t->to;
+    for (ptrdiff_t r = 0; r < t->rows; r += lanes)
+        for (ptrdiff_t c = 0; c < t->columns; c += lanes) {
+            W(vec) v[lanes];
+            W(load_rows)(v, from + r * t->from_step + c, t->from_step, t->rows - r, t->columns - c);
+            W(transpose_lanes)(v);
+            W(store_columns)(v, to + c * t->to_step + r, t->to_step, t->fill ? lanes : t->rows - r, t->columns - c);
+        }
+}

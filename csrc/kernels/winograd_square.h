@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* winograd_square.h -- the kernels of a form along both axes, from the transforms of winograd.h. Included once per TAPS;
+ * WINDOW inputs along an axis give WINDOW - TAPS + 1 outputs. */
+#define SHAPE square
+
+static void FORM(input)(const fc_winograd_input *t)
+{
+    enum { lanes = W(LANES) };
+    T *v = t->v;
+    const ptrdiff_t step = t->frequency_step;
+    for (ptrdiff_t c = 0; c < t->channels; c += lanes, v += lanes) {
+        const W(mask) mask = W(first_lanes)(t->channels - c);
+        W(vec) half[WINDOW][WINDOW], d[WINDOW], row[WINDOW];
+        for (int j = 0; j < WINDOW; j++) {
+            if (c + lanes <= t->channels)
+                for (int i = 0; i < WINDOW; i++) d[i] = W(load)((const T *)t->pixel[i * WINDOW + j] + c);
+            else
+                for (int i = 0; i < WINDOW; i++) d[i] = W(load_masked)((const T *)t->pixel[i * WINDOW + j] + c, mask);
+            W(SPREAD)(d, row);
+            for (int i = 0; i < WINDOW; i++) half[i][j] = row[i];
+        }
+        for (int i = 0; i < WINDOW; i++) {
+            W(SPREAD)(half[i], row);
+            for (int j = 0; j < WINDOW; j++) W(store)(v + (i * WINDOW + j) * step, row[j]);
+        }
+    }
+}
+
+static void FORM(output)(const fc_winograd_output *t)
+{
+    enum { lanes = W(LANES), outputs = WINDOW - TAPS + 1 };
+    const W(vec) zero = W(zero)();
+    W(vec) check = zero;
+    const T *m = t->m;
+    const ptrdiff_t step = t->frequency_step;
+    for (ptrdiff_t c = 0; c < t->channels; c += lanes, m += lanes) {
+        const W(mask) mask = W(first_lanes)(t->channels - c);
+        const W(vec) bias = t->bias ? W(load_first)((const T *)t->bias + c, t->channels - c, mask) : zero;
+        W(vec) half[outputs][WINDOW], column[WINDOW], y[outputs];
+        for (int j = 0; j < WINDOW; j++) {
+            for (int i = 0; i < WINDOW; i++) column[i] = W(load)(m + (i * WINDOW + j) * step);
+            BY_TAPS(gather)(column, y);
+            for (int i = 0; i < outputs; i++) half[i][j] = y[i];
+        }
+        for (int i = 0; i < outputs; i++) {
+            BY_TAPS(gather)(half[i], y);
+            for (int j = 0; j < outputs; j++) {
+                const W(vec) value = W(add)(bias, y[j]);
+                T *to = t->pixel[i * outputs + j];
+                check = W(fma)(zero, value, check);
+                if (to) W(store_first)(to + c, value, t->channels - c, mask);
+            }
+        }
+    }
+    *t->finite = W(all_zero)(check); /* 0 · NaN and 0 · infinity are NaN */
+}
+
+static void FORM(weights)(const fc_winograd_weights *t)
+{
+    enum { lanes = W(LANES) };
+    const T *w = t->w;
+    T *u = t->u;
+    const ptrdiff_t step = t->frequency_step;
+    for (ptrdiff_t c = 0; c < t->filters; c += lanes, w += lanes, u += lanes) {
+        const W(mask) mask = W(first_lanes)(t->filters - c);
+        W(vec) half[WINDOW][TAPS], g[TAPS], spread[WINDOW];
+        for (int j = 0; j < TAPS; j++) {
+            for (int i = 0; i < TAPS; i++)
+                g[i] = W(load_first)(w + i * t->tap_step[0] + j * t->tap_step[1], t->filters - c, mask);
+            BY_TAPS(raise)(g, spread);
+            for (int i = 0; i < WINDOW; i++) half[i][j] = spread[i];
+        }
+        for (int i = 0; i < WINDOW; i++) {
+            BY_TAPS(raise)(half[i], spread);
+            for (int j = 0; j < WINDOW; j++) W(store)(u + (i * WINDOW + j) * step, spread[j]);
+        }
+    }
+}
+
+#undef SHAPE
