@@ -25,10 +25,16 @@ static fc_pixel_correlation forward_job(const fc_problem *p)
     };
 }
 
+/* Then packing one tap alone would read all lines for a part of them. */
+static bool taps_lie_together(const fc_problem *p)
+{
+    return p->weight_layout == FC_OIHW && p->window[0] * p->window[1] > 1;
+}
+
 static size_t forward_prepared_bytes(const fc_problem *p)
 {
     const fc_pixel_correlation job = forward_job(p);
-    if (!p->weights_stay && fc_gemm_nhwc_reads_raw(&job)) return 0;
+    if (!p->weights_stay && fc_gemm_nhwc_reads_raw(&job) && !taps_lie_together(p)) return 0;
     return fc_size_mul(fc_gemm_nhwc_packed(&job, &p->kernels->gemm[p->dtype]), fc_dtype_size(p->dtype));
 }
 

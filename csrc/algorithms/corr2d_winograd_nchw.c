@@ -7,7 +7,8 @@
 #include "platform/memory.h"
 
 #define RUN_COLUMNS 32 /* outputs of a run along its row, about */
-#define TURNED 2       /* vectors of channels that are turned at a time */
+#define LARGE_PLANE_BYTES (128 * 1024)
+#define TURNED 2 /* vectors of channels that are turned at a time */
 
 static const char *decline(const fc_problem *p)
 {
@@ -60,6 +61,12 @@ static part_inside inside_of(const fc_winograd_call *c, const fc_winograd_run *r
     return part;
 }
 
+/* Smaller planes are in a cache, or come there in the wake of their neighbours. */
+static bool fetches_ahead(const ptrdiff_t size[2], ptrdiff_t element)
+{
+    return size[0] * size[1] * element >= LARGE_PLANE_BYTES;
+}
+
 /* Rows that are next to each other in the planes are turned as one. */
 static void turn_rows(const fc_winograd_call *c, const part_inside *part, ptrdiff_t channels, const char *planes,
                       char *to)
@@ -71,7 +78,8 @@ static void turn_rows(const fc_winograd_call *c, const part_inside *part, ptrdif
                          .columns = together ? columns * (part->to[0] - part->from[0]) : columns,
                          .from_step = p->in[0] * p->in[1],
                          .to_step = step,
-                         .fill = true};
+                         .fill = true,
+                         .from_ahead = fetches_ahead(p->in, c->element) ? RUN_COLUMNS * c->element : 0};
     for (ptrdiff_t y = part->from[0]; y < (together ? fc_min(part->from[0] + 1, part->to[0]) : part->to[0]); y++) {
         rows.from = planes + (y * p->in[1] + part->from[1]) * c->element;
         rows.to = to + (y - part->from[0]) * columns * step * c->element;
@@ -116,8 +124,8 @@ static void input(const fc_winograd_call *c, const fc_winograd_block *block, ptr
         for (ptrdiff_t t = 0; t < block->tiles;) {
             const fc_winograd_run run = run_of(c, block, t);
             const part_inside part = inside_of(c, &run);
-            const char *planes = (const char *)c->operands->x +
-                                 ((run.image * p->groups + block->group) * s->channels + first) * plane;
+            const char *planes =
+                (const char *)c->operands->x + ((run.image * p->groups + block->group) * s->channels + first) * plane;
             turn_rows(c, &part, tile.channels, planes, scratch);
             for (ptrdiff_t i = 0; i < run.tiles; i++, t++) {
                 find_pixels(c, &part, run.y - p->pad_before[0], run.x + i * s->tile[1] - p->pad_before[1], scratch,
@@ -138,7 +146,8 @@ static void bring_home(const fc_winograd_call *c, const fc_winograd_run *run, co
     fc_transpose rows = {.rows = together ? size[0] * size[1] : size[1],
                          .columns = filters,
                          .from_step = FC_WINOGRAD_PIECE,
-                         .to_step = p->out[0] * p->out[1]};
+                         .to_step = p->out[0] * p->out[1],
+                         .to_ahead = fetches_ahead(p->out, c->element) ? RUN_COLUMNS * c->element : 0};
     for (ptrdiff_t i = 0; i < (together ? 1 : size[0]); i++) {
         rows.from = pixels + i * size[1] * FC_WINOGRAD_PIECE * c->element;
         rows.to = planes + ((run->y + i) * p->out[1] + run->x) * c->element;

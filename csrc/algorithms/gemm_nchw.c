@@ -23,6 +23,7 @@
 #define ENOUGH_TASKS 8
 #define ROWS_TOGETHER 48  /* of one task */
 #define ROW_UNIT 24       /* whole tiles of every width */
+#define PANELS_WORTH_IT 3 /* with more it costs less to pack twice than to share */
 #define PANELS_TOGETHER 4 /* packed by one task */
 
 static size_t packed_bytes(const fc_gemm_kernels *k, size_t element)
@@ -219,9 +220,12 @@ void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc
     c.chunks = fc_chunks_of(job->channels, c.taps);
     c.panels = fc_panels_of(job->axis[0].points * job->axis[1].points, c.kernels->lanes, FC_MAX_TILE_VECTORS);
     c.blocks = fc_ceil_div(c.panels.count, panels_in_block(c.kernels, c.element));
+    if (c.panels.count > PANELS_WORTH_IT)
+        c.blocks =
+            fc_max(c.blocks, fc_min(c.panels.count, fc_ceil_div(ENOUGH_TASKS, fc_max(1, job->batch * job->groups))));
     c.row_blocks = choose_row_blocks(job, job->batch * job->groups * c.blocks);
     fc_spread_row_bias(job->bias, job->groups * job->rows, c.kernels->lanes, c.element, workspace->shared);
-    if (c.row_blocks > 1 && !reads_straight(&c) &&
+    if (c.panels.count <= PANELS_WORTH_IT && c.row_blocks > 1 && !reads_straight(&c) &&
         together_bytes(c.kernels, c.element, job->channels * c.taps, job->axis[0].points * job->axis[1].points)) {
         c.packed = workspace->shared + bias_bytes_of(p);
         c.row_blocks = fc_ceil_div(job->rows, ROWS_TOGETHER);

@@ -17,6 +17,7 @@
 
 #define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
 #define ENOUGH_TASKS 8
+#define MOST_PANELS 6                     /* of one task */
 #define MOST_TILES (BLOCK_POINTS / 4 + 1) /* of a block; tiles have four rows at least */
 /* To what the tiles at hand read in one chunk: with few channels it has many taps, and fewer tiles are at hand. */
 #define MOST_POINTERS (2 * FC_DEPTH * FC_MAX_TILE_ROWS)
@@ -219,6 +220,11 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     }
 }
 
+static ptrdiff_t rows_computed(ptrdiff_t points, ptrdiff_t tile_rows)
+{
+    return fc_ceil_div(points, tile_rows) * tile_rows;
+}
+
 void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc_workspace *workspace)
 {
     call c = {.p = p,
@@ -232,13 +238,19 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
     c.group_elements = (ptrdiff_t)fc_gemm_nhwc_group(job, c.kernels);
     c.tile_rows = c.kernels->rows;
     c.tile = c.kernels->tile;
+    if (rows_computed(points, c.kernels->lower_rows) + points / 32 < rows_computed(points, c.tile_rows)) {
+        c.tile_rows = c.kernels->lower_rows;
+        c.tile = c.kernels->lower_tile;
+    }
     if (c.panels.vectors < FC_MAX_TILE_VECTORS && c.panels.vectors > 0) {
         c.tile_rows = c.kernels->narrow_rows[c.panels.vectors - 1];
         c.tile = c.kernels->narrow_tile;
     }
     c.tiles = fc_ceil_div(points, c.tile_rows);
     c.point_blocks = fc_ceil_div(points, BLOCK_POINTS);
-    c.panel_blocks = fc_ceil_div(c.panels.count, job->batch * job->groups * c.point_blocks < 8 ? 3 : 6);
+    c.panel_blocks =
+        fc_max(fc_ceil_div(c.panels.count, MOST_PANELS),
+               fc_min(c.panels.count, fc_ceil_div(ENOUGH_TASKS, fc_max(1, job->batch * job->groups * c.point_blocks))));
     c.group_blocks = job->groups;
     if (c.panels.count == 1)
         c.group_blocks = fc_min(job->groups, fc_ceil_div(ENOUGH_TASKS, fc_max(1, job->batch * c.point_blocks)));

@@ -7,6 +7,7 @@
 #include "platform/parallel.h"
 
 #define ELEMENTS_WORTH_A_THREAD 65536
+#define MOST_TURNED 128 /* elements of a row of weights */
 
 size_t fc_gemm_nhwc_group(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels)
 {
@@ -31,6 +32,15 @@ size_t fc_gemm_nhwc_packed(const fc_pixel_correlation *job, const fc_gemm_kernel
 STRIDED_ROWS(strided_rows32, uint32_t)
 STRIDED_ROWS(strided_rows64, uint64_t)
 
+static bool turns_fast(const fc_problem *p) { return p->dtype == FC_F32 || p->dtype == FC_F64; }
+
+static void turn(const fc_problem *p, ptrdiff_t rows, ptrdiff_t columns, const char *from, ptrdiff_t from_step,
+                 char *to, ptrdiff_t to_step)
+{
+    p->kernels->gemm[p->dtype].transpose(&(fc_transpose){
+        .rows = rows, .columns = columns, .from = from, .from_step = from_step, .to = to, .to_step = to_step});
+}
+
 /* Some channels of one tap of a panel: rows of `width` elements, zeros behind the last column. */
 static void pack_rows(const fc_problem *p, ptrdiff_t channels, ptrdiff_t columns, const char *from,
                       const fc_weight_steps *steps, ptrdiff_t width, char *to)
@@ -45,7 +55,9 @@ static void pack_rows(const fc_problem *p, ptrdiff_t channels, ptrdiff_t columns
             __builtin_prefetch((const void *)((uintptr_t)from + 2 * (uintptr_t)bytes - 1));
             memcpy(to + c * width * element, from, (size_t)bytes);
         }
-    } else if (steps->channel == 1)
+    } else if (steps->channel == 1 && turns_fast(p))
+        turn(p, columns, channels, from, steps->column, to, width);
+    else if (steps->channel == 1)
         p->kernels->pool[p->dtype].transpose(columns, channels, to, width, from, steps->column);
     else if (element == 4)
         strided_rows32(channels, columns, (const uint32_t *)(const void *)from, steps->channel, steps->column, width,
@@ -79,6 +91,38 @@ typedef struct packing {
     ptrdiff_t group_elements;
 } packing;
 
+/* All of a panel from weights whose taps follow each other, channel by channel: a few channels of a vector of columns are
+ * turned at a time. */
+static void pack_taps(const packing *c, const fc_panel_cut *panel, const char *from, char *to)
+{
+    _Alignas(64) char turned[MOST_TURNED * FC_MAX_LANES * sizeof(double)];
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype), lanes = c->panels.lanes;
+    const ptrdiff_t taps = fc_taps_of(c->job), width = panel->vectors * lanes, few = MOST_TURNED / taps;
+    for (ptrdiff_t first = 0; first < panel->columns; first += lanes)
+        for (ptrdiff_t channel = 0; channel < c->job->channels; channel += few) {
+            const ptrdiff_t channels = fc_min(few, c->job->channels - channel);
+            c->p->kernels->gemm[c->p->dtype].transpose(
+                &(fc_transpose){.rows = fc_min(lanes, panel->columns - first),
+                                .columns = channels * taps,
+                                .from = from + (first * c->steps->column + channel * taps) * element,
+                                .from_step = c->steps->column,
+                                .to = turned,
+                                .to_step = lanes,
+                                .fill = true});
+            for (ptrdiff_t t = 0; t < taps; t++)
+                for (ptrdiff_t i = 0; i < channels; i++)
+                    memcpy(to + ((t * c->job->channels + channel + i) * width + first) * element,
+                           turned + (i * taps + t) * lanes * element, (size_t)(lanes * element));
+        }
+}
+
+static bool taps_follow(const packing *c)
+{
+    const ptrdiff_t taps = fc_taps_of(c->job);
+    return taps > 1 && taps <= MOST_TURNED && c->steps->channel == taps && c->steps->tap[1] == 1 &&
+           c->steps->tap[0] == c->job->axis[1].taps && turns_fast(c->p);
+}
+
 static void pack_panel(void *context, ptrdiff_t task, int slot_number)
 {
     const packing *c = context;
@@ -86,9 +130,15 @@ static void pack_panel(void *context, ptrdiff_t task, int slot_number)
     const fc_panel_cut panel = fc_panel_at(&c->panels, task % c->panels.count);
     const fc_chunk all = {0, fc_taps_of(c->job), 0, c->job->channels};
     const ptrdiff_t to = group * c->group_elements + depth * panel.first;
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype);
     (void)slot_number;
-    fc_gemm_nhwc_pack_chunk(c->p, c->job, c->weights, c->steps, group, &panel, &all, panel.vectors * c->panels.lanes,
-                            c->packed + to * (ptrdiff_t)fc_dtype_size(c->p->dtype));
+    if (taps_follow(c))
+        pack_taps(c, &panel,
+                  (const char *)c->weights + (group * c->steps->group + panel.first * c->steps->column) * element,
+                  c->packed + to * element);
+    else
+        fc_gemm_nhwc_pack_chunk(c->p, c->job, c->weights, c->steps, group, &panel, &all,
+                                panel.vectors * c->panels.lanes, c->packed + to * element);
 }
 
 void fc_gemm_nhwc_pack(const fc_problem *p, const fc_pixel_correlation *job, const void *weights,

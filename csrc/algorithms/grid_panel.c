@@ -47,12 +47,13 @@ static void set_mask(fc_lanes *lanes, const grid *g, int run, ptrdiff_t from, pt
 /* One run a grid row; false when there are more than fit. */
 static bool find_runs(fc_lanes *lanes, const grid *g, grid_point at, ptrdiff_t used)
 {
-    lanes->pattern = FC_LANES_RUNS;
+    const ptrdiff_t step = g->columns->source_step;
+    lanes->pattern = step == 1 ? FC_LANES_RUNS : FC_LANES_EVEN;
     lanes->runs = 0;
     for (ptrdiff_t l = 0; l < used;) {
         const ptrdiff_t length = fc_min(used - l, g->columns->points - at.column);
         if (lanes->runs == FC_MAX_RUNS) return false;
-        lanes->base[lanes->runs] = source_place(g, at) - l;
+        lanes->base[lanes->runs] = source_place(g, at) - l * step;
         set_mask(lanes, g, lanes->runs++, l, l + length);
         at = walk(at, g, length);
         l += length;
@@ -64,10 +65,10 @@ static bool find_runs(fc_lanes *lanes, const grid *g, grid_point at, ptrdiff_t u
 static void find_pattern(fc_lanes *lanes, const grid *g, grid_point at, ptrdiff_t used)
 {
     const ptrdiff_t step = g->columns->source_step, start = source_place(g, at);
-    const bool one_row = used == g->lanes && at.column + used <= g->columns->points;
-    lanes->full = one_row && step == 1;
-    if (step == 1 && find_runs(lanes, g, at, used)) return;
-    lanes->pattern = one_row && step == 2 ? FC_LANES_EVEN : FC_LANES_ANY;
+    lanes->full = step <= 2 && used == g->lanes && at.column + used <= g->columns->points;
+    if (step <= 2 && find_runs(lanes, g, at, used)) return;
+    lanes->pattern = FC_LANES_ANY;
+    lanes->runs = 1;
     lanes->base[0] = start;
     set_mask(lanes, g, 0, 0, used);
     for (ptrdiff_t l = 0; l < used; l++, at = walk(at, g, 1)) {
@@ -125,6 +126,7 @@ void fc_find_grid_panel(fc_grid_panel *panel, const fc_grid_axis axis[2], ptrdif
         find_pattern(&panel->lanes[v], g, at, fc_min(lanes, cut.columns - v * lanes));
     panel->straight = panel->whole && panel->inner;
     for (ptrdiff_t v = 0; v < cut.vectors; v++)
-        if (!panel->lanes[v].full || panel->lanes[v].base[0] != panel->lanes[0].base[0] + v * lanes)
+        if (g->columns->source_step != 1 || !panel->lanes[v].full ||
+            panel->lanes[v].base[0] != panel->lanes[0].base[0] + v * lanes)
             panel->straight = false;
 }

@@ -49,15 +49,18 @@ const char *fc_winograd_decline(const fc_problem *p)
     return NULL;
 }
 
-/* Measured: transforms of few channels cost more than they save, and those of raw weights are paid in every call. */
+/* Measured over maps of 4 to 224 pixels and 8 to 512 channels: transforms of few channels cost more than they save, those
+ * of raw weights are paid in every call, and lines save less. */
 const char *fc_winograd_pass(const fc_problem *p)
 {
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
-    const ptrdiff_t fewest = p->layout == FC_NCHW ? 16 : 8;
-    const double tiles = (double)p->batch * (double)p->out[0] * (double)p->out[1] / 16;
+    const ptrdiff_t taps = p->window[0] * p->window[1];
+    const bool line = p->window[0] == 1 || p->window[1] == 1;
+    const ptrdiff_t fewest = line ? (p->weights_stay ? 32 : 64) : p->layout == FC_NCHW ? 12 : 8;
+    const double outputs = (double)p->batch * (double)p->out[0] * (double)p->out[1];
     if (channels < fewest || filters < fewest) return "there are too few channels on one side";
-    if (tiles < (p->weights_stay ? 3 : 12)) return "there are too few outputs to transform the weights for";
-    if (tiles < 32 && channels < 24) return "there are too few outputs for so few channels";
+    if (outputs < (p->weights_stay && taps > 9 ? 12 : 48))
+        return "there are too few outputs to transform the weights for";
     return NULL;
 }
 

@@ -2,7 +2,6 @@
 /* depthwise_rows.h -- V vectors of FC_DEPTHWISE_ROWS rows of one plane, from output column j on; see fc_depthwise_rows.
  * Included once per element type, STEP between columns and V. With seven rows and two vectors fourteen sums, a factor
  * and the image straight from memory fit sixteen registers, and maps of 7, 14, 28 … rows leave none over. */
-#define EACH_ROW_7(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6)
 #if V == 1
 #define EACH_VECTOR(DO, r) DO(r, 0)
 #else
@@ -65,7 +64,6 @@ static void FC_PASTE(W(depthwise_edge), STEP)(const fc_depthwise_rows *d, const 
 }
 #endif
 
-#undef EACH_ROW_7
 #undef EACH_VECTOR
 #undef DECLARE_SUM
 #undef MULTIPLY_ADD

@@ -11,7 +11,18 @@
 #undef ROWS
 #undef TILE
 
-#define NARROW
+#define ONLY_TILES
+#define TILE lower_tile
+#define ROWS LOWER_ROWS
+#define V 1
+#include "kernels/gemm_tile.h"
+#define V 2
+#include "kernels/gemm_tile.h"
+#define V 3
+#include "kernels/gemm_tile.h"
+#undef ROWS
+#undef TILE
+
 #define TILE narrow_tile
 #define ROWS NARROW_ROWS_1
 #define V 1
@@ -22,7 +33,7 @@
 #include "kernels/gemm_tile.h"
 #undef ROWS
 #undef TILE
-#undef NARROW
+#undef ONLY_TILES
 
 #define ROWS NARROW_ROWS_1
 #define V 1

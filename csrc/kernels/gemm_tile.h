@@ -60,7 +60,7 @@ static void FC_PASTE(W(TILE), V)(const fc_tile *tile)
     EACH_ROW(STORE_ROW)
 }
 
-#if !defined(NARROW)
+#if !defined(ONLY_TILES)
 static void FC_PASTE(W(pack_tile), V)(const fc_tile *tile, void *packed)
 {
     enum { lanes = W(LANES), ahead = 12 };

@@ -68,9 +68,8 @@ typedef struct fc_scatter {
 
 /* How the lanes of one vector lie in a plane of the source.
  * RUNS: up to FC_MAX_RUNS runs of neighbours; lane l of run r is at base[r] + l, for the lanes of that run's mask.
- * EVEN: all lanes in use, lane l at base[0] + 2 * l. ANY: the lanes of run_mask[0], lane l at base[0] + index[l].
- * EVEN fills in run_mask[0] and index as ANY does. Masks (all ones or zero a lane) and indices are integers as wide
- * as an element. */
+ * EVEN: the same at base[r] + 2 * l. ANY: the lanes of run_mask[0], lane l at base[0] + index[l]. Masks (all ones or zero
+ * a lane) and indices are integers as wide as an element. */
 #define FC_MAX_RUNS 3
 typedef enum fc_lane_pattern { FC_LANES_RUNS, FC_LANES_EVEN, FC_LANES_ANY } fc_lane_pattern;
 
@@ -89,17 +88,18 @@ typedef struct fc_lanes {
     } index;
 } fc_lanes;
 
-/* How one vector of one tap gets from a plane of the source into a panel, the same for every plane. */
+/* How one vector of one tap gets from a plane of the source into a panel, the same for every plane. EVEN_RUNS have two
+ * masks each, of the elements that load_mixed reads. */
 typedef struct fc_move {
-    enum { FC_MOVE_WHOLE, FC_MOVE_EVEN, FC_MOVE_ONE_RUN, FC_MOVE_RUNS, FC_MOVE_ANY } kind;
+    enum { FC_MOVE_WHOLE, FC_MOVE_EVEN, FC_MOVE_ONE_RUN, FC_MOVE_RUNS, FC_MOVE_EVEN_RUNS, FC_MOVE_ANY } kind;
     int runs;
     ptrdiff_t at[FC_MAX_RUNS]; /* from the plane's start */
     const void *index;
     void *to; /* of the first plane; later ones follow to_step apart */
     ptrdiff_t to_step;
     union {
-        int32_t f32[FC_MAX_RUNS][FC_MAX_LANES];
-        int64_t f64[FC_MAX_RUNS][FC_MAX_LANES / 2];
+        int32_t f32[2 * FC_MAX_RUNS][FC_MAX_LANES];
+        int64_t f64[2 * FC_MAX_RUNS][FC_MAX_LANES / 2];
     } mask;
 } fc_move;
 
@@ -213,7 +213,9 @@ typedef struct fc_depthwise_plane {
     const fc_depthwise_edge *edge;
 } fc_depthwise_plane;
 
-/* to[c * to_step + r] = from[r * from_step + c]; `fill`: and zeros behind the last row, up to a whole vector. */
+/* to[c * to_step + r] = from[r * from_step + c]; `fill`: and zeros behind the last row, up to a whole vector. What lies
+ * so many bytes behind each vector that is read or written is fetched on the way, unless it is 0: with steps of many
+ * pages nothing else does. */
 typedef struct fc_transpose {
     ptrdiff_t rows, columns;
     const void *from;
@@ -221,6 +223,7 @@ typedef struct fc_transpose {
     void *to;
     ptrdiff_t to_step;
     bool fill;
+    ptrdiff_t from_ahead, to_ahead;
 } fc_transpose;
 
 /* The forms of Winograd's algorithm that have kernels, by their windows: squares, and lines along either axis. Frequencies
@@ -276,6 +279,9 @@ static const unsigned char fc_row_vectors[3] = {1, 4, FC_MAX_ROW_VECTORS};
 typedef struct fc_gemm_kernels {
     int lanes, rows;
     void (*tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile);
+    /* Tiles that are a row lower, for products that have a few rows too many. */
+    int lower_rows;
+    void (*lower_tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile);
     /* Tiles one and two vectors wide that are higher, for products that are no wider. */
     int narrow_rows[2];
     void (*narrow_tile[2])(const fc_tile *tile);

@@ -2,20 +2,40 @@
 /* pack.h -- panels of shifted windows, and the masks that cut them off at the border; see fc_find_moves, fc_pack and
  * fc_window_masks. Bits are moved, not computed with, so integers of the same width share these. */
 
+/* The masks of the elements that load_mixed reads for the lanes of a mask: from the first lane's on, and from the last of
+ * those on. */
+static inline void W(set_even_masks)(const I *lane, I *low, I *high)
+{
+    enum { lanes = W(LANES) };
+    for (int e = 0; e < lanes; e++) {
+        low[e] = e % 2 ? 0 : lane[e / 2];
+        high[e] = (lanes - 1 + e) % 2 ? 0 : lane[(lanes - 1 + e) / 2];
+    }
+}
+
 static void W(find_move)(fc_move *move, const fc_lanes *lanes, ptrdiff_t offset, const I *mask, bool whole)
 {
     const I(*run)[FC_MAX_LANES] = lanes->run_mask.S;
+    const bool even = lanes->pattern == FC_LANES_EVEN;
     move->at[0] = lanes->base[0] + offset;
-    if (whole && (lanes->full || lanes->pattern == FC_LANES_EVEN)) {
-        move->kind = lanes->full ? FC_MOVE_WHOLE : FC_MOVE_EVEN;
+    if (whole && lanes->full) {
+        move->kind = even ? FC_MOVE_EVEN : FC_MOVE_WHOLE;
         return;
     }
-    move->runs = lanes->pattern == FC_LANES_RUNS ? lanes->runs : 1;
+    move->runs = lanes->runs;
     move->index = lanes->index.S;
-    move->kind = lanes->pattern != FC_LANES_RUNS ? FC_MOVE_ANY : lanes->runs == 1 ? FC_MOVE_ONE_RUN : FC_MOVE_RUNS;
+    move->kind = lanes->pattern == FC_LANES_ANY ? FC_MOVE_ANY
+                 : even                         ? FC_MOVE_EVEN_RUNS
+                 : lanes->runs == 1             ? FC_MOVE_ONE_RUN
+                                                : FC_MOVE_RUNS;
     for (int r = 0; r < move->runs; r++) {
+        I used[W(LANES)];
         move->at[r] = lanes->base[r] + offset;
-        for (int l = 0; l < W(LANES); l++) move->mask.S[r][l] = whole ? run[r][l] : run[r][l] & mask[l];
+        for (int l = 0; l < W(LANES); l++) used[l] = whole ? run[r][l] : run[r][l] & mask[l];
+        if (even)
+            W(set_even_masks)(used, move->mask.S[2 * r], move->mask.S[2 * r + 1]);
+        else
+            for (int l = 0; l < W(LANES); l++) move->mask.S[r][l] = used[l];
     }
 }
 
@@ -43,6 +63,15 @@ static inline W(vec) W(fetch_runs)(const T *plane, const fc_move *move)
     return v;
 }
 
+static inline W(vec) W(fetch_even_runs)(const T *plane, const fc_move *move)
+{
+    W(vec) v = W(zero)();
+    for (int r = 0; r < move->runs; r++)
+        v = W(or)(v, W(load_mixed_masked)(plane + move->at[r], W(mask_load)(move->mask.S[2 * r]),
+                                          W(mask_load)(move->mask.S[2 * r + 1])));
+    return W(unmix)(v);
+}
+
 /* One move for a few planes. */
 static inline void W(make_move)(const fc_move *move, const T *plane, ptrdiff_t plane_step, ptrdiff_t planes, T *to)
 {
@@ -62,6 +91,9 @@ static inline void W(make_move)(const fc_move *move, const T *plane, ptrdiff_t p
     }
     case FC_MOVE_RUNS:
         for (; planes > 0; planes--, plane += plane_step, to += to_step) W(store)(to, W(fetch_runs)(plane, move));
+        return;
+    case FC_MOVE_EVEN_RUNS:
+        for (; planes > 0; planes--, plane += plane_step, to += to_step) W(store)(to, W(fetch_even_runs)(plane, move));
         return;
     case FC_MOVE_ANY: {
         const W(mask) mask = W(mask_load)(move->mask.S[0]);

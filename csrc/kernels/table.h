@@ -51,18 +51,19 @@
 
 #define FC_WINOGRAD_TABLE(shape, taps, type) \
     {shape##taps##_input_##type, shape##taps##_output_##type, shape##taps##_weights_##type}
-#define FC_FLOATING_TABLE(type)                                                                             \
-    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                               \
-    .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2},                                  \
-    .transpose = transpose_vectors_##type, \
-    .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type), \
-                 [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type), \
-                 [FC_WINOGRAD_3] = FC_WINOGRAD_TABLE(line, 3, type), \
+#define FC_FLOATING_TABLE(type)                                                                                   \
+    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                                     \
+    .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2}, .transpose = transpose_vectors_##type, \
+    .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type),                                          \
+                 [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                          \
+                 [FC_WINOGRAD_3] = FC_WINOGRAD_TABLE(line, 3, type),                                              \
                  [FC_WINOGRAD_7] = FC_WINOGRAD_TABLE(line, 7, type)}
 #define FC_GEMM_TABLE(type, width, ...)                                                   \
     {.lanes = LANES_##type,                                                               \
      .rows = TILE_ROWS,                                                                   \
      .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3},          \
+     .lower_rows = LOWER_ROWS,                                                            \
+     .lower_tile = {lower_tile_##type##_1, lower_tile_##type##_2, lower_tile_##type##_3}, \
      .narrow_rows = {NARROW_ROWS_1, NARROW_ROWS_2},                                       \
      .narrow_tile = {narrow_tile_##type##_1, narrow_tile_##type##_2},                     \
      .product_vectors = PRODUCT_VECTORS,                                                  \

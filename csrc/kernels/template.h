@@ -10,15 +10,19 @@
 
 /* DO(0) … DO(ROWS - 1) for the rows of a tile. The vocabulary says how many its registers hold, three vectors wide;
  * narrow tiles take more where there are few, so that enough sums are under way. */
-#define EACH_ROW_4(DO) DO(0) DO(1) DO(2) DO(3)
+#define EACH_ROW_3(DO) DO(0) DO(1) DO(2)
+#define EACH_ROW_4(DO) EACH_ROW_3(DO) DO(3)
 #define EACH_ROW_6(DO) EACH_ROW_4(DO) DO(4) DO(5)
-#define EACH_ROW_8(DO) EACH_ROW_6(DO) DO(6) DO(7)
+#define EACH_ROW_7(DO) EACH_ROW_6(DO) DO(6)
+#define EACH_ROW_8(DO) EACH_ROW_7(DO) DO(7)
 #define EACH_ROW FC_PASTE(EACH_ROW, ROWS)
 #if TILE_ROWS == 4
+#define LOWER_ROWS 3
 #define NARROW_ROWS_1 8
 #define NARROW_ROWS_2 6
 #define PRODUCT_VECTORS 2 /* 6 x 2 sums: one cache line a step of the panel */
 #else
+#define LOWER_ROWS 7
 #define NARROW_ROWS_1 TILE_ROWS
 #define NARROW_ROWS_2 TILE_ROWS
 #define PRODUCT_VECTORS 3

@@ -43,16 +43,35 @@ static inline void W(store_columns)(const W(vec) v[W(LANES)], T *to, ptrdiff_t s
             if (i < columns) W(store_first)(to + i * step, v[i], rows, mask);
 }
 
+/* A line of each of some vectors; they may lie outside. */
+static inline void W(fetch_ahead)(uintptr_t at, ptrdiff_t step, ptrdiff_t count)
+{
+    for (ptrdiff_t i = 0; i < (count < W(LANES) ? count : W(LANES)); i++, at += (uintptr_t)step * sizeof(T))
+        __builtin_prefetch((const void *)at);
+}
+
+static inline void W(transpose_block)(const fc_transpose *t, ptrdiff_t r, ptrdiff_t c)
+{
+    enum { lanes = W(LANES) };
+    const T *from = (const T *)t->from + r * t->from_step + c;
+    T *to = (T *)t->to + c * t->to_step + r;
+    W(vec) v[lanes];
+    if (t->from_ahead) W(fetch_ahead)((uintptr_t)from + (uintptr_t)t->from_ahead, t->from_step, t->rows - r);
+    if (t->to_ahead) W(fetch_ahead)((uintptr_t)to + (uintptr_t)t->to_ahead, t->to_step, t->columns - c);
+    W(load_rows)(v, from, t->from_step, t->rows - r, t->columns - c);
+    W(transpose_lanes)(v);
+    W(store_columns)(v, to, t->to_step, t->fill ? lanes : t->rows - r, t->columns - c);
+}
+
+/* Along the rows of that side whose rows lie further apart, so that neighbours in a line follow each other. */
 static void W(transpose_vectors)(const fc_transpose *t)
 {
     enum { lanes = W(LANES) };
-    const T *from = t->from;
-    T *to = t->to;
-    for (ptrdiff_t r = 0; r < t->rows; r += lanes)
-        for (ptrdiff_t c = 0; c < t->columns; c += lanes) {
-            W(vec) v[lanes];
-            W(load_rows)(v, from + r * t->from_step + c, t->from_step, t->rows - r, t->columns - c);
-            W(transpose_lanes)(v);
-            W(store_columns)(v, to + c * t->to_step + r, t->to_step, t->fill ? lanes : t->rows - r, t->columns - c);
-        }
+    if (t->from_step > t->to_step) {
+        for (ptrdiff_t r = 0; r < t->rows; r += lanes)
+            for (ptrdiff_t c = 0; c < t->columns; c += lanes) W(transpose_block)(t, r, c);
+    } else {
+        for (ptrdiff_t c = 0; c < t->columns; c += lanes)
+            for (ptrdiff_t r = 0; r < t->rows; r += lanes) W(transpose_block)(t, r, c);
+    }
 }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "algorithms/turn.h"
+
+#include "platform/parallel.h"
+
+#define TASK_ROWS 256
+#define TASK_COLUMNS 64
+#define ELEMENTS_WORTH_A_THREAD 16384
+
+typedef struct call {
+    const fc_problem *p;
+    const fc_turn *turn;
+    ptrdiff_t row_tasks, column_tasks;
+} call;
+
+static void run_task(void *context, ptrdiff_t task, int slot)
+{
+    const call *c = context;
+    const fc_turn *t = c->turn;
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype);
+    const ptrdiff_t column = task % c->column_tasks * TASK_COLUMNS;
+    const ptrdiff_t row = task / c->column_tasks % c->row_tasks * TASK_ROWS;
+    const ptrdiff_t image = task / c->column_tasks / c->row_tasks * t->rows * t->columns;
+    (void)slot;
+    c->p->kernels->gemm[c->p->dtype].transpose(
+        &(fc_transpose){.rows = fc_min(TASK_ROWS, t->rows - row),
+                        .columns = fc_min(TASK_COLUMNS, t->columns - column),
+                        .from = (const char *)t->from + (image + row * t->columns + column) * element,
+                        .from_step = t->columns,
+                        .to = (char *)t->to + (image + column * t->rows + row) * element,
+                        .to_step = t->rows});
+}
+
+void fc_turn_images(const fc_problem *p, const fc_turn *turn, int threads)
+{
+    const call c = {p, turn, fc_ceil_div(turn->rows, TASK_ROWS), fc_ceil_div(turn->columns, TASK_COLUMNS)};
+    const ptrdiff_t tasks = turn->images * c.row_tasks * c.column_tasks;
+    const bool few = tasks < 2 || turn->rows * turn->columns < ELEMENTS_WORTH_A_THREAD / fc_max(1, turn->images);
+    fc_parallel_for(tasks, few ? 1 : threads, true, run_task, (void *)&c);
+}
