@@ -396,6 +396,18 @@ def test_shapes_that_are_taken(x: tuple[int, ...], w: tuple[int, ...], channels:
         assert called(name, x=one, layout=layout, padding=1)
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("name", CORRELATIONS)
+def test_ranks_belong_together(name: str, layout: str):
+    taken = {
+        (x, w)
+        for x in range(1, 6)
+        for w in range(1, 6)
+        if called(name, x=numbers(*(1,) * x), w=numbers(*(1,) * w), bias=None, layout=layout)
+    }
+    assert taken == {(2, 2), (3, 4), (4, 4)}
+
+
 def test_large_results_are_taken_and_reuse_memory():
     for name in ("corr2d", "prepared"):
         assert called(name, x=numbers(1, 4, 100, 100))
