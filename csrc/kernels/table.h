@@ -14,6 +14,7 @@
 #define I int32_t
 #include "kernels/depthwise_nchw.h"
 #include "kernels/depthwise_nhwc.h"
+#include "kernels/dot.h"
 #include "kernels/gemm.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
@@ -26,6 +27,7 @@
 #define I int64_t
 #include "kernels/depthwise_nchw.h"
 #include "kernels/depthwise_nhwc.h"
+#include "kernels/dot.h"
 #include "kernels/gemm.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
@@ -48,7 +50,7 @@
 #undef T
 
 #define FC_FLOATING_TABLE(type)                                                                             \
-    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                               \
+    .dot = dot_##type, .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},            \
     .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2},                                  \
     .winograd_input_nchw = winograd_input_nchw_##type, .winograd_output_nchw = winograd_output_nchw_##type, \
     .winograd_input_nhwc = winograd_input_nhwc_##type, .winograd_output_nhwc = winograd_output_nhwc_##type, \
