@@ -8,7 +8,7 @@ from numerics import assert_same_bits, fresh_rng
 
 import fastconv
 
-# x, w, options: fully connected, padded, strided, dilated downwards, grouped; few channels and many, long sums and short.
+# x, w, options: fully connected, padded, strided, dilated downwards, grouped; short sums and long.
 CASES = [
     ((1, 16, 5, 5), (120, 16, 5, 5), {}),
     ((3, 70, 1, 1), (33, 70, 1, 1), {}),
