@@ -11,6 +11,7 @@ WANTED = (
     r"fastconv/py\.typed",
     r"fastconv/_core\.pyi",
     r"fastconv/_core\..*\.(so|pyd)",
+    r"fastconv/functional/_plain\..*\.(so|pyd)",
     r"fastconv/torch/__init__\.py",
     r"fastconv/torch/_eager\..*\.(so|pyd)",
     r"fastconv/torch/_frozen\..*\.(so|pyd)",

@@ -34,6 +34,7 @@ const fc_algorithm *const *fc_algorithms(fc_operation operation);
 
 extern const fc_algorithm fc_corr2d_winograd_nchw;
 extern const fc_algorithm fc_corr2d_winograd_nhwc;
+extern const fc_algorithm fc_corr2d_dot;
 extern const fc_algorithm fc_corr2d_depthwise_nchw;
 extern const fc_algorithm fc_corr2d_depthwise_nhwc;
 extern const fc_algorithm fc_corr2d_padded_rows;

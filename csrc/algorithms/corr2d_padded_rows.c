@@ -5,7 +5,7 @@
  * A task copies the rows that some output rows read into a stripe, once, with the zeros around them and with the columns
  * of a stride s sorted into s phases. There the taps of neighbouring outputs are neighbours, and tiles read them where
  * they lie: C[oc][x] += w[oc][tap] * stripe[x + shift[tap]]. Lanes are the outputs of one row. Weights are read as they
- * lie in OIHW. What is left of the output channels after whole tiles is computed a row at a time. */
+ * lie in OIHW. What is left of the output channels after whole tiles is computed by one more, or a row at a time. */
 #include <string.h>
 
 #include "algorithms/algorithm.h"
@@ -122,21 +122,24 @@ typedef struct row_span {
 } row_span;
 
 /* One tile or long row: `rows` output channels from `row` on, `vectors` vectors from output `x` on. One that reaches past
- * the end of its outputs is computed in scratch. */
+ * the end of its outputs is computed in scratch, and so are rows past the last channel: that one again. */
 static void run_tile(slot *s, const call *c, const row_span *at, void (*run)(const fc_shift_tile *), ptrdiff_t row,
                      ptrdiff_t rows, ptrdiff_t x, ptrdiff_t vectors)
 {
     const ptrdiff_t lanes = c->kernels->lanes, element = (ptrdiff_t)c->element, width = vectors * lanes;
     const bool whole = x + width <= at->lanes;
-    const size_t used = (size_t)((at->lanes - x) * element);
+    const size_t used = (size_t)(fc_min(width, at->lanes - x) * element);
+    const ptrdiff_t used_rows = fc_min(rows, at->rows - row);
     const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS];
     void *home[FC_MAX_TILE_ROWS], *out[FC_MAX_TILE_ROWS];
     for (ptrdiff_t r = 0; r < rows; r++) {
-        a[r] = at->weights + (row + r) * at->row_bytes;
-        home[r] = at->destination + (row + r) * at->plane_bytes + x * element;
-        out[r] = whole ? home[r] : s->scratch + r * width * element;
-        init[r] = at->first_chunk ? (const void *)(at->bias + (row + r) * at->bias_bytes) : out[r];
-        if (!whole && !at->first_chunk) memcpy(out[r], home[r], used);
+        const ptrdiff_t channel = fc_min(row + r, at->rows - 1);
+        const bool in_place = whole && r < used_rows;
+        a[r] = at->weights + channel * at->row_bytes;
+        home[r] = at->destination + channel * at->plane_bytes + x * element;
+        out[r] = in_place ? home[r] : s->scratch + r * width * element;
+        init[r] = at->first_chunk ? (const void *)(at->bias + channel * at->bias_bytes) : out[r];
+        if (!in_place && !at->first_chunk) memcpy(out[r], home[r], used);
     }
     run(&(fc_shift_tile){.depth = at->steps,
                          .a = a,
@@ -145,18 +148,19 @@ static void run_tile(slot *s, const call *c, const row_span *at, void (*run)(con
                          .init = init,
                          .init_step = at->first_chunk ? 0 : lanes,
                          .c = out});
-    for (ptrdiff_t r = 0; r < rows && !whole; r++) memcpy(home[r], out[r], used);
+    for (ptrdiff_t r = 0; r < used_rows && !whole; r++) memcpy(home[r], out[r], used);
 }
 
 /* Which of the long rows serves so many vectors best: one that is nearly filled. */
 static int longest_row(ptrdiff_t vectors) { return vectors >= 10 ? 2 : vectors >= 3 ? 1 : 0; }
 
+/* A tile of which more than half is used beats as many rows one by one, up to three times. */
 static void run_row(slot *s, const call *c, const row_span *at)
 {
     const ptrdiff_t tile_rows = c->kernels->rows, lanes = c->kernels->lanes;
     const fc_panels panels = fc_panels_of(at->lanes, lanes, FC_MAX_TILE_VECTORS);
     ptrdiff_t row = 0;
-    for (; row + tile_rows <= at->rows; row += tile_rows)
+    for (; 2 * (at->rows - row) > tile_rows; row += tile_rows)
         for (ptrdiff_t i = 0; i < panels.count; i++) {
             const fc_panel_cut cut = fc_panel_at(&panels, i);
             run_tile(s, c, at, c->kernels->shift_tile[cut.vectors - 1], row, tile_rows, cut.first, cut.vectors);

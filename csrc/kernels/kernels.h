@@ -155,6 +155,15 @@ typedef struct fc_panel_product {
     ptrdiff_t ahead_step[2];
 } fc_panel_product;
 
+/* y[r] += sum over k < depth of w[r * w_row + k] * x[k]. Lane l of 2 * lanes sums the products of k = l, l + 2 * lanes, ... as
+ * one chain; then halves are added to halves, and what fills no vector is a chain of its own. */
+typedef struct fc_dot {
+    ptrdiff_t rows, depth; /* rows at least 1 */
+    const void *w, *x;
+    ptrdiff_t w_row;
+    void *y;
+} fc_dot;
+
 /* Some pixels of a depthwise correlation whose channels are neighbours: y[r][c] = bias[c] + sum over taps (u, v) of
  * x[r][u * x_step[0] + v * x_step[1] + c] * w[u * w_step[0] + v * w_step[1] + c]. The sum is the chain of fc_tile, in the
  * order of u and v. */
@@ -300,6 +309,7 @@ typedef struct fc_gemm_kernels {
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);
     /* float32 and float64 only */
+    void (*dot)(const fc_dot *dot);
     void (*depthwise_rows[2])(const fc_depthwise_rows *rows); /* by stride - 1 */
     void (*depthwise_3x3[2])(const fc_depthwise_plane *plane);
     void (*transpose)(const fc_transpose *transpose);

@@ -14,6 +14,7 @@
 #define I int32_t
 #include "kernels/depthwise_nchw.h"
 #include "kernels/depthwise_nhwc.h"
+#include "kernels/dot.h"
 #include "kernels/gemm.h"
 #include "kernels/pack.h"
 #include "kernels/transpose.h"
@@ -27,6 +28,7 @@
 #define I int64_t
 #include "kernels/depthwise_nchw.h"
 #include "kernels/depthwise_nhwc.h"
+#include "kernels/dot.h"
 #include "kernels/gemm.h"
 #include "kernels/pack.h"
 #include "kernels/transpose.h"
@@ -52,7 +54,7 @@
 #define FC_WINOGRAD_TABLE(shape, taps, type) \
     {shape##taps##_input_##type, shape##taps##_output_##type, shape##taps##_weights_##type}
 #define FC_FLOATING_TABLE(type)                                                                                   \
-    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                                     \
+    .dot = dot_##type, .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                  \
     .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2}, .transpose = transpose_vectors_##type, \
     .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type),                                          \
                  [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                          \

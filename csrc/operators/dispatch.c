@@ -22,23 +22,24 @@ static const char *pass_over(const fc_algorithm *algorithm, const fc_problem *pr
     return algorithm->pass ? algorithm->pass(problem) : NULL;
 }
 
+static fc_status refuse_name(const fc_problem *problem, const char *name, fc_error *error)
+{
+    char known[200] = "auto";
+    for (const fc_algorithm *const *list = fc_algorithms(problem->operation); *list; list++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), ", %s", (*list)->name);
+    return fc_fail(error, FC_BAD_VALUE, "algorithm '%.60s' is unknown; there are: %s", name, known);
+}
+
 static fc_status choose_by_name(const fc_problem *problem, const char *name, const fc_algorithm **chosen,
                                 fc_error *error)
 {
     const fc_algorithm *const *list = fc_algorithms(problem->operation);
-    char known[200] = "auto";
-    for (; *list; list++) {
-        const char *reason;
-        if (strcmp(name, (*list)->name) != 0) {
-            snprintf(known + strlen(known), sizeof known - strlen(known), ", %s", (*list)->name);
-            continue;
-        }
-        reason = decline(*list, problem);
-        if (reason) return fc_fail(error, FC_BAD_VALUE, "algorithm '%s' declines this problem: %s", name, reason);
-        *chosen = *list;
-        return FC_OK;
-    }
-    return fc_fail(error, FC_BAD_VALUE, "algorithm '%.60s' is unknown; there are: %s", name, known);
+    while (*list && strcmp(name, (*list)->name) != 0) list++;
+    if (!*list) return refuse_name(problem, name, error);
+    const char *reason = decline(*list, problem);
+    if (reason) return fc_fail(error, FC_BAD_VALUE, "algorithm '%s' declines this problem: %s", name, reason);
+    *chosen = *list;
+    return FC_OK;
 }
 
 /* The problem that "auto" looks at: in batch-invariant mode that of one image. */

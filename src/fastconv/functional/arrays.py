@@ -20,7 +20,7 @@ _INT32 = np.dtype(np.int32)
 _INT64 = np.dtype(np.int64)
 _OVERLAP_WORK = 100_000
 _HUGE_PAGE = 1 << 21
-_LARGE = 1 << 17
+LARGE = 1 << 17  # bytes of a result
 _CACHE_LINE = 64
 
 
@@ -63,7 +63,7 @@ def contiguous(array: Array, dtype: DType) -> Array:
 def fresh(shape: tuple[int, ...], dtype: DType) -> Array:
     """An array that holds anything; a large one in memory that earlier results had, without page faults."""
     size = math.prod(shape) * dtype.itemsize
-    if size < _LARGE:
+    if size < LARGE:
         return np.empty(shape, dtype)
     return np.ndarray(shape, dtype, memoryview(_core.Memory(size)))
 

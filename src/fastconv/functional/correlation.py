@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from fastconv.functional import _plain
 from fastconv.functional.arrays import Array, Result, as_array, contiguous, correlation_dtypes
 from fastconv.functional.frontends import tensor_front_end
 from fastconv.functional.problems import Ranks, as_bias, problem
@@ -82,6 +83,9 @@ def corr2d(
     >>> fastconv.corr2d(images, filters, padding="same", stride=2).shape
     (8, 16, 16, 16)
     """
+    plain = _plain.corr2d(x, w, bias, stride, padding, dilation, groups, layout, algorithm, out)
+    if plain is not None:
+        return plain
     front_end = tensor_front_end(x, w, bias)
     if front_end is not None:
         return front_end.corr2d(  # type: ignore[no-any-return]

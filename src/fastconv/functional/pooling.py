@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, overload
 import numpy as np
 
 from fastconv import _core
+from fastconv.functional import _plain
 from fastconv.functional.arrays import (
     Array,
     DType,
@@ -172,6 +173,11 @@ def max_pool2d(
     array([[ 5.,  7.],
            [13., 15.]])
     """
+    plain = _plain.max_pool2d(
+        x, pool_size, stride, padding, dilation, ceil_mode, return_indices, layout, algorithm, out
+    )
+    if plain is not None:
+        return plain
     front_end = tensor_front_end(x)
     if front_end is not None:
         return front_end.max_pool2d(  # type: ignore[no-any-return]
@@ -246,6 +252,21 @@ def avg_pool2d(
     array([[ 2.5,  4.5],
            [10.5, 12.5]])
     """
+    plain = _plain.avg_pool2d(
+        x,
+        pool_size,
+        stride,
+        padding,
+        dilation,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+        layout,
+        algorithm,
+        out,
+    )
+    if plain is not None:
+        return plain
     front_end = tensor_front_end(x)
     if front_end is not None:
         return front_end.avg_pool2d(  # type: ignore[no-any-return]

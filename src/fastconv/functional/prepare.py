@@ -4,7 +4,17 @@
 from typing import Any
 
 from fastconv import _core
-from fastconv.functional.arrays import Array, DType, Result, as_array, bytes_to_keep, contiguous, correlation_dtypes
+from fastconv.functional import _plain
+from fastconv.functional.arrays import (
+    Array,
+    DType,
+    Result,
+    as_array,
+    bytes_to_keep,
+    compute_dtype,
+    contiguous,
+    correlation_dtypes,
+)
 from fastconv.functional.problems import Ranks, as_bias, known_algorithm, problem
 from fastconv.geometry import IntOrPair, Layout, Padding, Windows, integer, layout_name
 
@@ -24,6 +34,28 @@ class Prepared:
         self._layout = layout
         self._algorithm = algorithm
         self._transformed: dict[tuple[str, str, DType], Array] = {}
+        self._plain = _plain.Filters(
+            self._w,
+            self._plain_bias(),
+            windows.stride,
+            windows.padding
+            if windows.padding != "explicit"
+            else tuple(zip(windows.before, windows.after, strict=True)),
+            windows.dilation,
+            groups,
+            layout,
+            algorithm,
+        )
+
+    def _plain_bias(self) -> Array | None:
+        """The bias as calls want it whose images have the dtype of the weights, if that is computed in."""
+        if self._bias is None or compute_dtype(self._w.dtype) != self._w.dtype:
+            return self._bias
+        return contiguous(self._bias.reshape(-1), self._w.dtype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What was prepared holds for this process alone: a copy elsewhere prepares its own."""
+        return {**self.__dict__, "_transformed": {}}
 
     def __repr__(self) -> str:
         return f"<fastconv.prepare of w {self._w.shape} {self._w.dtype}, {self._layout}>"
@@ -52,6 +84,9 @@ class Prepared:
         array([[2., 3.],
                [5., 6.]])
         """
+        plain = self._plain.corr2d(x, out)
+        if plain is not None:
+            return plain
         x = as_array("x", x)
         compute, dtype = correlation_dtypes(x=x, w=self._w)
         ranks = Ranks.of(x.shape, self._w.shape, self._layout)
@@ -74,6 +109,8 @@ class Prepared:
                 judged.prepare(weights, transformed, algorithm)
                 weights = transformed
             self._transformed[key] = weights  # two threads may both come here: they bring the same
+        if dtype == self._w.dtype:
+            self._plain.keep(algorithm, key[1], weights)
         return algorithm, weights
 
 

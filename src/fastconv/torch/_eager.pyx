@@ -5,7 +5,6 @@
 Every function takes what its operator in `library.py` takes. Arguments are judged before anything is computed: forms by
 `forms.py`, sizes in C.
 """
-from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport int64_t
 
 import torch
@@ -13,6 +12,7 @@ from torch.autograd import forward_ad
 
 from fastconv._capi cimport *
 from fastconv._core cimport check
+from fastconv._forms cimport small, small_pair
 from fastconv.torch._tensors cimport *
 
 from fastconv.torch import forms
@@ -92,28 +92,19 @@ cpdef object route(image, second=None, bias=None):
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
 
-cdef bint small(object value):
-    """Whether it is an int proper that fits 64 bits."""
-    cdef int overflow = 0
-    if type(value) is not int:
-        return False
-    PyLong_AsLongLongAndOverflow(value, &overflow)
-    return overflow == 0
-
-
 cdef object as_pair(object value):
     """The pair that a common form means; None for all the others."""
-    if small(value):
-        return value, value
-    if type(value) is tuple and len(value) == 2 and small((<tuple>value)[0]) and small((<tuple>value)[1]):
-        return value
-    return None
+    cdef int64_t first, second
+    if not small_pair(value, &first, &second):
+        return None
+    return value if type(value) is tuple else (value, value)
 
 
 cpdef object windows(stride, padding, dilation, groups):
     """As `forms.windows_of`, quick for the usual forms."""
+    cdef int64_t count
     steps, pads, gaps = as_pair(stride), as_pair(padding), as_pair(dilation)
-    if steps is None or pads is None or gaps is None or not small(groups):
+    if steps is None or pads is None or gaps is None or not small(groups, &count):
         return forms.windows_of(stride, padding, dilation, groups)
     return steps, "explicit", pads + pads, gaps, groups
 

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# cython: language_level=3, binding=True, embedsignature=True
+"""The common calls, short: arrays that kernels read as they lie, and arguments in plain forms, go to C at once.
+
+Every function answers None, having done nothing, where anything is written, typed or placed otherwise, or where C
+refuses the problem: `functional` then takes the ordinary way, which reads all forms and says what is wrong. So nothing
+is judged here, and what is answered here is what the ordinary way would have answered.
+"""
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.string cimport strcmp
+
+from fastconv._capi cimport *
+from fastconv._core cimport check
+from fastconv._forms cimport small, small_pair
+
+from fastconv.functional import arrays
+
+cnp.import_array()
+
+# So large a result is made by `arrays.fresh`, in memory that earlier ones had.
+cdef int64_t LARGE = arrays.LARGE
+cdef object fresh = arrays.fresh
+
+cdef object FLOAT32 = cnp.PyArray_DescrFromType(cnp.NPY_FLOAT)
+cdef object FLOAT64 = cnp.PyArray_DescrFromType(cnp.NPY_DOUBLE)
+cdef object INT64 = cnp.PyArray_DescrFromType(cnp.NPY_INT64)
+
+
+# ---- arrays ----------------------------------------------------------------------------------------------------------
+
+
+cdef object plain_dtype(object value):
+    """The dtype of an array proper of float32 or float64 that a kernel reads as it lies; None of all else."""
+    if not cnp.PyArray_CheckExact(value) or not cnp.PyArray_ISCARRAY_RO(value):
+        return None
+    cdef object dtype = <object>cnp.PyArray_DESCR(value)
+    if dtype is FLOAT32 or dtype is FLOAT64:
+        return dtype
+    # One that was unpickled is an object of its own. Metadata may go on to the result.
+    if dtype.metadata is not None:
+        return None
+    return FLOAT32 if dtype == FLOAT32 else FLOAT64 if dtype == FLOAT64 else None
+
+
+cdef fc_dtype computed_in(object dtype) noexcept:
+    return FC_F32 if dtype is FLOAT32 else FC_F64
+
+
+cdef bint apart(cnp.ndarray one, cnp.ndarray other) noexcept:
+    """Whether the memory of two contiguous arrays does not meet."""
+    cdef char *a = cnp.PyArray_BYTES(one)
+    cdef char *b = cnp.PyArray_BYTES(other)
+    return a + cnp.PyArray_NBYTES(one) <= b or b + cnp.PyArray_NBYTES(other) <= a
+
+
+cdef object fresh_array(object dtype, int rank, cnp.npy_intp *shape):
+    """As `arrays.fresh`, quick where it is small."""
+    cdef int64_t bytes = cnp.PyDataType_ELSIZE(<cnp.dtype>dtype)
+    cdef int axis
+    for axis in range(rank):
+        bytes *= shape[axis]
+    if bytes >= LARGE:
+        return fresh(tuple([shape[axis] for axis in range(rank)]), dtype)
+    return cnp.PyArray_EMPTY(rank, shape, (<cnp.dtype>dtype).type_num, 0)
+
+
+cdef object result(object out, object dtype, int rank, cnp.npy_intp *shape):
+    """A fresh array, or `out` if a kernel can write to it as it lies; None if it cannot."""
+    cdef int axis
+    if out is None:
+        return fresh_array(dtype, rank, shape)
+    if plain_dtype(out) is not dtype or not cnp.PyArray_ISWRITEABLE(out) or cnp.PyArray_NDIM(out) != rank:
+        return None
+    for axis in range(rank):
+        if cnp.PyArray_DIM(out, axis) != shape[axis]:
+            return None
+    return out
+
+
+# ---- sizes and windows -----------------------------------------------------------------------------------------------
+
+
+cdef bint layout_into(fc_layout *into, object layout):
+    if type(layout) is not str:
+        return False
+    into[0] = FC_NHWC if layout == "NHWC" else FC_NCHW
+    return into[0] == FC_NHWC or layout == "NCHW"
+
+
+cdef bint padding_into(fc_padding *kind, int64_t *before, int64_t *after, object padding):
+    """Read any of the forms of padding."""
+    kind[0] = FC_PAD_EXPLICIT
+    if small_pair(padding, &before[0], &before[1]):
+        after[0], after[1] = before[0], before[1]
+        return True
+    before[0] = before[1] = after[0] = after[1] = 0
+    if type(padding) is str:
+        kind[0] = (FC_PAD_SAME if padding == "same" else FC_PAD_SAME_LOWER if padding == "same_lower"
+                   else FC_PAD_VALID)
+        return kind[0] != FC_PAD_VALID or padding == "valid"
+    if type(padding) is not tuple or len(<tuple>padding) != 2:
+        return False
+    vertical, horizontal = (<tuple>padding)[0], (<tuple>padding)[1]
+    return (type(vertical) is tuple and type(horizontal) is tuple
+            and small_pair(vertical, &before[0], &after[0]) and small_pair(horizontal, &before[1], &after[1]))
+
+
+cdef bint images_into(fc_layout layout, cnp.ndarray x, int64_t *batch, int64_t *channels, int64_t *size) noexcept:
+    """Read the sizes of images of rank 2 to 4."""
+    cdef int rank = cnp.PyArray_NDIM(x)
+    cdef cnp.npy_intp *shape = cnp.PyArray_DIMS(x)
+    if rank < 2 or rank > 4:
+        return False
+    batch[0] = shape[0] if rank == 4 else 1
+    channels[0] = 1
+    if rank > 2:
+        channels[0] = shape[rank - 1 if layout == FC_NHWC else rank - 3]
+        shape += rank - 3 + (layout == FC_NCHW)
+    size[0], size[1] = shape[0], shape[1]
+    return True
+
+
+cdef int shape_into(cnp.npy_intp *shape, int rank, fc_layout layout, int64_t batch, int64_t channels,
+                    const int64_t *size) noexcept:
+    """The shape of the images of an output; answers `rank`."""
+    cdef cnp.npy_intp *image = shape + (rank == 4)
+    shape[0] = batch
+    if rank == 2:
+        image[0], image[1] = size[0], size[1]
+    elif layout == FC_NHWC:
+        image[0], image[1], image[2] = size[0], size[1], channels
+    else:
+        image[0], image[1], image[2] = channels, size[0], size[1]
+    return rank
+
+
+# ---- correlation -----------------------------------------------------------------------------------------------------
+
+
+cdef bint windows_into(fc_corr2d_params *p, object stride, object padding, object dilation, object groups,
+                       object layout):
+    """Read what does not depend on arrays."""
+    if not layout_into(&p.layout, layout):
+        return False
+    p.weight_layout = FC_OIHW if p.layout == FC_NCHW else FC_HWIO
+    return (small(groups, &p.groups) and small_pair(stride, &p.stride[0], &p.stride[1])
+            and small_pair(dilation, &p.dilation[0], &p.dilation[1])
+            and padding_into(&p.padding, p.pad_before, p.pad_after, padding))
+
+
+cdef bint filters_into(fc_corr2d_params *p, cnp.ndarray w) noexcept:
+    """Read the sizes of one kernel or of filters with channels."""
+    cdef cnp.npy_intp *shape = cnp.PyArray_DIMS(w)
+    if cnp.PyArray_NDIM(w) == 2:
+        p.out_channels = p.weight_channels = 1
+        p.kernel[0], p.kernel[1] = shape[0], shape[1]
+    elif cnp.PyArray_NDIM(w) != 4:
+        return False
+    elif p.layout == FC_NCHW:
+        p.out_channels, p.weight_channels, p.kernel[0], p.kernel[1] = shape[0], shape[1], shape[2], shape[3]
+    else:
+        p.kernel[0], p.kernel[1], p.weight_channels, p.out_channels = shape[0], shape[1], shape[2], shape[3]
+    return True
+
+
+cdef object output_for(fc_corr2d_params *p, cnp.ndarray x, int weight_rank, object dtype, object out):
+    """Judge `x` with the filters of `p`, and answer where to write; None as everywhere here."""
+    cdef cnp.npy_intp shape[4]
+    cdef int64_t size[2]
+    cdef int rank = cnp.PyArray_NDIM(x)
+    if (rank == 2) != (weight_rank == 2) or not images_into(p.layout, x, &p.batch, &p.channels, p.size):
+        return None
+    p.dtype = computed_in(dtype)
+    if fc_corr2d_shape(p, size, NULL) != FC_OK:
+        return None
+    shape_into(shape, rank, p.layout, p.batch, p.out_channels, size)
+    y = result(out, dtype, rank, shape)
+    return y if y is None or out is None or apart(y, x) else None
+
+
+cdef bint fits_as_bias(object bias, object dtype, int64_t channels):
+    return plain_dtype(bias) is dtype and cnp.PyArray_NDIM(bias) == 1 and cnp.PyArray_DIM(bias, 0) == channels
+
+
+def corr2d(x, w, bias, stride, padding, dilation, groups, layout, algorithm, out):
+    """As `fastconv.corr2d`."""
+    cdef fc_corr2d_params p
+    cdef fc_error error
+    cdef void *images
+    cdef void *filters
+    cdef void *offsets = NULL
+    cdef void *outputs
+    dtype = plain_dtype(x)
+    if dtype is None or plain_dtype(w) is not dtype or type(algorithm) is not str or algorithm != "auto":
+        return None
+    if not windows_into(&p, stride, padding, dilation, groups, layout) or not filters_into(&p, w):
+        return None
+    if bias is not None:
+        if not fits_as_bias(bias, dtype, p.out_channels):
+            return None
+        offsets = cnp.PyArray_DATA(bias)
+    y = output_for(&p, x, cnp.PyArray_NDIM(w), dtype, out)
+    if y is None or (out is not None and not (apart(y, w) and (bias is None or apart(y, bias)))):
+        return None
+    images, filters, outputs = cnp.PyArray_DATA(x), cnp.PyArray_DATA(w), cnp.PyArray_DATA(y)
+    with nogil:
+        check(fc_corr2d(&p, images, filters, offsets, outputs, NULL, &error), &error)
+    return y
+
+
+cdef class Copy:
+    """The weights as one algorithm reads them on one instruction set."""
+
+    cdef bytes algorithm, isa
+    cdef object weights
+
+
+cdef class Filters:
+    """Weights that stay, and what the ordinary way has prepared of them so far.
+
+    Parameters
+    ----------
+    w, bias, stride, padding, dilation, groups, layout, algorithm
+        As in `fastconv.prepare`.
+    """
+
+    cdef tuple arguments
+    cdef fc_corr2d_params params
+    cdef object dtype           # None: nothing is served here
+    cdef int rank
+    cdef object bias
+    cdef list copies            # one an algorithm and instruction set at most
+
+    def __init__(self, w, bias, stride, padding, dilation, groups, layout, algorithm):
+        self.arguments = (w, bias, stride, padding, dilation, groups, layout, algorithm)
+        self.bias = bias
+        self.copies = []
+        self.dtype = plain_dtype(w)
+        if (self.dtype is None or algorithm != "auto"
+                or not windows_into(&self.params, stride, padding, dilation, groups, layout)
+                or not filters_into(&self.params, w)
+                or (bias is not None and not fits_as_bias(bias, self.dtype, self.params.out_channels))):
+            self.dtype = None
+            return
+        self.rank = cnp.PyArray_NDIM(w)
+
+    def __reduce__(self):
+        """A copy begins without prepared weights: they hold for this process alone."""
+        return Filters, self.arguments
+
+    def keep(self, str algorithm, str isa, weights):
+        """Use these from now on where "auto" takes `algorithm` on `isa`."""
+        cdef Copy copy = Copy()
+        if weights is None or self.copy_for(algorithm.encode(), isa.encode()) is not None:
+            return
+        copy.algorithm, copy.isa, copy.weights = algorithm.encode(), isa.encode(), weights
+        self.copies.append(copy)
+
+    cdef Copy copy_for(self, const char *algorithm, const char *isa):
+        cdef Copy copy
+        for copy in self.copies:
+            if strcmp(copy.algorithm, algorithm) == 0 and strcmp(copy.isa, isa) == 0:
+                return copy
+        return None
+
+    def corr2d(self, x, out):
+        """As `Prepared.__call__`; also None where the weights must be prepared first."""
+        cdef fc_corr2d_params p = self.params
+        cdef fc_error error
+        cdef Copy copy
+        cdef const char *algorithm = NULL
+        cdef size_t size = 0
+        cdef void *images
+        cdef void *filters
+        cdef void *offsets = NULL
+        cdef void *outputs
+        if self.dtype is None or plain_dtype(x) is not self.dtype:
+            return None
+        y = output_for(&p, x, self.rank, self.dtype, out)
+        if y is None or fc_corr2d_choose(&p, NULL, &algorithm, &size, NULL) != FC_OK:
+            return None
+        copy = self.copy_for(algorithm, fc_get_isa())
+        if copy is None:
+            return None
+        if self.bias is not None:
+            offsets = cnp.PyArray_DATA(self.bias)
+        images, filters, outputs = cnp.PyArray_DATA(x), cnp.PyArray_DATA(copy.weights), cnp.PyArray_DATA(y)
+        size = <size_t>cnp.PyArray_NBYTES(copy.weights)
+        with nogil:
+            check(fc_corr2d_prepared(&p, images, filters, size, offsets, outputs, algorithm, &error), &error)
+        return y
+
+
+# ---- pooling ---------------------------------------------------------------------------------------------------------
+
+
+cdef bint is_bool(object value) noexcept:
+    return value is True or value is False
+
+
+cdef object pooled_for(fc_pool2d_params *p, object x, object pool_size, object stride, object padding, object dilation,
+                       object ceil_mode, object layout, object algorithm, object out):
+    """Read and judge a call, and answer where to write; None as everywhere here."""
+    cdef cnp.npy_intp shape[4]
+    cdef int64_t size[2]
+    cdef int rank
+    dtype = plain_dtype(x)
+    if (dtype is None or type(algorithm) is not str or algorithm != "auto" or not is_bool(ceil_mode)
+            or not layout_into(&p.layout, layout)
+            or not small_pair(pool_size, &p.window[0], &p.window[1])
+            or not small_pair(pool_size if stride is None else stride, &p.stride[0], &p.stride[1])
+            or not small_pair(dilation, &p.dilation[0], &p.dilation[1])
+            or not padding_into(&p.padding, p.pad_before, p.pad_after, padding)
+            or not images_into(p.layout, x, &p.batch, &p.channels, p.size)):
+        return None
+    p.dtype = computed_in(dtype)
+    p.ceil_mode = ceil_mode is True
+    if fc_pool2d_shape(p, size, NULL) != FC_OK:
+        return None
+    rank = shape_into(shape, cnp.PyArray_NDIM(x), p.layout, p.batch, p.channels, size)
+    y = result(out, dtype, rank, shape)
+    return y if y is None or out is None or apart(y, x) else None
+
+
+def max_pool2d(x, pool_size, stride, padding, dilation, ceil_mode, return_indices, layout, algorithm, out):
+    """As `fastconv.max_pool2d`."""
+    cdef fc_pool2d_params p
+    cdef fc_error error
+    cdef void *images
+    cdef void *outputs
+    cdef int64_t *places = NULL
+    if not is_bool(return_indices):
+        return None
+    p.count_include_pad, p.has_divisor, p.divisor = True, False, 0
+    y = pooled_for(&p, x, pool_size, stride, padding, dilation, ceil_mode, layout, algorithm, out)
+    if y is None:
+        return None
+    images, outputs, indices = cnp.PyArray_DATA(x), cnp.PyArray_DATA(y), None
+    if return_indices:
+        indices = fresh_array(INT64, cnp.PyArray_NDIM(y), cnp.PyArray_DIMS(y))
+        places = <int64_t *>cnp.PyArray_DATA(indices)
+    with nogil:
+        check(fc_max_pool2d(&p, images, outputs, places, NULL, &error), &error)
+    return (y, indices) if return_indices else y
+
+
+def avg_pool2d(x, pool_size, stride, padding, dilation, ceil_mode, count_include_pad, divisor_override, layout,
+               algorithm, out):
+    """As `fastconv.avg_pool2d`."""
+    cdef fc_pool2d_params p
+    cdef fc_error error
+    cdef void *images
+    cdef void *outputs
+    if not is_bool(count_include_pad):
+        return None
+    p.count_include_pad, p.has_divisor, p.divisor = count_include_pad is True, divisor_override is not None, 0
+    if divisor_override is not None and not small(divisor_override, &p.divisor):
+        return None
+    y = pooled_for(&p, x, pool_size, stride, padding, dilation, ceil_mode, layout, algorithm, out)
+    if y is None:
+        return None
+    images, outputs = cnp.PyArray_DATA(x), cnp.PyArray_DATA(y)
+    with nogil:
+        check(fc_avg_pool2d(&p, images, outputs, NULL, &error), &error)
+    return y
