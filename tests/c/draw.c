@@ -95,8 +95,16 @@ fc_corr2d_params random_corr2d(bool extreme)
         for (int i = 0; i < 2; i++)
             draw_axis(&p.size[i], &p.kernel[i], &p.stride[i], &p.dilation[i], &p.pad_before[i], &p.pad_after[i],
                       extreme);
-        if (one_in(4)) /* the most used kernel, which has an algorithm of its own */
-            for (int i = 0; i < 2; i++) p.kernel[i] = 3, p.stride[i] = p.dilation[i] = 1;
+        if (one_in(3)) { /* kernels that have algorithms of their own */
+            static const int kernels[][2] = {{3, 3}, {3, 3}, {5, 5}, {1, 3}, {3, 1}, {1, 7}, {7, 1}};
+            const int *kernel = kernels[below(7)];
+            for (int i = 0; i < 2; i++) p.kernel[i] = kernel[i], p.stride[i] = p.dilation[i] = 1;
+        }
+        if (one_in(12)) /* and one window an image */
+            for (int i = 0; i < 2; i++) {
+                p.kernel[i] = p.size[i] ? p.size[i] : 1, p.dilation[i] = 1;
+                p.padding = FC_PAD_VALID;
+            }
         if (fc_corr2d_shape(&p, out, NULL) || !small(p.batch, p.out_channels, out)) continue;
         if (!small(p.batch, p.channels, p.size) || !small(p.out_channels, p.weight_channels, p.kernel)) continue;
         if (p.batch * p.out_channels * out[0] * out[1] * p.weight_channels * p.kernel[0] * p.kernel[1] < MOST_PRODUCTS)
