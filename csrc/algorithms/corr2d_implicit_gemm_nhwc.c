@@ -22,6 +22,7 @@ static fc_pixel_correlation forward_job(const fc_problem *p)
         .groups = p->groups,
         .channels = p->channels / p->groups,
         .columns = p->out_channels / p->groups,
+        .pixel = p->channels,
     };
 }
 
@@ -73,6 +74,7 @@ static fc_pixel_correlation phase_job(const fc_problem *p, ptrdiff_t row_phase, 
         .groups = p->groups,
         .channels = p->out_channels / p->groups,
         .columns = p->channels / p->groups,
+        .pixel = p->out_channels,
     };
 }
 

@@ -66,27 +66,29 @@ static void find_points(tile_points *points, const call *c, ptrdiff_t tile, char
 {
     const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
     const ptrdiff_t first = tile * c->tile_rows, pixel = c->job->groups * c->job->columns * c->element;
+    ptrdiff_t row = first / columns->points, column = first % columns->points;
     points->used = fc_min(c->tile_rows, rows->points * columns->points - first);
-    for (ptrdiff_t r = 0; r < c->tile_rows; r++) {
-        const ptrdiff_t point = first + fc_min(r, points->used - 1);
-        const ptrdiff_t row = point / columns->points, column = point % columns->points;
+    for (ptrdiff_t r = 0; r < points->used; r++) {
         points->y[r] = row * rows->source_step;
         points->x[r] = column * columns->source_step;
+        points->destination[r] =
+            destination + ((rows->destination_first + row * rows->destination_step) * columns->destination +
+                           columns->destination_first + column * columns->destination_step) *
+                              pixel;
+        if (++column == columns->points) column = 0, row++;
+    }
+    for (ptrdiff_t r = points->used; r < c->tile_rows; r++) { /* the last one again */
+        points->y[r] = points->y[points->used - 1];
+        points->x[r] = points->x[points->used - 1];
         points->destination[r] = nowhere;
-        if (r < points->used)
-            points->destination[r] =
-                destination + ((rows->destination_first + row * rows->destination_step) * columns->destination +
-                               columns->destination_first + column * columns->destination_step) *
-                                  pixel;
     }
 }
 
-/* One pointer for each tap of the chunk and row of the tile: to the chunk's first channel there, or to zeros. */
 static void find_sources(const slot *s, const call *c, const fc_chunk *chunk, const tile_points *points,
                          const char *source, const void **a)
 {
     const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
-    const ptrdiff_t pixel = c->job->groups * c->job->channels * c->element, tile_rows = c->tile_rows;
+    const ptrdiff_t pixel = c->job->pixel * c->element, tile_rows = c->tile_rows;
     for (ptrdiff_t t = 0; t < chunk->outers; t++) {
         const ptrdiff_t tap = chunk->outer + t;
         const ptrdiff_t dy = rows->tap_first + tap / columns->taps * rows->tap_step;
@@ -198,7 +200,7 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     const ptrdiff_t source_pixels = job->axis[0].source * job->axis[1].source;
     const ptrdiff_t destination_pixels = job->axis[0].destination * job->axis[1].destination;
     const char *source =
-        (const char *)job->source + (image * source_pixels * job->groups + groups.first) * job->channels * c->element;
+        (const char *)job->source + (image * source_pixels * job->pixel + groups.first * job->channels) * c->element;
     char *destination = (char *)job->destination +
                         (image * destination_pixels * job->groups + groups.first) * job->columns * c->element;
 

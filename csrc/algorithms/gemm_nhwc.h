@@ -16,6 +16,7 @@ typedef struct fc_pixel_correlation {
     fc_dtype dtype;
     fc_grid_axis axis[2];
     ptrdiff_t batch, groups, channels, columns; /* channels read and columns written, of one group */
+    ptrdiff_t pixel;                            /* elements from one pixel of the source to the next */
     const void *source;                         /* [batch][height][width][groups][channels] */
     const void *weights;                        /* as fc_gemm_nhwc_pack made them, or NULL: */
     const void *raw;                            /* as they lie; each task packs what it uses */

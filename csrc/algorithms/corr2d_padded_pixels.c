@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* corr2d_padded_pixels.c -- correlation of NHWC images of few channels: first layers.
+ *
+ * The pixels of one row of a window lie next to each other, so that they are one long sum where the matrix product of
+ * gemm_nhwc.h would see many short ones. For that no row may be cut off by the border: images that are padded are copied
+ * into zeros. */
+#include <string.h>
+
+#include "algorithms/algorithm.h"
+#include "algorithms/gemm_nhwc.h"
+#include "algorithms/strided_copy.h"
+#include "platform/memory.h"
+#include "platform/parallel.h"
+
+#define MOST_CHANNELS 8 /* more are long sums as they are */
+#define WAVE_BYTES (8 * 1024 * 1024)
+#define LARGEST_IMAGE_BYTES (64 * 1024 * 1024)
+#define BYTES_WORTH_A_THREAD (64 * 1024)
+
+/* What all windows read of an axis. */
+static ptrdiff_t span_of(const fc_problem *p, int axis)
+{
+    return (p->out[axis] - 1) * p->stride[axis] + (p->window[axis] - 1) * p->dilation[axis] + 1;
+}
+
+static const char *decline(const fc_problem *p)
+{
+    if (p->layout != FC_NHWC) return "layout is not NHWC";
+    if (p->groups != 1) return "there are several groups";
+    if (p->window[1] < 2) return "the kernel is one pixel wide";
+    if (p->dilation[1] != 1) return "the kernel is dilated along the width";
+    if (!p->channels) return "there are no channels";
+    if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
+    if (p->out[0] && p->out[1] && span_of(p, 0) / 4 > p->in[0] + 16) return "the copy would be mostly padding";
+    if (p->out[0] && p->out[1] && span_of(p, 1) / 4 > p->in[1] + 16) return "the copy would be mostly padding";
+    return NULL;
+}
+
+static size_t image_bytes(const fc_problem *p)
+{
+    const size_t pixels = fc_size_mul((size_t)span_of(p, 0), (size_t)span_of(p, 1));
+    return fc_size_lines(fc_size_mul(fc_size_mul(pixels, (size_t)p->channels), fc_dtype_size(p->dtype)));
+}
+
+/* Whether no window reaches beyond the image: it is read where it lies then. */
+static bool lies_ready(const fc_problem *p)
+{
+    for (int i = 0; i < 2; i++)
+        if (p->pad_before[i] || span_of(p, i) > p->in[i]) return false;
+    return true;
+}
+
+/* Measured: a copy pays for kernels of more than 3x3 taps, or for the fewest channels. */
+static const char *pass(const fc_problem *p)
+{
+    if (p->channels > MOST_CHANNELS) return "there are many channels";
+    if (lies_ready(p)) return NULL;
+    if (p->channels > 3 && p->window[0] * p->window[1] <= 9) return "a copy of the image would cost more than it saves";
+    if (image_bytes(p) > LARGEST_IMAGE_BYTES) return "an image is too large to copy";
+    return NULL;
+}
+
+static fc_pixel_correlation job_of(const fc_problem *p)
+{
+    fc_pixel_correlation job = {.dtype = p->dtype,
+                                .axis = {fc_forward_axis(p, 0), fc_forward_axis(p, 1)},
+                                .batch = p->batch,
+                                .groups = 1,
+                                .channels = p->window[1] * p->channels,
+                                .columns = p->out_channels,
+                                .pixel = p->channels};
+    for (int i = 0; i < 2; i++) {
+        job.axis[i].source = span_of(p, i);
+        job.axis[i].tap_first = 0;
+    }
+    job.axis[1].taps = 1;
+    return job;
+}
+
+/* Rows of windows are the channels of the product. */
+static fc_problem problem_of_job(const fc_problem *p)
+{
+    fc_problem t = *p;
+    t.channels = p->window[1] * p->channels;
+    return t;
+}
+
+static ptrdiff_t images_of_wave(const fc_problem *p)
+{
+    const size_t image = image_bytes(p);
+    return image >= WAVE_BYTES ? 1 : fc_max(1, fc_min(p->batch, (ptrdiff_t)(WAVE_BYTES / image)));
+}
+
+static size_t shared_bytes(const fc_problem *p)
+{
+    return lies_ready(p) ? 0 : fc_size_mul((size_t)images_of_wave(p), image_bytes(p));
+}
+
+static size_t slot_bytes(const fc_problem *p)
+{
+    const fc_problem t = problem_of_job(p);
+    return fc_gemm_nhwc_slot_bytes(&t);
+}
+
+static size_t packed_bytes(const fc_problem *p)
+{
+    const fc_pixel_correlation job = job_of(p);
+    return fc_size_mul(fc_gemm_nhwc_packed(&job, &p->kernels->gemm[p->dtype]), fc_dtype_size(p->dtype));
+}
+
+/* The panels, and behind them the weights in HWIO, from which they are packed. */
+static size_t prepared_bytes(const fc_problem *p) { return fc_size_add(packed_bytes(p), fc_weight_bytes(p)); }
+
+static void prepare(const fc_problem *p, const void *w, void *prepared)
+{
+    const fc_pixel_correlation job = job_of(p);
+    const fc_strides ws = fc_weight_strides(p);
+    const ptrdiff_t o = p->out_channels, row = p->window[1] * p->channels * o;
+    const fc_weight_steps steps = {.channel = o, .column = 1, .tap = {row, 0}};
+    char *hwio = (char *)prepared + packed_bytes(p);
+    fc_strided_copy(fc_dtype_size(p->dtype), (const ptrdiff_t[4]){p->window[0], p->window[1], p->channels, o},
+                    (const ptrdiff_t[4]){ws.h, ws.w, ws.c, ws.n}, w, hwio);
+    fc_gemm_nhwc_pack(p, &job, hwio, &steps, prepared);
+}
+
+typedef struct copying {
+    const fc_problem *p;
+    const char *x;
+    char *to;
+} copying;
+
+/* One row of one image. */
+static void copy_row(void *context, ptrdiff_t task, int slot)
+{
+    const copying *c = context;
+    const fc_problem *p = c->p;
+    const ptrdiff_t rows = span_of(p, 0), columns = span_of(p, 1);
+    const ptrdiff_t pixel = p->channels * (ptrdiff_t)fc_dtype_size(p->dtype);
+    const ptrdiff_t image = task / rows, y = task % rows - p->pad_before[0];
+    const ptrdiff_t left = fc_min(p->pad_before[1], columns), used = fc_max(0, fc_min(p->in[1], columns - left));
+    char *to = c->to + task * columns * pixel;
+    (void)slot;
+    if (y < 0 || y >= p->in[0]) {
+        memset(to, 0, (size_t)(columns * pixel));
+        return;
+    }
+    memset(to, 0, (size_t)(left * pixel));
+    memcpy(to + left * pixel, c->x + (image * p->in[0] + y) * p->in[1] * pixel, (size_t)(used * pixel));
+    memset(to + (left + used) * pixel, 0, (size_t)((columns - left - used) * pixel));
+}
+
+static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
+{
+    const ptrdiff_t wave = images_of_wave(p), element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    fc_pixel_correlation job = job_of(p);
+    job.weights = operands->prepared;
+    job.bias = operands->bias;
+    if (lies_ready(p)) {
+        job.axis[0].source = p->in[0];
+        job.axis[1].source = p->in[1];
+        job.source = operands->x;
+        job.destination = operands->y;
+        fc_gemm_nhwc(p, &job, workspace);
+        return;
+    }
+    job.source = workspace->shared;
+    for (ptrdiff_t first = 0; first < p->batch; first += wave) {
+        const copying c = {p, (const char *)operands->x + first * p->in[0] * p->in[1] * p->channels * element,
+                           workspace->shared};
+        job.batch = fc_min(wave, p->batch - first);
+        job.destination = (char *)operands->y + first * p->out[0] * p->out[1] * p->out_channels * element;
+        fc_parallel_for(job.batch * span_of(p, 0),
+                        image_bytes(p) * (size_t)job.batch < BYTES_WORTH_A_THREAD ? 1 : workspace->threads, true,
+                        copy_row, (void *)&c);
+        fc_gemm_nhwc(p, &job, workspace);
+    }
+}
+
+const fc_algorithm fc_corr2d_padded_pixels = {
+    .name = "padded_pixels",
+    .decline = decline,
+    .pass = pass,
+    .shared_bytes = shared_bytes,
+    .slot_bytes = slot_bytes,
+    .prepared_bytes = prepared_bytes,
+    .prepare = prepare,
+    .run = run,
+};
