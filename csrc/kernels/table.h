@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "kernels/kernels.h"
 #include "kernels/template.h"
@@ -12,6 +13,7 @@
 #define S f32
 #define T float
 #define I int32_t
+#include "kernels/depthwise_block.h"
 #include "kernels/depthwise_nchw.h"
 #include "kernels/depthwise_nhwc.h"
 #include "kernels/gemm.h"
@@ -24,6 +26,7 @@
 #define S f64
 #define T double
 #define I int64_t
+#include "kernels/depthwise_block.h"
 #include "kernels/depthwise_nchw.h"
 #include "kernels/depthwise_nhwc.h"
 #include "kernels/gemm.h"
@@ -47,12 +50,18 @@
 #undef S
 #undef T
 
-#define FC_FLOATING_TABLE(type)                                                                             \
-    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                               \
-    .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2},                                  \
-    .winograd_input_nchw = winograd_input_nchw_##type, .winograd_output_nchw = winograd_output_nchw_##type, \
-    .winograd_input_nhwc = winograd_input_nhwc_##type, .winograd_output_nhwc = winograd_output_nhwc_##type, \
-    .winograd_weights = winograd_weights_##type
+#define FC_FLOATING_TABLE(type)                                                                               \
+    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                                 \
+    .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2}, .block_in = block_in_##type,       \
+    .block_out = block_out_##type,                                                                            \
+    .depthwise_sweep = {depthwise_sweep_##type##_3, depthwise_sweep_##type##_5, depthwise_sweep_##type##_7},  \
+    .depthwise_run = depthwise_run_##type,                                                                    \
+    .depthwise_taps = {depthwise_taps_##type##_1_1, depthwise_taps_##type##_1_2, depthwise_taps_##type##_1_3, \
+                       depthwise_taps_##type##_1_4, depthwise_taps_##type##_1_5, depthwise_taps_##type##_1_6, \
+                       depthwise_taps_##type##_1_7},                                                          \
+    .depthwise_taps_3x3 = depthwise_taps_##type##_3_3, .winograd_input_nchw = winograd_input_nchw_##type,     \
+    .winograd_output_nchw = winograd_output_nchw_##type, .winograd_input_nhwc = winograd_input_nhwc_##type,   \
+    .winograd_output_nhwc = winograd_output_nhwc_##type, .winograd_weights = winograd_weights_##type
 #define FC_GEMM_TABLE(type, width, ...)                                                   \
     {.lanes = LANES_##type,                                                               \
      .rows = TILE_ROWS,                                                                   \

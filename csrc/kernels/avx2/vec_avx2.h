@@ -5,6 +5,7 @@
 #define FC_KERNELS_VEC_AVX2_H
 
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VECTOR_BYTES 32
@@ -85,6 +86,23 @@ static inline void store_together4_f32(float *p, const vec_f32 v[4])
     _mm256_storeu_ps(p + 16, _mm256_permute2f128_ps(t0, t1, 0x31));
     _mm256_storeu_ps(p + 24, _mm256_permute2f128_ps(t2, t3, 0x31));
 }
+/* to[j * to_step + i] = from[i * from_step + j], 8 x 8. */
+static inline void transpose_tile_f32(float *to, ptrdiff_t to_step, const float *from, ptrdiff_t from_step)
+{
+    for (int j = 0; j < 8; j += 4, from += 4, to += 4 * to_step) {
+        __m256 half[4]; /* of rows i and i + 4 */
+        for (int i = 0; i < 4; i++) {
+            const float *p = from + i * from_step;
+            half[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + 4 * from_step), 1);
+        }
+        const __m256 low0 = _mm256_unpacklo_ps(half[0], half[1]), high0 = _mm256_unpackhi_ps(half[0], half[1]);
+        const __m256 low1 = _mm256_unpacklo_ps(half[2], half[3]), high1 = _mm256_unpackhi_ps(half[2], half[3]);
+        _mm256_storeu_ps(to, _mm256_shuffle_ps(low0, low1, _MM_SHUFFLE(1, 0, 1, 0)));
+        _mm256_storeu_ps(to + to_step, _mm256_shuffle_ps(low0, low1, _MM_SHUFFLE(3, 2, 3, 2)));
+        _mm256_storeu_ps(to + 2 * to_step, _mm256_shuffle_ps(high0, high1, _MM_SHUFFLE(1, 0, 1, 0)));
+        _mm256_storeu_ps(to + 3 * to_step, _mm256_shuffle_ps(high0, high1, _MM_SHUFFLE(3, 2, 3, 2)));
+    }
+}
 
 typedef __m256d vec_f64;
 typedef __m256i mask_f64;
@@ -141,6 +159,14 @@ static inline void store_together4_f64(double *p, const vec_f64 v[4])
     vec_f64 t[4];
     transpose4_f64(v[0], v[1], v[2], v[3], t);
     for (int i = 0; i < 4; i++) _mm256_storeu_pd(p + 4 * i, t[i]);
+}
+/* 4 x 4. */
+static inline void transpose_tile_f64(double *to, ptrdiff_t to_step, const double *from, ptrdiff_t from_step)
+{
+    vec_f64 v[4];
+    transpose4_f64(_mm256_loadu_pd(from), _mm256_loadu_pd(from + from_step), _mm256_loadu_pd(from + 2 * from_step),
+                   _mm256_loadu_pd(from + 3 * from_step), v);
+    for (int i = 0; i < 4; i++) _mm256_storeu_pd(to + i * to_step, v[i]);
 }
 
 #endif

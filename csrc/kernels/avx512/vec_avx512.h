@@ -4,6 +4,7 @@
 #define FC_KERNELS_VEC_AVX512_H
 
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VECTOR_BYTES 64
@@ -75,6 +76,28 @@ static inline void store_together4_f32(float *p, const vec_f32 v[4])
     _mm512_storeu_ps(p + 32, _mm512_shuffle_f32x4(y0, y1, 0x88));
     _mm512_storeu_ps(p + 48, _mm512_shuffle_f32x4(y0, y1, 0xdd));
 }
+/* to[j * to_step + i] = from[i * from_step + j], 16 x 16: quarters of four rows are one vector, transposed in its quarters. */
+static inline void transpose_tile_f32(float *to, ptrdiff_t to_step, const float *from, ptrdiff_t from_step)
+{
+    for (int j = 0; j < 16; j += 4, from += 4, to += 4 * to_step) {
+        __m512 quarter[4];
+        for (int i = 0; i < 4; i++) {
+            const float *p = from + i * from_step;
+            __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(p));
+            v = _mm512_mask_broadcast_f32x4(v, 0x00f0, _mm_loadu_ps(p + 4 * from_step));
+            v = _mm512_mask_broadcast_f32x4(v, 0x0f00, _mm_loadu_ps(p + 8 * from_step));
+            quarter[i] = _mm512_mask_broadcast_f32x4(v, 0xf000, _mm_loadu_ps(p + 12 * from_step));
+        }
+        const __m512 low0 = _mm512_unpacklo_ps(quarter[0], quarter[1]),
+                     high0 = _mm512_unpackhi_ps(quarter[0], quarter[1]);
+        const __m512 low1 = _mm512_unpacklo_ps(quarter[2], quarter[3]),
+                     high1 = _mm512_unpackhi_ps(quarter[2], quarter[3]);
+        _mm512_storeu_ps(to, _mm512_shuffle_ps(low0, low1, 0x44));
+        _mm512_storeu_ps(to + to_step, _mm512_shuffle_ps(low0, low1, 0xee));
+        _mm512_storeu_ps(to + 2 * to_step, _mm512_shuffle_ps(high0, high1, 0x44));
+        _mm512_storeu_ps(to + 3 * to_step, _mm512_shuffle_ps(high0, high1, 0xee));
+    }
+}
 
 typedef __m512d vec_f64;
 typedef __mmask8 mask_f64;
@@ -133,6 +156,22 @@ static inline void store_together4_f64(double *p, const vec_f64 v[4])
     _mm512_storeu_pd(p + 8, _mm512_shuffle_f64x2(even0, odd0, 0xee));
     _mm512_storeu_pd(p + 16, _mm512_shuffle_f64x2(even1, odd1, 0x44));
     _mm512_storeu_pd(p + 24, _mm512_shuffle_f64x2(even1, odd1, 0xee));
+}
+/* 8 x 8. */
+static inline void transpose_tile_f64(double *to, ptrdiff_t to_step, const double *from, ptrdiff_t from_step)
+{
+    for (int j = 0; j < 8; j += 2, from += 2, to += 2 * to_step) {
+        __m512d half[2]; /* rows 0, 2, 4, 6 and 1, 3, 5, 7 */
+        for (int i = 0; i < 2; i++) {
+            const double *p = from + i * from_step;
+            __m512d v = _mm512_castpd128_pd512(_mm_loadu_pd(p));
+            v = _mm512_mask_broadcast_f64x2(v, 0x0c, _mm_loadu_pd(p + 2 * from_step));
+            v = _mm512_mask_broadcast_f64x2(v, 0x30, _mm_loadu_pd(p + 4 * from_step));
+            half[i] = _mm512_mask_broadcast_f64x2(v, 0xc0, _mm_loadu_pd(p + 6 * from_step));
+        }
+        _mm512_storeu_pd(to, _mm512_unpacklo_pd(half[0], half[1]));
+        _mm512_storeu_pd(to + to_step, _mm512_unpackhi_pd(half[0], half[1]));
+    }
 }
 
 #endif

@@ -5,6 +5,7 @@
 #define FC_KERNELS_VEC_NEON_H
 
 #include <arm_neon.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VECTOR_BYTES 16
@@ -69,6 +70,17 @@ static inline void store_together4_f32(float *p, const vec_f32 v[4])
 {
     vst4q_f32(p, (float32x4x4_t){{v[0], v[1], v[2], v[3]}});
 }
+/* to[j * to_step + i] = from[i * from_step + j], 4 x 4. */
+static inline void transpose_tile_f32(float *to, ptrdiff_t to_step, const float *from, ptrdiff_t from_step)
+{
+    const float32x4_t a = vld1q_f32(from), b = vld1q_f32(from + from_step);
+    const float32x4_t c = vld1q_f32(from + 2 * from_step), d = vld1q_f32(from + 3 * from_step);
+    const float32x4x2_t ab = vtrnq_f32(a, b), cd = vtrnq_f32(c, d);
+    vst1q_f32(to, vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0])));
+    vst1q_f32(to + to_step, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
+    vst1q_f32(to + 2 * to_step, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
+    vst1q_f32(to + 3 * to_step, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
+}
 
 typedef float64x2_t vec_f64;
 typedef int64x2_t mask_f64;
@@ -121,6 +133,13 @@ static inline void load_apart4_f64(const double *p, vec_f64 v[4])
 static inline void store_together4_f64(double *p, const vec_f64 v[4])
 {
     vst4q_f64(p, (float64x2x4_t){{v[0], v[1], v[2], v[3]}});
+}
+/* 2 x 2. */
+static inline void transpose_tile_f64(double *to, ptrdiff_t to_step, const double *from, ptrdiff_t from_step)
+{
+    const float64x2_t a = vld1q_f64(from), b = vld1q_f64(from + from_step);
+    vst1q_f64(to, vtrn1q_f64(a, b));
+    vst1q_f64(to + to_step, vtrn2q_f64(a, b));
 }
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef FC_KERNELS_VEC_SCALAR_H
 #define FC_KERNELS_VEC_SCALAR_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -33,7 +34,12 @@
     static inline vec_##S unmix_##S(vec_##S v) { return v; }                                                      \
     static inline vec_##S next_lane_##S(vec_##S a, vec_##S b) { return (void)a, b; }                              \
     static inline void load_apart4_##S(const T *p, vec_##S v[4]) { memcpy(v, p, 4 * sizeof *p); }                 \
-    static inline void store_together4_##S(T *p, const vec_##S v[4]) { memcpy(p, v, 4 * sizeof *p); }
+    static inline void store_together4_##S(T *p, const vec_##S v[4]) { memcpy(p, v, 4 * sizeof *p); }             \
+    static inline void transpose_tile_##S(T *to, ptrdiff_t to_step, const T *from, ptrdiff_t from_step)           \
+    {                                                                                                             \
+        (void)to_step, (void)from_step;                                                                           \
+        *to = *from;                                                                                              \
+    }
 
 #define LANES_f32 1
 #define LANES_f64 1
