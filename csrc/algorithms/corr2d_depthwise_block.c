@@ -9,10 +9,9 @@
 #include <string.h>
 
 #include "algorithms/algorithm.h"
+#include "algorithms/block_axis.h"
 #include "algorithms/blocking.h"
 #include "algorithms/depthwise_block.h"
-#include "algorithms/grid.h"
-#include "algorithms/window.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -41,30 +40,6 @@ typedef struct part {
     ptrdiff_t y_row, y_pixel;
 } part;
 
-static bool is_forward(const fc_problem *p) { return p->operation == FC_CORR2D; }
-
-static const ptrdiff_t *source_size(const fc_problem *p) { return is_forward(p) ? p->in : p->out; }
-
-static const ptrdiff_t *destination_size(const fc_problem *p) { return is_forward(p) ? p->out : p->in; }
-
-static ptrdiff_t phases(const fc_problem *p, int axis) { return is_forward(p) ? 1 : fc_phases(p, axis); }
-
-static fc_grid_axis axis_of(const fc_problem *p, int axis, ptrdiff_t phase)
-{
-    fc_grid_axis a = is_forward(p) ? fc_forward_axis(p, axis) : fc_phase_axis(p, axis, phase);
-    if (a.taps < 2) a.tap_step = 0;
-    if (a.points < 2) a.source_step = 1;
-    return a;
-}
-
-/* Rows of the source that so many rows of the destination read, at most. */
-static ptrdiff_t rows_read(const fc_problem *p, ptrdiff_t rows)
-{
-    const ptrdiff_t span = p->window[0] > 1 ? (p->window[0] - 1) * p->dilation[0] : 0;
-    if (is_forward(p)) return fc_min(p->in[0], rows > 1 ? (rows - 1) * p->stride[0] + span + 1 : span + 1);
-    return fc_min(p->out[0], (rows - 1 + span) / p->stride[0] + 2);
-}
-
 static size_t vector_bytes(const fc_problem *p)
 {
     return (size_t)p->kernels->gemm[p->dtype].lanes * fc_dtype_size(p->dtype);
@@ -72,19 +47,19 @@ static size_t vector_bytes(const fc_problem *p)
 
 static size_t source_bytes(const fc_problem *p, ptrdiff_t rows)
 {
-    return (size_t)(rows_read(p, rows) * source_size(p)[1]) * vector_bytes(p);
+    return (size_t)(fc_block_rows_read(p, rows) * fc_block_source_size(p)[1]) * vector_bytes(p);
 }
 
 static size_t destination_bytes(const fc_problem *p, ptrdiff_t rows)
 {
-    return (size_t)(rows * destination_size(p)[1]) * vector_bytes(p);
+    return (size_t)(rows * fc_block_destination_size(p)[1]) * vector_bytes(p);
 }
 
 static ptrdiff_t blocks_of(const fc_problem *p) { return fc_ceil_div(p->channels, p->kernels->gemm[p->dtype].lanes); }
 
 static ptrdiff_t strips_of(const fc_problem *p)
 {
-    const ptrdiff_t rows = destination_size(p)[0], images = p->batch * blocks_of(p);
+    const ptrdiff_t rows = fc_block_destination_size(p)[0], images = p->batch * blocks_of(p);
     ptrdiff_t strips = fc_min(fc_ceil_div(ENOUGH_TASKS, fc_max(1, images)), fc_ceil_div(rows, FEWEST_ROWS));
     for (; strips < rows; strips++) {
         const ptrdiff_t most = fc_ceil_div(rows, strips);
@@ -97,7 +72,7 @@ static const char *decline(const fc_problem *p)
 {
     const char *reason = fc_depthwise_block_decline(p);
     if (reason) return reason;
-    if (!is_forward(p) && (fc_phases(p, 0) > FC_MAX_PHASES || fc_phases(p, 1) > FC_MAX_PHASES))
+    if (!fc_block_forward(p) && (fc_phases(p, 0) > FC_MAX_PHASES || fc_phases(p, 1) > FC_MAX_PHASES))
         return "stride is larger than 256";
     if (source_bytes(p, 1) + destination_bytes(p, 1) > FC_MOST_BLOCK_BYTES) return "a row of an image is too long";
     return NULL;
@@ -105,66 +80,17 @@ static const char *decline(const fc_problem *p)
 
 static size_t slot_bytes(const fc_problem *p)
 {
-    const ptrdiff_t most = fc_ceil_div(destination_size(p)[0], strips_of(p));
+    const ptrdiff_t most = fc_ceil_div(fc_block_destination_size(p)[0], strips_of(p));
     const size_t weights = (size_t)(p->window[0] * p->window[1] + 1) * vector_bytes(p);
     return fc_size_lines(source_bytes(p, most)) + fc_size_lines(destination_bytes(p, most)) + fc_size_lines(weights);
-}
-
-/* The points of an axis whose destination lies in a range. */
-static fc_range points_within(const fc_grid_axis *a, fc_range destination)
-{
-    return (fc_range){
-        fc_max(0, fc_ceil_div(destination.first - a->destination_first, a->destination_step)),
-        fc_min(a->points, fc_ceil_div(destination.end - a->destination_first, a->destination_step)),
-    };
-}
-
-/* The taps of a point that lie in the source. */
-static fc_range taps_within(const fc_grid_axis *a, ptrdiff_t point)
-{
-    const ptrdiff_t at = point * a->source_step + a->tap_first, last = a->source - 1;
-    if (a->tap_step > 0)
-        return (fc_range){fc_max(0, fc_ceil_div(-at, a->tap_step)),
-                          fc_min(a->taps, fc_floor_div(last - at, a->tap_step) + 1)};
-    if (a->tap_step < 0)
-        return (fc_range){fc_max(0, fc_ceil_div(at - last, -a->tap_step)),
-                          fc_min(a->taps, fc_floor_div(at, -a->tap_step) + 1)};
-    return (fc_range){0, at >= 0 && at <= last ? a->taps : 0};
-}
-
-static ptrdiff_t lowest_tap(const fc_grid_axis *a) { return a->tap_first + fc_min(0, (a->taps - 1) * a->tap_step); }
-
-static ptrdiff_t highest_tap(const fc_grid_axis *a) { return a->tap_first + fc_max(0, (a->taps - 1) * a->tap_step); }
-
-/* The points all of whose taps lie in the source; empty where there are none. */
-static fc_range points_inside(const fc_grid_axis *a)
-{
-    const fc_range all = {
-        fc_max(0, fc_ceil_div(-lowest_tap(a), a->source_step)),
-        fc_min(a->points, fc_floor_div(a->source - 1 - highest_tap(a), a->source_step) + 1),
-    };
-    return all.end > all.first && a->taps ? all : (fc_range){0, 0};
-}
-
-static fc_range rows_of_source(const call *c, fc_range destination)
-{
-    fc_range rows = {PTRDIFF_MAX, 0};
-    for (ptrdiff_t i = 0; i < c->phases[0]; i++) {
-        const fc_grid_axis a = axis_of(c->p, 0, i);
-        const fc_range points = points_within(&a, destination);
-        if (points.end <= points.first || !a.taps) continue;
-        rows.first = fc_min(rows.first, fc_max(0, points.first * a.source_step + lowest_tap(&a)));
-        rows.end = fc_max(rows.end, fc_min(a.source, (points.end - 1) * a.source_step + highest_tap(&a) + 1));
-    }
-    return rows.end > rows.first ? rows : (fc_range){0, 0};
 }
 
 /* Points of one row, in runs with the same taps. */
 static void run_row(const call *c, const part *t, const fc_grid_axis axis[2], ptrdiff_t i)
 {
-    const ptrdiff_t width = source_size(c->p)[1], lanes = c->lanes, element = c->element;
+    const ptrdiff_t width = fc_block_source_size(c->p)[1], lanes = c->lanes, element = c->element;
     const ptrdiff_t row = i * axis[0].source_step + axis[0].tap_first - t->source_rows.first;
-    const fc_range u = taps_within(&axis[0], i), inside = points_inside(&axis[1]);
+    const fc_range u = fc_block_taps_within(&axis[0], i), inside = fc_block_points_inside(&axis[1]);
     char *y = t->y + (axis[0].destination_first + i * axis[0].destination_step - t->rows.first) * t->y_row * element;
     fc_depthwise_run run = {
         .x_step = axis[1].source_step * lanes,
@@ -174,7 +100,7 @@ static void run_row(const call *c, const part *t, const fc_grid_axis axis[2], pt
         .bias = t->bias,
     };
     for (ptrdiff_t j = 0; j < axis[1].points; j += run.pixels) {
-        const fc_range v = taps_within(&axis[1], j);
+        const fc_range v = fc_block_taps_within(&axis[1], j);
         const bool any = u.end > u.first && v.end > v.first;
         run.pixels = j >= inside.first && j < inside.end ? inside.end - j : 1;
         run.taps[0] = any ? u.end - u.first : 0;
@@ -208,12 +134,12 @@ static void sweep(const call *c, const part *t)
 {
     const fc_problem *p = c->p;
     const ptrdiff_t k = p->window[0];
-    const fc_grid_axis rows = axis_of(p, 0, 0), columns = axis_of(p, 1, 0);
+    const fc_grid_axis rows = fc_block_axis_of(p, 0, 0), columns = fc_block_axis_of(p, 1, 0);
     c->kernels->depthwise_sweep[(k - 3) / 2](&(fc_depthwise_sweep){
         .rows = t->rows.end - t->rows.first,
         .columns = columns.points,
-        .top = t->rows.first + lowest_tap(&rows) - t->source_rows.first,
-        .left = lowest_tap(&columns),
+        .top = t->rows.first + fc_block_lowest_tap(&rows) - t->source_rows.first,
+        .left = fc_block_lowest_tap(&columns),
         .height = t->source_rows.end - t->source_rows.first,
         .width = columns.source,
         .x_row = columns.source * c->lanes,
@@ -242,8 +168,8 @@ static void run_part(const call *c, const part *t)
 {
     for (ptrdiff_t m = 0; m < c->phases[0]; m++)
         for (ptrdiff_t n = 0; n < c->phases[1]; n++) {
-            const fc_grid_axis axis[2] = {axis_of(c->p, 0, m), axis_of(c->p, 1, n)};
-            const fc_range rows = points_within(&axis[0], t->rows);
+            const fc_grid_axis axis[2] = {fc_block_axis_of(c->p, 0, m), fc_block_axis_of(c->p, 1, n)};
+            const fc_range rows = fc_block_points_within(&axis[0], t->rows);
             for (ptrdiff_t i = rows.first; i < rows.end; i++) run_row(c, t, axis, i);
         }
 }
@@ -253,7 +179,8 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     const call *c = context;
     const fc_problem *p = c->p;
     const ptrdiff_t strip = task % c->strips, block = task / c->strips % c->blocks, n = task / c->strips / c->blocks;
-    const ptrdiff_t first = block * c->lanes, height = destination_size(p)[0], width = destination_size(p)[1];
+    const ptrdiff_t first = block * c->lanes, height = fc_block_destination_size(p)[0],
+                    width = fc_block_destination_size(p)[1];
     const ptrdiff_t element = c->element, lanes = c->lanes, taps = p->window[0] * p->window[1];
     char *memory = c->workspace->slots + (size_t)slot * c->workspace->slot_bytes, *y = memory + c->x_bytes;
     char *w = y + c->y_bytes, *bias = w + taps * lanes * element;
@@ -265,8 +192,8 @@ static void run_task(void *context, ptrdiff_t task, int slot)
               .y_pixel = lanes};
     char *home = c->destination + (n * c->to.n + first * c->to.c + t.rows.first * c->to.h) * element;
     const bool in_place = p->layout == FC_NHWC && t.channels == lanes;
-    t.source_rows = rows_of_source(c, t.rows);
-    c->kernels->block_in((t.source_rows.end - t.source_rows.first) * source_size(p)[1], t.channels, memory,
+    t.source_rows = fc_block_rows_of_source(p, t.rows);
+    c->kernels->block_in((t.source_rows.end - t.source_rows.first) * fc_block_source_size(p)[1], t.channels, memory,
                          c->source + (n * c->from.n + first * c->from.c + t.source_rows.first * c->from.h) * element,
                          c->from.w, c->from.c);
     fc_depthwise_block_weights(p, c->w, first, t.channels, w);
@@ -281,7 +208,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
         t.y_pixel = c->to.w;
     }
     if (sweeps(p)) {
-        if (!is_forward(p)) turn(w, taps, (size_t)(lanes * element));
+        if (!fc_block_forward(p)) turn(w, taps, (size_t)(lanes * element));
         sweep(c, &t);
     } else {
         run_part(c, &t);
@@ -291,22 +218,22 @@ static void run_task(void *context, ptrdiff_t task, int slot)
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    const ptrdiff_t most = fc_ceil_div(destination_size(p)[0], strips_of(p));
+    const ptrdiff_t most = fc_ceil_div(fc_block_destination_size(p)[0], strips_of(p));
     call c = {
         .p = p,
         .kernels = &p->kernels->gemm[p->dtype],
         .workspace = workspace,
-        .source = is_forward(p) ? operands->x : operands->grad_y,
+        .source = fc_block_forward(p) ? operands->x : operands->grad_y,
         .w = operands->w,
         .bias = operands->bias,
         .destination = operands->y,
-        .from = fc_image_strides(p->layout, p->channels, source_size(p)),
-        .to = fc_image_strides(p->layout, p->channels, destination_size(p)),
+        .from = fc_image_strides(p->layout, p->channels, fc_block_source_size(p)),
+        .to = fc_image_strides(p->layout, p->channels, fc_block_destination_size(p)),
         .element = (ptrdiff_t)fc_dtype_size(p->dtype),
         .lanes = p->kernels->gemm[p->dtype].lanes,
         .blocks = blocks_of(p),
         .strips = strips_of(p),
-        .phases = {phases(p, 0), phases(p, 1)},
+        .phases = {fc_block_phases(p, 0), fc_block_phases(p, 1)},
         .x_bytes = fc_size_lines(source_bytes(p, most)),
         .y_bytes = fc_size_lines(destination_bytes(p, most)),
     };

@@ -12,22 +12,13 @@
 #include "algorithms/bias_grad.h"
 #include "algorithms/blocking.h"
 #include "algorithms/depthwise_block.h"
-#include "algorithms/window.h"
+#include "algorithms/tap_runs.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define MOST_TAPS 32
 #define MAX_PARTIALS 16
 #define WANTED_TASKS 16
 #define CHAIN 256
-/* Taps enter a run of outputs and leave it: so many runs of a row of at most seven taps, in as many rows of taps. */
-#define MOST_RUNS ((2 * FC_DEPTHWISE_TAPS + 1) * ((MOST_TAPS + FC_DEPTHWISE_TAPS - 1) / FC_DEPTHWISE_TAPS))
-
-/* Outputs of an axis that reach the same taps. */
-typedef struct tap_run {
-    fc_range outputs, taps;
-} tap_run;
-
 typedef struct call {
     const fc_problem *p;
     const fc_operands *operands;
@@ -38,14 +29,8 @@ typedef struct call {
     ptrdiff_t sum_bytes; /* of a block's taps */
     size_t x_bytes;
     ptrdiff_t column_runs;
-    tap_run columns[MOST_RUNS];
+    fc_tap_run columns[FC_MOST_TAP_RUNS];
 } call;
-
-static ptrdiff_t rows_read(const fc_problem *p, ptrdiff_t rows)
-{
-    const ptrdiff_t span = p->window[0] > 1 ? (p->window[0] - 1) * p->dilation[0] : 0;
-    return fc_min(p->in[0], rows > 1 ? (rows - 1) * p->stride[0] + span + 1 : span + 1);
-}
 
 static ptrdiff_t vector_bytes(const fc_problem *p)
 {
@@ -54,7 +39,7 @@ static ptrdiff_t vector_bytes(const fc_problem *p)
 
 static ptrdiff_t x_bytes(const fc_problem *p, ptrdiff_t rows)
 {
-    return rows_read(p, rows) * p->in[1] * vector_bytes(p);
+    return fc_rows_read(p, rows) * p->in[1] * vector_bytes(p);
 }
 
 static ptrdiff_t y_bytes(const fc_problem *p, ptrdiff_t rows) { return rows * p->out[1] * vector_bytes(p); }
@@ -97,44 +82,6 @@ static size_t slot_bytes(const fc_problem *p)
     return fc_size_lines((size_t)x_bytes(p, most)) + fc_size_lines((size_t)y_bytes(p, most));
 }
 
-static fc_range common(fc_range a, fc_range b) { return (fc_range){fc_max(a.first, b.first), fc_min(a.end, b.end)}; }
-
-/* Where the outputs of an axis from `from` on stop to reach the same ones of `within`. */
-static tap_run run_at(const fc_problem *p, int axis, ptrdiff_t from, ptrdiff_t end, fc_range within)
-{
-    tap_run run = {{from, end}, common(fc_taps_inside(p, axis, from), within)};
-    const fc_range inside = {fc_outputs_inside(p, axis, within.first).first,
-                             fc_outputs_inside(p, axis, within.end - 1).end};
-    if (from >= inside.first && from < inside.end) {
-        run.outputs.end = fc_min(end, inside.end);
-        return run;
-    }
-    for (ptrdiff_t out = from + 1; out < end; out++) {
-        const fc_range next = common(fc_taps_inside(p, axis, out), within);
-        const bool both_empty = next.end <= next.first && run.taps.end <= run.taps.first;
-        if (!both_empty && (next.first != run.taps.first || next.end != run.taps.end)) {
-            run.outputs.end = out;
-            break;
-        }
-    }
-    return run;
-}
-
-static void find_columns(call *c)
-{
-    const fc_problem *p = c->p;
-    const ptrdiff_t pieces = fc_ceil_div(p->window[1], FC_DEPTHWISE_TAPS);
-    c->column_runs = 0;
-    for (ptrdiff_t i = 0; i < pieces; i++) {
-        const fc_range taps = {fc_cut(p->window[1], pieces, i), fc_cut(p->window[1], pieces, i + 1)};
-        for (ptrdiff_t j = 0; j < p->out[1];) {
-            const tap_run run = run_at(p, 1, j, p->out[1], taps);
-            if (run.taps.end > run.taps.first) c->columns[c->column_runs++] = run;
-            j = run.outputs.end;
-        }
-    }
-}
-
 /* A strip of one image in blocks: rows of grad_y from `rows` on, and of x from `top` on. */
 typedef struct strip {
     fc_range rows;
@@ -143,7 +90,7 @@ typedef struct strip {
 } strip;
 
 /* One rectangle of outputs with the same taps. */
-static void add_rectangle(const call *c, const strip *s, const tap_run *rows, const tap_run *columns, char *sums)
+static void add_rectangle(const call *c, const strip *s, const fc_tap_run *rows, const fc_tap_run *columns, char *sums)
 {
     const fc_problem *p = c->p;
     const ptrdiff_t lanes = c->lanes, element = c->element, width = columns->outputs.end - columns->outputs.first;
@@ -176,24 +123,11 @@ static void add_strip(const call *c, const strip *s, char *sums)
 {
     const fc_range all = {0, c->p->window[0]};
     for (ptrdiff_t i = s->rows.first; i < s->rows.end;) {
-        const tap_run rows = run_at(c->p, 0, i, s->rows.end, all);
+        const fc_tap_run rows = fc_tap_run_at(c->p, 0, i, s->rows.end, all);
         for (ptrdiff_t j = 0; j < c->column_runs && rows.taps.end > rows.taps.first; j++)
             add_rectangle(c, s, &rows, &c->columns[j], sums);
         i = rows.outputs.end;
     }
-}
-
-/* The rows of x that some rows of outputs read. */
-static fc_range rows_of_x(const fc_problem *p, fc_range rows)
-{
-    fc_range all = {PTRDIFF_MAX, 0};
-    for (ptrdiff_t i = rows.first; i < rows.end; i++) {
-        const fc_range taps = fc_taps_inside(p, 0, i);
-        if (taps.end <= taps.first) continue;
-        all.first = fc_min(all.first, fc_window_start(p, 0, i) + taps.first * p->dilation[0]);
-        all.end = fc_max(all.end, fc_window_start(p, 0, i) + (taps.end - 1) * p->dilation[0] + 1);
-    }
-    return all.end > all.first ? all : (fc_range){0, 0};
 }
 
 static void sum_block(void *context, ptrdiff_t task, int slot)
@@ -208,7 +142,7 @@ static void sum_block(void *context, ptrdiff_t task, int slot)
     for (ptrdiff_t unit = fc_cut(units, c->partials, partial); unit < fc_cut(units, c->partials, partial + 1); unit++) {
         const ptrdiff_t n = unit / c->strips, at = unit % c->strips;
         const fc_range rows = {fc_cut(p->out[0], c->strips, at), fc_cut(p->out[0], c->strips, at + 1)};
-        const fc_range read = rows_of_x(p, rows);
+        const fc_range read = fc_rows_of_x(p, rows);
         const char *image = c->operands->x, *grad_y = c->operands->grad_y;
         image += (n * c->x.n + first * c->x.c + read.first * c->x.h) * c->element;
         grad_y += (n * c->y.n + first * c->y.c + rows.first * c->y.h) * c->element;
@@ -252,7 +186,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .sum_bytes = sum_bytes(p),
         .x_bytes = fc_size_lines((size_t)x_bytes(p, fc_ceil_div(p->out[0], strips_of(p)))),
     };
-    find_columns(&c);
+    c.column_runs = fc_find_column_runs(p, FC_DEPTHWISE_TAPS, c.columns);
     fc_parallel_for(c.blocks * c.partials, workspace->threads, true, sum_block, &c);
     if (c.partials > 1)
         fc_parallel_for(c.blocks, workspace->threads, true, p->dtype == FC_F32 ? finish_f32 : finish_f64, &c);

@@ -61,6 +61,18 @@
         const W(vec) x = W(load)(column + K * x_row); \
         EACH_TAP(ADD, 1, (K - 1))                     \
     }
+/* Where both rows reach all of theirs, a factor is loaded once for both: with 32 registers. */
+#define TOGETHER (R == 2 && TILE_ROWS == 8)
+#define ADD_PAIR(r, u, v)                                       \
+    {                                                           \
+        const W(vec) factor = W(load)(w + (u * K + v) * lanes); \
+        sum0_##v = W(fma)(factor, x, sum0_##v);                 \
+        sum1_##v = W(fma)(factor, below, sum1_##v);             \
+    }
+#define PAIR(u)                                \
+    below = W(load)(column + (u + 1) * x_row); \
+    EACH_TAP(ADD_PAIR, 0, u)                   \
+    x = below;
 #define EMIT(r) W(store)(y + r * y_row + j * y_pixel, W(add)(bias, LAST(r)));
 
 static void FC_PASTE(FC_PASTE(W(depthwise_sweep_rows), K), R)(const fc_depthwise_sweep *d, ptrdiff_t i)
@@ -69,6 +81,9 @@ static void FC_PASTE(FC_PASTE(W(depthwise_sweep_rows), K), R)(const fc_depthwise
     const ptrdiff_t x_row = d->x_row, y_row = d->y_row, y_pixel = d->y_pixel;
     const ptrdiff_t top = d->top + i, rows = d->height - top, width = d->width;
     const ptrdiff_t first = top < 0 ? -top : 0, end = rows < K + R - 1 ? rows : K + R - 1;
+#if TOGETHER
+    const bool whole = first <= 0 && end > K;
+#endif
     const T *w = d->w, *x_top = (const T *)d->x + top * x_row;
     T *y = (T *)d->y + i * y_row;
     const W(vec) bias = d->bias ? W(load)((const T *)d->bias) : W(zero)();
@@ -82,6 +97,27 @@ static void FC_PASTE(FC_PASTE(W(depthwise_sweep_rows), K), R)(const fc_depthwise
     for (ptrdiff_t j = 1 - K + skipped, c = d->left + skipped; j < d->columns; j++, c++) {
         if (c < width) {
             const T *column = x_top + c * lanes;
+#if TOGETHER
+            if (whole) {
+                W(vec) x = W(load)(column), below = W(zero)();
+                PAIR(0)
+                PAIR(1)
+                PAIR(2)
+#if K > 3
+                PAIR(3)
+                PAIR(4)
+#endif
+#if K > 5
+                PAIR(5)
+                PAIR(6)
+#endif
+                if (j >= 0) {
+                    EACH_OUTPUT(EMIT)
+                }
+                EACH_OUTPUT(MOVE_ON)
+                continue;
+            }
+#endif
             FIRST_ROW
             ROW(1)
             ROW(2)
@@ -114,4 +150,7 @@ static void FC_PASTE(FC_PASTE(W(depthwise_sweep_rows), K), R)(const fc_depthwise
 #undef START_ALL
 #undef FIRST_ROW
 #undef BOTTOM_ROW
+#undef TOGETHER
+#undef ADD_PAIR
+#undef PAIR
 #undef EMIT

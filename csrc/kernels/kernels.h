@@ -244,6 +244,35 @@ typedef struct fc_depthwise_taps {
 #define FC_DEPTHWISE_SWEEPS 3 /* kernels of 3, 5 and 7 rows */
 #define FC_DEPTHWISE_TAPS 7   /* of one row, at most */
 
+/* Correlation in groups of a few channels, of blocks, float32 and float64 only: lanes are groups, and every member of a
+ * group is a plane of its own, [member][pixel][lanes]. This moves pixels between planes and a channels-last image, of at
+ * most a vector of groups; on the way in other lanes become zeros. */
+typedef struct fc_group_move {
+    ptrdiff_t pixels, groups, members, plane, pixel_step;
+    void *block;
+    void *image; /* read only on the way in */
+} fc_group_move;
+
+/* Four outputs o of some pixels p: y[p][o * y_output] = bias[o] + sum over taps (u, v) and members m of
+ * x[p][u * x_tap[0] + v * x_tap[1] + m * x_member] * w[u * w_tap[0] + v * w_tap[1] + m * w_member + o * w_output], vectors
+ * all of them. The sum is the chain of fc_tile, in the order of u, v and m. */
+#define FC_GROUP_PIXELS 6
+#define FC_GROUP_OUTPUTS 4
+typedef struct fc_group_tile {
+    ptrdiff_t taps[2], members, x_tap[2], x_member, w_tap[2], w_member, w_output, y_output;
+    const void *x[FC_GROUP_PIXELS];
+    const void *w, *bias; /* bias: vectors side by side, or NULL */
+    void *y[FC_GROUP_PIXELS];
+} fc_group_tile;
+
+/* The gradient of one tap, for four outputs o and four members m: sums[o * sum_output + m * sum_member] += sum over rows i
+ * and columns j of grad[i * grad_row + j * lanes + o * grad_member] * x[i * x_row + j * x_pixel + m * x_member]. */
+typedef struct fc_group_taps {
+    ptrdiff_t rows, columns, grad_row, grad_member, x_row, x_pixel, x_member, sum_output, sum_member;
+    const void *grad, *x;
+    void *sums;
+} fc_group_taps;
+
 /* The transforms of Winograd's F(4x4, 3x3), whose 36 frequencies lie frequency_step apart. Whole vectors are written. */
 #define FC_FREQUENCIES 36
 
@@ -337,6 +366,11 @@ typedef struct fc_gemm_kernels {
     void (*depthwise_run)(const fc_depthwise_run *run);
     void (*depthwise_taps[FC_DEPTHWISE_TAPS])(const fc_depthwise_taps *taps); /* of one row, by their number - 1 */
     void (*depthwise_taps_3x3)(const fc_depthwise_taps *taps);
+    void (*groups_in)(const fc_group_move *move);
+    void (*groups_out)(const fc_group_move *move);
+    void (*group_tile)(const fc_group_tile *tile);  /* all pixels */
+    void (*group_pixel)(const fc_group_tile *tile); /* the first alone */
+    void (*group_taps)(const fc_group_taps *taps);
     void (*winograd_input_nchw)(const fc_winograd_plane_input *tiles);
     void (*winograd_output_nchw)(const fc_winograd_plane_output *tiles);
     void (*winograd_input_nhwc)(const fc_winograd_pixel_input *tile);

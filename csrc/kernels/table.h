@@ -17,6 +17,7 @@
 #include "kernels/depthwise_nchw.h"
 #include "kernels/depthwise_nhwc.h"
 #include "kernels/gemm.h"
+#include "kernels/grouped_block.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
 #undef S
@@ -30,6 +31,7 @@
 #include "kernels/depthwise_nchw.h"
 #include "kernels/depthwise_nhwc.h"
 #include "kernels/gemm.h"
+#include "kernels/grouped_block.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
 #undef S
@@ -50,18 +52,20 @@
 #undef S
 #undef T
 
-#define FC_FLOATING_TABLE(type)                                                                               \
-    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                                 \
-    .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2}, .block_in = block_in_##type,       \
-    .block_out = block_out_##type,                                                                            \
-    .depthwise_sweep = {depthwise_sweep_##type##_3, depthwise_sweep_##type##_5, depthwise_sweep_##type##_7},  \
-    .depthwise_run = depthwise_run_##type,                                                                    \
-    .depthwise_taps = {depthwise_taps_##type##_1_1, depthwise_taps_##type##_1_2, depthwise_taps_##type##_1_3, \
-                       depthwise_taps_##type##_1_4, depthwise_taps_##type##_1_5, depthwise_taps_##type##_1_6, \
-                       depthwise_taps_##type##_1_7},                                                          \
-    .depthwise_taps_3x3 = depthwise_taps_##type##_3_3, .winograd_input_nchw = winograd_input_nchw_##type,     \
-    .winograd_output_nchw = winograd_output_nchw_##type, .winograd_input_nhwc = winograd_input_nhwc_##type,   \
-    .winograd_output_nhwc = winograd_output_nhwc_##type, .winograd_weights = winograd_weights_##type
+#define FC_FLOATING_TABLE(type)                                                                                        \
+    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                                          \
+    .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2}, .block_in = block_in_##type,                \
+    .block_out = block_out_##type,                                                                                     \
+    .depthwise_sweep = {depthwise_sweep_##type##_3, depthwise_sweep_##type##_5, depthwise_sweep_##type##_7},           \
+    .depthwise_run = depthwise_run_##type,                                                                             \
+    .depthwise_taps = {depthwise_taps_##type##_1_1, depthwise_taps_##type##_1_2, depthwise_taps_##type##_1_3,          \
+                       depthwise_taps_##type##_1_4, depthwise_taps_##type##_1_5, depthwise_taps_##type##_1_6,          \
+                       depthwise_taps_##type##_1_7},                                                                   \
+    .depthwise_taps_3x3 = depthwise_taps_##type##_3_3, .groups_in = groups_in_##type, .groups_out = groups_out_##type, \
+    .group_tile = group_tile_##type, .group_pixel = group_pixel_##type, .group_taps = group_taps_##type,               \
+    .winograd_input_nchw = winograd_input_nchw_##type, .winograd_output_nchw = winograd_output_nchw_##type,            \
+    .winograd_input_nhwc = winograd_input_nhwc_##type, .winograd_output_nhwc = winograd_output_nhwc_##type,            \
+    .winograd_weights = winograd_weights_##type
 #define FC_GEMM_TABLE(type, width, ...)                                                   \
     {.lanes = LANES_##type,                                                               \
      .rows = TILE_ROWS,                                                                   \
