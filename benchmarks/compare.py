@@ -43,6 +43,7 @@ SLOW = 8
 LAYER_SECONDS, QUICK_SECONDS = 60, 5  # no further round of a layer begins after these
 QUICK_ROUNDS = 2
 LARGEST = 1 << 28  # bytes of one array
+OF_OPERATORS = ("depthwise_", "grouped_")  # what tables of one operator's layers begin with; the others are networks
 KEPT = (BASE, BASE_NHWC, *OURS)
 
 Library = tuple[str, peers.Peer]
@@ -131,10 +132,11 @@ def load_libraries(names: list[str], threads: int, dtype: str) -> list[Library]:
 def parse() -> argparse.Namespace:
     """Command line."""
     tables = sorted(path.stem for path in SHAPES.glob("*.csv"))
+    networks = [table for table in tables if not table.startswith(OF_OPERATORS)]
     found = peers.installed()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="some layers, about a minute")
-    parser.add_argument("--shapes", nargs="+", default=tables, help=f"tables ({', '.join(tables)}) or CSV files")
+    parser.add_argument("--shapes", nargs="+", default=networks, help=f"tables ({', '.join(tables)}) or CSV files")
     parser.add_argument("--batch", nargs="+", type=int, help="images, times those of the table (1 8; --quick: 1)")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--threads", type=int, default=fastconv.get_num_threads(), help="of every contestant")

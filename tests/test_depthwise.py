@@ -3,13 +3,15 @@
 
 import numpy as np
 import pytest
+import reference as ref
 from cases import Case, expected, pad, pads, problem
 from guard import check_inputs, guarded, guarded_copy
 from numerics import assert_close, assert_same_bits
 
 import fastconv
 
-NAMES = {"NCHW": "depthwise_nchw", "NHWC": "depthwise_nhwc"}
+NAMES = {"NCHW": ("depthwise_nchw", "depthwise_block"), "NHWC": ("depthwise_nhwc", "depthwise_block")}
+GRADIENTS = {"corr2d_input_grad": "depthwise_block", "corr2d_weight_grad": "depthwise"}
 
 
 def depthwise(name: str, batch: int, channels: int, height: int, width: int, *window: int, **options: object) -> Case:
@@ -50,42 +52,88 @@ CASES = (
 )
 
 
-def run(case: Case, dtype: str, layout: str) -> np.ndarray:
+def run(case: Case, dtype: str, layout: str, name: str) -> np.ndarray:
     p = problem(case, layout, dtype)
     x, w, bias = guarded_copy(p.x), guarded_copy(p.w), None if p.bias is None else guarded_copy(p.bias)
-    out, name = guarded(case.y_shape(layout), p.dtype), NAMES[layout]
+    out = guarded(case.y_shape(layout), p.dtype)
     b = None if bias is None else bias.array
     fastconv.corr2d(x.array, w.array, b, **case.options, layout=layout, algorithm=name, out=out.array)
     check_inputs(x, w, bias, what=f"{name} {case}")
     return out.check(f"{name} {case}")
 
 
-def takes(case: Case, dtype: str, layout: str) -> bool:
-    """Tell whether the algorithm should: planes are for floats, a step between columns of one or two, few edges."""
+def run_gradient(op: str, case: Case, dtype: str, layout: str, **changed: object) -> np.ndarray:
+    p = problem(case, layout, dtype)
+    other, shape = (p.w, p.x.shape) if op == "corr2d_input_grad" else (p.x, p.w.shape)
+    grad_y, array, out = guarded_copy(changed.get("grad_y", p.grad_y)), guarded_copy(other), guarded(shape, p.dtype)
+    options = {**case.options, "layout": layout, "algorithm": GRADIENTS[op], "out": out.array}
+    getattr(fastconv, op)(grad_y.array, array.array, shape, **options)
+    check_inputs(grad_y, array, what=f"{op} {case}")
+    return out.check(f"{op} {case}")
+
+
+def takes(case: Case, dtype: str, name: str) -> bool:
+    """Tell whether it should: planes and blocks are for floats, planes for a step between columns of one or two."""
     steps = case.stride[1] < 3 or case.y_shape()[3] == 1
-    return layout == "NHWC" or (dtype != "int64" and steps)
+    return name == "depthwise_nhwc" or (dtype != "int64" and (steps or name == "depthwise_block"))
 
 
-PLACES = [(layout, case) for layout in NAMES for case in CASES if takes(case, "float32", layout)]
+PLACES = [
+    (layout, name, case)
+    for layout, names in NAMES.items()
+    for name in names
+    for case in CASES
+    if takes(case, "float32", name)
+]
 
 
-@pytest.mark.parametrize(("layout", "case"), PLACES, ids=str)
+@pytest.mark.parametrize(("layout", "name", "case"), PLACES, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
-def test_every_loop_ends_right(isa: str, dtype: str, layout: str, case: Case):
+def test_every_loop_ends_right(isa: str, dtype: str, layout: str, name: str, case: Case):
     fastconv.set_num_threads(3)
-    if takes(case, dtype, layout):
-        assert_close(run(case, dtype, layout), expected("corr2d", case, layout, dtype)[0], f"{isa} {layout} {case}")
+    if takes(case, dtype, name):
+        what = f"{isa} {layout} {name} {case}"
+        assert_close(run(case, dtype, layout, name), expected("corr2d", case, layout, dtype)[0], what)
     else:
         with pytest.raises(ValueError, match="declines"):
-            run(case, dtype, layout)
+            run(case, dtype, layout, name)
 
 
-@pytest.mark.parametrize(("layout", "case"), PLACES, ids=str)
-def test_an_image_does_not_see_its_batch(isa: str, layout: str, case: Case):
-    p, together = problem(case, layout, "float32"), run(case, "float32", layout)
+@pytest.mark.parametrize(("layout", "name", "case"), PLACES, ids=str)
+def test_an_image_does_not_see_its_batch(isa: str, layout: str, name: str, case: Case):
+    p, together = problem(case, layout, "float32"), run(case, "float32", layout, name)
     for n in range(case.x[0]):
-        alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, layout=layout, algorithm=NAMES[layout])
+        alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, layout=layout, algorithm=name)
         assert_same_bits(alone, together[n], f"{isa} {layout} {case} image {n}")
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("layout", NAMES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("op", GRADIENTS)
+def test_gradients(isa: str, op: str, dtype: str, layout: str, case: Case):
+    fastconv.set_num_threads(3)
+    grad = run_gradient(op, case, dtype, layout)
+    assert_close(grad, expected(op, case, layout, dtype)[0], f"{isa} {op} {layout} {case}")
+    fastconv.set_num_threads(1)
+    assert_same_bits(run_gradient(op, case, dtype, layout), grad, f"{isa} {op} {layout} {case}: one thread")
+
+
+@pytest.mark.parametrize("layout", NAMES)
+@pytest.mark.parametrize("window", [3, 5, 7, 9])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_spike_reaches_the_gradient_of_the_taps_that_met_it(isa: str, stride: int, window: int, layout: str):
+    """The output in the corner is of windows that lie partly outside: the gradient of those taps stays as it was."""
+    half = window // 2
+    case = depthwise(f"spike-{window}-{stride}", 1, 20, 15, 17, window, window, stride=(stride,) * 2, padding=pad(half))
+    grad_y = problem(case, layout, "float32").grad_y.copy()
+    clean = run_gradient("corr2d_weight_grad", case, "float32", layout)
+    ref.planes(grad_y, layout)[0, 18, 0, 0] = np.nan
+    spiked = run_gradient("corr2d_weight_grad", case, "float32", layout, grad_y=grad_y)
+    met = np.zeros(ref.filters(clean, layout).shape, bool)
+    met[18, 0, half:, half:] = True
+    np.testing.assert_array_equal(np.isnan(ref.filters(spiked, layout)), met, err_msg=f"{isa} {layout}")
+    np.testing.assert_array_equal(ref.filters(spiked, layout)[~met], ref.filters(clean, layout)[~met])
 
 
 @pytest.mark.parametrize("layout", NAMES)
@@ -94,4 +142,17 @@ def test_what_is_not_depthwise_is_declined(layout: str):
         x, w = (1, 12, 8, 8), (filters, 12 // groups, 3, 3)
         if layout == "NHWC":
             x, w = (1, 8, 8, 12), (3, 3, 12 // groups, filters)
-        assert NAMES[layout] in fastconv.explain("corr2d", x, w, groups=groups, layout=layout).declined
+        options = {"groups": groups, "layout": layout, "padding": 1}
+        assert set(NAMES[layout]) <= set(fastconv.explain("corr2d", x, w, **options).declined)
+        for op, name in GRADIENTS.items():
+            assert name in fastconv.explain(op, x, w, **options).declined, op
+
+
+def test_many_images_are_summed_in_the_same_parts(isa: str):
+    case = depthwise("many-images", 23, 5, 30, 31, 3, 3, padding=pad(1))
+    for layout in NAMES:
+        fastconv.set_num_threads(1)
+        alone = run_gradient("corr2d_weight_grad", case, "float32", layout)
+        assert_close(alone, expected("corr2d_weight_grad", case, layout, "float32")[0], f"{isa} {layout}")
+        fastconv.set_num_threads(4)
+        assert_same_bits(run_gradient("corr2d_weight_grad", case, "float32", layout), alone, f"{isa} {layout}")

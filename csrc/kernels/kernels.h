@@ -222,6 +222,66 @@ typedef struct fc_depthwise_plane {
     const fc_depthwise_edge *edge;
 } fc_depthwise_plane;
 
+/* Depthwise correlation of blocks, float32 and float64 only: rows of pixels that hold one vector of channels each,
+ * [row][column][lanes].
+ *
+ * All outputs of some rows of a kernel with as many rows as columns (3, 5 or 7), stride and dilation 1. Output (i, j)
+ * reads rows from top + i and columns from left + j on, those that are there: 0 to height - 1 and to width - 1. w is
+ * [K][K][lanes]. The sum is the chain of fc_tile, in the order of v and u. */
+typedef struct fc_depthwise_sweep {
+    ptrdiff_t rows, columns, top, left, height, width;
+    ptrdiff_t x_row, y_row, y_pixel;
+    const void *x, *w, *bias; /* bias: a vector, or NULL */
+    void *y;
+} fc_depthwise_sweep;
+
+/* Some outputs: y[j * y_step] = bias + sum over taps (u, v) of x[j * x_step + u * x_tap[0] + v * x_tap[1]] *
+ * w[u * w_tap[0] + v * w_tap[1]], vectors all of them. The sum is the chain of fc_tile, in the order of u and v. */
+typedef struct fc_depthwise_run {
+    ptrdiff_t pixels, taps[2], x_step, y_step, x_tap[2], w_tap[2];
+    const void *x, *w, *bias;
+    void *y;
+} fc_depthwise_run;
+
+/* The gradient of neighbouring taps (u, v): sums[u * sum_row + v * lanes] += sum over rows i and columns j of
+ * grad[i * grad_row + j * lanes] * x[i * x_row + j * x_pixel + u * tap_step[0] + v * tap_step[1]], vectors all of them. */
+typedef struct fc_depthwise_taps {
+    ptrdiff_t rows, columns, grad_row, x_row, x_pixel, tap_step[2], sum_row;
+    const void *grad, *x;
+    void *sums;
+} fc_depthwise_taps;
+#define FC_DEPTHWISE_SWEEPS 3 /* kernels of 3, 5 and 7 rows */
+#define FC_DEPTHWISE_TAPS 7   /* of one row, at most */
+
+/* Correlation in groups of a few channels, of blocks, float32 and float64 only: lanes are groups, and every member of a
+ * group is a plane of its own, [member][pixel][lanes]. This moves pixels between planes and a channels-last image, of at
+ * most a vector of groups; on the way in other lanes become zeros. */
+typedef struct fc_group_move {
+    ptrdiff_t pixels, groups, members, plane, pixel_step;
+    void *block;
+    void *image; /* read only on the way in */
+} fc_group_move;
+
+/* Four outputs o of some pixels p: y[p][o * y_output] = bias[o] + sum over taps (u, v) and members m of
+ * x[p][u * x_tap[0] + v * x_tap[1] + m * x_member] * w[u * w_tap[0] + v * w_tap[1] + m * w_member + o * w_output], vectors
+ * all of them. The sum is the chain of fc_tile, in the order of u, v and m. */
+#define FC_GROUP_PIXELS 6
+#define FC_GROUP_OUTPUTS 4
+typedef struct fc_group_tile {
+    ptrdiff_t taps[2], members, x_tap[2], x_member, w_tap[2], w_member, w_output, y_output;
+    const void *x[FC_GROUP_PIXELS];
+    const void *w, *bias; /* bias: vectors side by side, or NULL */
+    void *y[FC_GROUP_PIXELS];
+} fc_group_tile;
+
+/* The gradient of one tap, for four outputs o and four members m: sums[o * sum_output + m * sum_member] += sum over rows i
+ * and columns j of grad[i * grad_row + j * lanes + o * grad_member] * x[i * x_row + j * x_pixel + m * x_member]. */
+typedef struct fc_group_taps {
+    ptrdiff_t rows, columns, grad_row, grad_member, x_row, x_pixel, x_member, sum_output, sum_member;
+    const void *grad, *x;
+    void *sums;
+} fc_group_taps;
+
 /* to[c * to_step + r] = from[r * from_step + c]; `fill`: and zeros behind the last row, up to a whole vector. What lies
  * so many bytes behind each vector that is read or written is fetched on the way, unless it is 0: with steps of many
  * pages nothing else does. */
@@ -312,6 +372,21 @@ typedef struct fc_gemm_kernels {
     void (*dot)(const fc_dot *dot);
     void (*depthwise_rows[2])(const fc_depthwise_rows *rows); /* by stride - 1 */
     void (*depthwise_3x3[2])(const fc_depthwise_plane *plane);
+    /* Pixels of at most a vector of channels, from an image into a block: the other lanes become zeros. One of the steps
+     * is 1. And from a block into an image. */
+    void (*block_in)(ptrdiff_t pixels, ptrdiff_t channels, void *block, const void *image, ptrdiff_t pixel_step,
+                     ptrdiff_t channel_step);
+    void (*block_out)(ptrdiff_t pixels, ptrdiff_t channels, void *image, ptrdiff_t pixel_step, ptrdiff_t channel_step,
+                      const void *block);
+    void (*depthwise_sweep[FC_DEPTHWISE_SWEEPS])(const fc_depthwise_sweep *sweep); /* by (rows of the kernel - 3) / 2 */
+    void (*depthwise_run)(const fc_depthwise_run *run);
+    void (*depthwise_taps[FC_DEPTHWISE_TAPS])(const fc_depthwise_taps *taps); /* of one row, by their number - 1 */
+    void (*depthwise_taps_3x3)(const fc_depthwise_taps *taps);
+    void (*groups_in)(const fc_group_move *move);
+    void (*groups_out)(const fc_group_move *move);
+    void (*group_tile)(const fc_group_tile *tile);  /* all pixels */
+    void (*group_pixel)(const fc_group_tile *tile); /* the first alone */
+    void (*group_taps)(const fc_group_taps *taps);
     void (*transpose)(const fc_transpose *transpose);
     fc_winograd_kernels winograd[FC_WINOGRAD_FORMS];
 } fc_gemm_kernels;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "kernels/kernels.h"
 #include "kernels/template.h"
@@ -12,12 +13,15 @@
 #define S f32
 #define T float
 #define I int32_t
+#include "kernels/transpose.h"
+
+#include "kernels/depthwise_block.h"
 #include "kernels/depthwise_nchw.h"
 #include "kernels/depthwise_nhwc.h"
 #include "kernels/dot.h"
 #include "kernels/gemm.h"
+#include "kernels/grouped_block.h"
 #include "kernels/pack.h"
-#include "kernels/transpose.h"
 #include "kernels/winograd.h"
 #undef S
 #undef T
@@ -26,12 +30,15 @@
 #define S f64
 #define T double
 #define I int64_t
+#include "kernels/transpose.h"
+
+#include "kernels/depthwise_block.h"
 #include "kernels/depthwise_nchw.h"
 #include "kernels/depthwise_nhwc.h"
 #include "kernels/dot.h"
 #include "kernels/gemm.h"
+#include "kernels/grouped_block.h"
 #include "kernels/pack.h"
-#include "kernels/transpose.h"
 #include "kernels/winograd.h"
 #undef S
 #undef T
@@ -53,12 +60,21 @@
 
 #define FC_WINOGRAD_TABLE(shape, taps, type) \
     {shape##taps##_input_##type, shape##taps##_output_##type, shape##taps##_weights_##type}
-#define FC_FLOATING_TABLE(type)                                                                                   \
-    .dot = dot_##type, .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                  \
-    .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2}, .transpose = transpose_vectors_##type, \
-    .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type),                                          \
-                 [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                          \
-                 [FC_WINOGRAD_3] = FC_WINOGRAD_TABLE(line, 3, type),                                              \
+#define FC_FLOATING_TABLE(type)                                                                                        \
+    .dot = dot_##type, .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                       \
+    .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2}, .block_in = block_in_##type,                \
+    .block_out = block_out_##type,                                                                                     \
+    .depthwise_sweep = {depthwise_sweep_##type##_3, depthwise_sweep_##type##_5, depthwise_sweep_##type##_7},           \
+    .depthwise_run = depthwise_run_##type,                                                                             \
+    .depthwise_taps = {depthwise_taps_##type##_1_1, depthwise_taps_##type##_1_2, depthwise_taps_##type##_1_3,          \
+                       depthwise_taps_##type##_1_4, depthwise_taps_##type##_1_5, depthwise_taps_##type##_1_6,          \
+                       depthwise_taps_##type##_1_7},                                                                   \
+    .depthwise_taps_3x3 = depthwise_taps_##type##_3_3, .groups_in = groups_in_##type, .groups_out = groups_out_##type, \
+    .group_tile = group_tile_##type, .group_pixel = group_pixel_##type, .group_taps = group_taps_##type,               \
+    .transpose = transpose_vectors_##type,                                                                             \
+    .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type),                                               \
+                 [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                               \
+                 [FC_WINOGRAD_3] = FC_WINOGRAD_TABLE(line, 3, type),                                                   \
                  [FC_WINOGRAD_7] = FC_WINOGRAD_TABLE(line, 7, type)}
 #define FC_GEMM_TABLE(type, width, ...)                                                   \
     {.lanes = LANES_##type,                                                               \

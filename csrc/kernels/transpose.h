@@ -50,6 +50,15 @@ static inline void W(fetch_ahead)(uintptr_t at, ptrdiff_t step, ptrdiff_t count)
         __builtin_prefetch((const void *)at);
 }
 
+/* to[j * to_step + i] = from[i * from_step + j] of as many rows and columns as a vector has lanes. */
+static inline void W(transpose_tile)(T *to, ptrdiff_t to_step, const T *from, ptrdiff_t from_step)
+{
+    W(vec) v[W(LANES)];
+    for (int i = 0; i < W(LANES); i++) v[i] = W(load)(from + i * from_step);
+    W(transpose_lanes)(v);
+    for (int i = 0; i < W(LANES); i++) W(store)(to + i * to_step, v[i]);
+}
+
 static inline void W(transpose_block)(const fc_transpose *t, ptrdiff_t r, ptrdiff_t c)
 {
     enum { lanes = W(LANES) };

@@ -52,19 +52,20 @@ static const struct {
 #define THREE_1(q, r, s) (SQUARE(q) * SQUARE(r) + SQUARE(q) * SQUARE(s) + SQUARE(r) * SQUARE(s))
 #define THREE_2(q, r, s) (-SQUARE(q) - SQUARE(r) - SQUARE(s))
 /* One over the product of the distances from p to all other points. */
-#define SHARE(p, q, r, s)                                                        \
-    (1 / (2 * (p) * (SQUARE(p) - SQUARE(q)) * (SQUARE(p) - SQUARE(r)) * (SQUARE(p) - SQUARE(s))))
+#define SHARE(p, q, r, s) (1 / (2 * (p) * (SQUARE(p) - SQUARE(q)) * (SQUARE(p) - SQUARE(r)) * (SQUARE(p) - SQUARE(s))))
 #define NINE_POINT(p, q, r, s)                                                                                   \
     {                                                                                                            \
-        .even = {(T)((p)*THREE_0(q, r, s)), (T)((p)*THREE_1(q, r, s)), (T)((p)*THREE_2(q, r, s)), (T)(p)},       \
+        .even = {(T)((p) * THREE_0(q, r, s)), (T)((p) * THREE_1(q, r, s)), (T)((p) * THREE_2(q, r, s)), (T)(p)}, \
         .odd = {(T)THREE_0(q, r, s), (T)THREE_1(q, r, s), (T)THREE_2(q, r, s)}, .power = {(T)(p), (T)SQUARE(p)}, \
-        .g = {(T)SHARE(p, q, r, s),                                                                              \
-              (T)(SHARE(p, q, r, s) * (p)),                                                                      \
-              (T)(SHARE(p, q, r, s) * SQUARE(p)),                                                                \
-              (T)(SHARE(p, q, r, s) * SQUARE(p) * (p)),                                                          \
-              (T)(SHARE(p, q, r, s) * SQUARE(SQUARE(p))),                                                        \
-              (T)(SHARE(p, q, r, s) * SQUARE(SQUARE(p)) * (p)),                                                  \
-              (T)(SHARE(p, q, r, s) * SQUARE(SQUARE(p)) * SQUARE(p))}                                            \
+        .g = {                                                                                                   \
+            (T)SHARE(p, q, r, s),                                                                                \
+            (T)(SHARE(p, q, r, s) * (p)),                                                                        \
+            (T)(SHARE(p, q, r, s) * SQUARE(p)),                                                                  \
+            (T)(SHARE(p, q, r, s) * SQUARE(p) * (p)),                                                            \
+            (T)(SHARE(p, q, r, s) * SQUARE(SQUARE(p))),                                                          \
+            (T)(SHARE(p, q, r, s) * SQUARE(SQUARE(p)) * (p)),                                                    \
+            (T)(SHARE(p, q, r, s) * SQUARE(SQUARE(p)) * SQUARE(p))                                               \
+        }                                                                                                        \
     }
 static const struct {
     struct {
@@ -156,7 +157,7 @@ static inline void W(gather7)(const W(vec) m[9], W(vec) y[3])
 /* ---- one dimension of G g ---------------------------------------------------------------------------------------- */
 
 /* The values at a point and its opposite of the polynomial whose coefficients are g. */
-static inline void W(values_at)(const T *powers, int taps, const W(vec) *g, W(vec) u[2])
+static inline void W(values_at)(const T *powers, int taps, const W(vec) * g, W(vec) u[2])
 {
     W(vec) even = W(times)(powers, g[0]), odd = W(times)(powers + 1, g[1]);
     for (int k = 2; k < taps; k += 2) even = W(fma)(W(splat)(powers + k), g[k], even);
@@ -165,7 +166,7 @@ static inline void W(values_at)(const T *powers, int taps, const W(vec) *g, W(ve
     u[1] = W(sub)(even, odd);
 }
 
-static inline void W(raise6)(int taps, const W(vec) *g, W(vec) u[6])
+static inline void W(raise6)(int taps, const W(vec) * g, W(vec) u[6])
 {
     u[0] = g[0];
     W(values_at)(W(six).g_a, taps, g, u + 1);

@@ -77,10 +77,11 @@ static double flops(const fc_problem *p)
 
 static int useful_threads(const fc_problem *p)
 {
-    double pixels = (double)p->in[0] * (double)p->in[1] + (double)p->out[0] * (double)p->out[1];
-    double bytes = (double)p->batch * (double)p->channels * pixels * (double)fc_dtype_size(p->dtype);
-    double worth = is_correlation(p) ? flops(p) / FLOPS_WORTH_A_THREAD : bytes / BYTES_WORTH_A_THREAD;
-    return worth < 2 ? 1 : p->threads;
+    double read = (double)p->channels * (double)p->in[0] * (double)p->in[1];
+    double written = (double)p->out_channels * (double)p->out[0] * (double)p->out[1];
+    double bytes = (double)p->batch * (read + written) * (double)fc_dtype_size(p->dtype);
+    bool many_flops = is_correlation(p) && flops(p) >= 2 * FLOPS_WORTH_A_THREAD;
+    return many_flops || bytes >= 2 * BYTES_WORTH_A_THREAD ? p->threads : 1;
 }
 
 /* Sizes beside an empty result may be anything: no loop must go over them. */

@@ -89,6 +89,10 @@ fc_corr2d_params random_corr2d(bool extreme)
             p.groups = from_to(1, one_in(4) ? 70 : 20);
             p.weight_channels = 1;
             filters = one_in(8) ? 2 : 1;
+        } else if (one_in(5)) { /* groups of a few channels */
+            p.groups = from_to(2, one_in(4) ? 40 : 9);
+            p.weight_channels = 4 * from_to(1, 3);
+            filters = 4 * from_to(1, 3);
         }
         p.channels = p.groups * p.weight_channels;
         p.out_channels = p.groups * filters;

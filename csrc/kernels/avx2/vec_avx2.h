@@ -5,6 +5,7 @@
 #define FC_KERNELS_VEC_AVX2_H
 
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VECTOR_BYTES 32
@@ -69,6 +70,34 @@ static inline void transpose_lanes_f32(vec_f32 v[8])
         v[4 + j] = _mm256_permute2f128_ps(t[j], t[4 + j], 0x31);
     }
 }
+/* Four vectors of 32 neighbours: element 4 * l + j is lane l of v[j]. */
+static inline void load_apart4_f32(const float *p, vec_f32 v[4])
+{
+    const __m256 a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(p + 8);
+    const __m256 c = _mm256_loadu_ps(p + 16), d = _mm256_loadu_ps(p + 24);
+    const __m256 ac = _mm256_permute2f128_ps(a, c, 0x20), a_c = _mm256_permute2f128_ps(a, c, 0x31);
+    const __m256 bd = _mm256_permute2f128_ps(b, d, 0x20), b_d = _mm256_permute2f128_ps(b, d, 0x31);
+    const __m256 low0 = _mm256_unpacklo_ps(ac, a_c), high0 = _mm256_unpackhi_ps(ac, a_c);
+    const __m256 low1 = _mm256_unpacklo_ps(bd, b_d), high1 = _mm256_unpackhi_ps(bd, b_d);
+    v[0] = _mm256_shuffle_ps(low0, low1, _MM_SHUFFLE(1, 0, 1, 0));
+    v[1] = _mm256_shuffle_ps(low0, low1, _MM_SHUFFLE(3, 2, 3, 2));
+    v[2] = _mm256_shuffle_ps(high0, high1, _MM_SHUFFLE(1, 0, 1, 0));
+    v[3] = _mm256_shuffle_ps(high0, high1, _MM_SHUFFLE(3, 2, 3, 2));
+}
+/* And back. */
+static inline void store_together4_f32(float *p, const vec_f32 v[4])
+{
+    const __m256 low0 = _mm256_unpacklo_ps(v[0], v[1]), high0 = _mm256_unpackhi_ps(v[0], v[1]);
+    const __m256 low1 = _mm256_unpacklo_ps(v[2], v[3]), high1 = _mm256_unpackhi_ps(v[2], v[3]);
+    const __m256 t0 = _mm256_shuffle_ps(low0, low1, _MM_SHUFFLE(1, 0, 1, 0)); /* lanes 0 and 4 */
+    const __m256 t1 = _mm256_shuffle_ps(low0, low1, _MM_SHUFFLE(3, 2, 3, 2));
+    const __m256 t2 = _mm256_shuffle_ps(high0, high1, _MM_SHUFFLE(1, 0, 1, 0));
+    const __m256 t3 = _mm256_shuffle_ps(high0, high1, _MM_SHUFFLE(3, 2, 3, 2));
+    _mm256_storeu_ps(p, _mm256_permute2f128_ps(t0, t1, 0x20));
+    _mm256_storeu_ps(p + 8, _mm256_permute2f128_ps(t2, t3, 0x20));
+    _mm256_storeu_ps(p + 16, _mm256_permute2f128_ps(t0, t1, 0x31));
+    _mm256_storeu_ps(p + 24, _mm256_permute2f128_ps(t2, t3, 0x31));
+}
 
 typedef __m256d vec_f64;
 typedef __m256i mask_f64;
@@ -112,6 +141,17 @@ static inline void transpose_lanes_f64(vec_f64 v[4])
     v[1] = _mm256_permute2f128_pd(high0, high1, 0x20);
     v[2] = _mm256_permute2f128_pd(low0, low1, 0x31);
     v[3] = _mm256_permute2f128_pd(high0, high1, 0x31);
+}
+static inline void load_apart4_f64(const double *p, vec_f64 v[4])
+{
+    for (int i = 0; i < 4; i++) v[i] = _mm256_loadu_pd(p + 4 * i);
+    transpose_lanes_f64(v);
+}
+static inline void store_together4_f64(double *p, const vec_f64 v[4])
+{
+    vec_f64 t[4] = {v[0], v[1], v[2], v[3]};
+    transpose_lanes_f64(t);
+    for (int i = 0; i < 4; i++) _mm256_storeu_pd(p + 4 * i, t[i]);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #define FC_KERNELS_VEC_AVX512_H
 
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VECTOR_BYTES 64
@@ -71,6 +72,32 @@ static inline void transpose_lanes_f32(vec_f32 v[16])
     }
     for (int i = 0; i < 16; i++) v[i] = t[i];
 }
+/* Four vectors of 64 neighbours: element 4 * l + j is lane l of v[j]. */
+static inline void load_apart4_f32(const float *p, vec_f32 v[4])
+{
+    const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m512 a = _mm512_loadu_ps(p), b = _mm512_loadu_ps(p + 16);
+    const __m512 c = _mm512_loadu_ps(p + 32), d = _mm512_loadu_ps(p + 48);
+    for (int j = 0; j < 4; j++) {
+        const __m512i at = _mm512_add_epi32(first, _mm512_set1_epi32(j));
+        v[j] = _mm512_shuffle_f32x4(_mm512_permutex2var_ps(a, at, b), _mm512_permutex2var_ps(c, at, d), 0x44);
+    }
+}
+/* And back. */
+static inline void store_together4_f32(float *p, const vec_f32 v[4])
+{
+    const __m512 low0 = _mm512_unpacklo_ps(v[0], v[1]), high0 = _mm512_unpackhi_ps(v[0], v[1]);
+    const __m512 low1 = _mm512_unpacklo_ps(v[2], v[3]), high1 = _mm512_unpackhi_ps(v[2], v[3]);
+    /* Lanes i, 4 + i, 8 + i and 12 + i of all four, in the quarters of t[i]. */
+    const __m512 t0 = _mm512_shuffle_ps(low0, low1, 0x44), t1 = _mm512_shuffle_ps(low0, low1, 0xee);
+    const __m512 t2 = _mm512_shuffle_ps(high0, high1, 0x44), t3 = _mm512_shuffle_ps(high0, high1, 0xee);
+    const __m512 x0 = _mm512_shuffle_f32x4(t0, t1, 0x44), x1 = _mm512_shuffle_f32x4(t2, t3, 0x44);
+    const __m512 y0 = _mm512_shuffle_f32x4(t0, t1, 0xee), y1 = _mm512_shuffle_f32x4(t2, t3, 0xee);
+    _mm512_storeu_ps(p, _mm512_shuffle_f32x4(x0, x1, 0x88));
+    _mm512_storeu_ps(p + 16, _mm512_shuffle_f32x4(x0, x1, 0xdd));
+    _mm512_storeu_ps(p + 32, _mm512_shuffle_f32x4(y0, y1, 0x88));
+    _mm512_storeu_ps(p + 48, _mm512_shuffle_f32x4(y0, y1, 0xdd));
+}
 
 typedef __m512d vec_f64;
 typedef __mmask8 mask_f64;
@@ -120,6 +147,30 @@ static inline void transpose_lanes_f64(vec_f64 v[8])
         v[4 + j] = _mm512_shuffle_f64x2(even0, even1, 0xdd);
         v[6 + j] = _mm512_shuffle_f64x2(odd0, odd1, 0xdd);
     }
+}
+static inline void load_apart4_f64(const double *p, vec_f64 v[4])
+{
+    const __m512i first = _mm512_setr_epi64(0, 4, 8, 12, 0, 0, 0, 0);
+    const __m512d a = _mm512_loadu_pd(p), b = _mm512_loadu_pd(p + 8);
+    const __m512d c = _mm512_loadu_pd(p + 16), d = _mm512_loadu_pd(p + 24);
+    for (int j = 0; j < 4; j++) {
+        const __m512i at = _mm512_add_epi64(first, _mm512_set1_epi64(j));
+        v[j] = _mm512_shuffle_f64x2(_mm512_permutex2var_pd(a, at, b), _mm512_permutex2var_pd(c, at, d), 0x44);
+    }
+}
+static inline void store_together4_f64(double *p, const vec_f64 v[4])
+{
+    const __m512d low0 = _mm512_unpacklo_pd(v[0], v[1]), high0 = _mm512_unpackhi_pd(v[0], v[1]);
+    const __m512d low1 = _mm512_unpacklo_pd(v[2], v[3]), high1 = _mm512_unpackhi_pd(v[2], v[3]);
+    const __m512i early = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
+                  late = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    /* low holds lanes 0, 2, 4, 6 of a pair, high lanes 1, 3, 5, 7. */
+    const __m512d even0 = _mm512_permutex2var_pd(low0, early, low1), even1 = _mm512_permutex2var_pd(low0, late, low1);
+    const __m512d odd0 = _mm512_permutex2var_pd(high0, early, high1), odd1 = _mm512_permutex2var_pd(high0, late, high1);
+    _mm512_storeu_pd(p, _mm512_shuffle_f64x2(even0, odd0, 0x44));
+    _mm512_storeu_pd(p + 8, _mm512_shuffle_f64x2(even0, odd0, 0xee));
+    _mm512_storeu_pd(p + 16, _mm512_shuffle_f64x2(even1, odd1, 0x44));
+    _mm512_storeu_pd(p + 24, _mm512_shuffle_f64x2(even1, odd1, 0xee));
 }
 
 #endif

@@ -5,6 +5,7 @@
 #define FC_KERNELS_VEC_NEON_H
 
 #include <arm_neon.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define VECTOR_BYTES 16
@@ -71,6 +72,17 @@ static inline void transpose_lanes_f32(vec_f32 v[4])
     v[2] = last.val[0];
     v[3] = last.val[1];
 }
+/* Four vectors of 16 neighbours: element 4 * l + j is lane l of v[j]. */
+static inline void load_apart4_f32(const float *p, vec_f32 v[4])
+{
+    const float32x4x4_t apart = vld4q_f32(p);
+    for (int j = 0; j < 4; j++) v[j] = apart.val[j];
+}
+/* And back. */
+static inline void store_together4_f32(float *p, const vec_f32 v[4])
+{
+    vst4q_f32(p, (float32x4x4_t){{v[0], v[1], v[2], v[3]}});
+}
 
 typedef float64x2_t vec_f64;
 typedef int64x2_t mask_f64;
@@ -124,6 +136,15 @@ static inline void transpose_lanes_f64(vec_f64 v[2])
     const float64x2_t low = vzip1q_f64(v[0], v[1]), high = vzip2q_f64(v[0], v[1]);
     v[0] = low;
     v[1] = high;
+}
+static inline void load_apart4_f64(const double *p, vec_f64 v[4])
+{
+    const float64x2x4_t apart = vld4q_f64(p);
+    for (int j = 0; j < 4; j++) v[j] = apart.val[j];
+}
+static inline void store_together4_f64(double *p, const vec_f64 v[4])
+{
+    vst4q_f64(p, (float64x2x4_t){{v[0], v[1], v[2], v[3]}});
 }
 
 #endif

@@ -3,7 +3,9 @@
 #ifndef FC_KERNELS_VEC_SCALAR_H
 #define FC_KERNELS_VEC_SCALAR_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define VECTOR_BYTES 0 /* integers are one element a vector too */
 #define TILE_ROWS 4
@@ -30,11 +32,13 @@
         return (void)high, low ? *p : 0;                                                                          \
     }                                                                                                             \
     static inline vec_##S unmix_##S(vec_##S v) { return v; }                                                      \
-    static inline void store_masked_##S(T *p, mask_##S m, vec_##S v) \
-    { \
-        if (m) *p = v; \
-    } \
-    static inline void transpose_lanes_##S(vec_##S v[1]) { (void)v; }
+    static inline void store_masked_##S(T *p, mask_##S m, vec_##S v)                                              \
+    {                                                                                                             \
+        if (m) *p = v;                                                                                            \
+    }                                                                                                             \
+    static inline void transpose_lanes_##S(vec_##S v[1]) { (void)v; }                                             \
+    static inline void load_apart4_##S(const T *p, vec_##S v[4]) { memcpy(v, p, 4 * sizeof *p); }                 \
+    static inline void store_together4_##S(T *p, const vec_##S v[4]) { memcpy(p, v, 4 * sizeof *p); }
 
 #define LANES_f32 1
 #define LANES_f64 1

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* corr2d_depthwise_block.c -- depthwise correlation and its input gradient, of either layout, by blocks.
+ *
+ * A task takes one vector of channels of some rows of an image: what they read is copied into a block, [row][column]
+ * [lanes], where every load is a whole cache line and nothing depends on the layout or on how narrow a map is. The input
+ * gradient is the same, one grid of points for each phase of the stride (grid.h); with stride 1 its kernel is read
+ * backwards. Kernels of 3x3, 5x5 and 7x7 without stride or dilation sweep over the columns; others go row by row, and
+ * taps outside of the image are left out. An output is one chain of multiplications and additions over its taps. */
+#include <string.h>
+
+#include "algorithms/algorithm.h"
+#include "algorithms/block_axis.h"
+#include "algorithms/blocking.h"
+#include "algorithms/depthwise_block.h"
+#include "platform/memory.h"
+#include "platform/parallel.h"
+
+#define ENOUGH_TASKS 8
+#define MANY_TAPS 16
+#define FEWEST_ROWS 4 /* of a task, where there are as many */
+
+typedef struct call {
+    const fc_problem *p;
+    const fc_gemm_kernels *kernels;
+    const fc_workspace *workspace;
+    const char *source, *w, *bias;
+    char *destination;
+    fc_strides from, to; /* of source and destination */
+    ptrdiff_t element, lanes, blocks, strips;
+    ptrdiff_t phases[2];
+    size_t x_bytes, y_bytes; /* of a slot's blocks */
+} call;
+
+/* One task: rows of the destination, and what it reads. */
+typedef struct part {
+    ptrdiff_t channels;
+    fc_range rows, source_rows;
+    char *x, *y; /* blocks; y may be the image itself */
+    const char *w, *bias;
+    ptrdiff_t y_row, y_pixel;
+} part;
+
+static size_t vector_bytes(const fc_problem *p)
+{
+    return (size_t)p->kernels->gemm[p->dtype].lanes * fc_dtype_size(p->dtype);
+}
+
+static size_t source_bytes(const fc_problem *p, ptrdiff_t rows)
+{
+    return (size_t)(fc_block_rows_read(p, rows) * fc_block_source_size(p)[1]) * vector_bytes(p);
+}
+
+static size_t destination_bytes(const fc_problem *p, ptrdiff_t rows)
+{
+    return (size_t)(rows * fc_block_destination_size(p)[1]) * vector_bytes(p);
+}
+
+static ptrdiff_t blocks_of(const fc_problem *p) { return fc_ceil_div(p->channels, p->kernels->gemm[p->dtype].lanes); }
+
+static ptrdiff_t strips_of(const fc_problem *p)
+{
+    const ptrdiff_t rows = fc_block_destination_size(p)[0], images = p->batch * blocks_of(p);
+    ptrdiff_t strips = fc_min(fc_ceil_div(ENOUGH_TASKS, fc_max(1, images)), fc_ceil_div(rows, FEWEST_ROWS));
+    for (; strips < rows; strips++) {
+        const ptrdiff_t most = fc_ceil_div(rows, strips);
+        if (source_bytes(p, most) + destination_bytes(p, most) <= FC_BLOCK_BYTES) break;
+    }
+    return fc_max(1, strips);
+}
+
+static const char *decline(const fc_problem *p)
+{
+    const char *reason = fc_depthwise_block_decline(p);
+    if (reason) return reason;
+    if (!fc_block_forward(p) && (fc_phases(p, 0) > FC_MAX_PHASES || fc_phases(p, 1) > FC_MAX_PHASES))
+        return "stride is larger than 256";
+    if (source_bytes(p, 1) + destination_bytes(p, 1) > FC_MOST_BLOCK_BYTES) return "a row of an image is too long";
+    return NULL;
+}
+
+static size_t slot_bytes(const fc_problem *p)
+{
+    const ptrdiff_t most = fc_ceil_div(fc_block_destination_size(p)[0], strips_of(p));
+    const size_t weights = (size_t)(p->window[0] * p->window[1] + 1) * vector_bytes(p);
+    return fc_size_lines(source_bytes(p, most)) + fc_size_lines(destination_bytes(p, most)) + fc_size_lines(weights);
+}
+
+/* Points of one row, in runs with the same taps. */
+static void run_row(const call *c, const part *t, const fc_grid_axis axis[2], ptrdiff_t i)
+{
+    const ptrdiff_t width = fc_block_source_size(c->p)[1], lanes = c->lanes, element = c->element;
+    const ptrdiff_t row = i * axis[0].source_step + axis[0].tap_first - t->source_rows.first;
+    const fc_range u = fc_block_taps_within(&axis[0], i), inside = fc_block_points_inside(&axis[1]);
+    char *y = t->y + (axis[0].destination_first + i * axis[0].destination_step - t->rows.first) * t->y_row * element;
+    fc_depthwise_run run = {
+        .x_step = axis[1].source_step * lanes,
+        .y_step = axis[1].destination_step * t->y_pixel,
+        .x_tap = {axis[0].tap_step * width * lanes, axis[1].tap_step * lanes},
+        .w_tap = {axis[0].window_step * c->p->window[1] * lanes, axis[1].window_step * lanes},
+        .bias = t->bias,
+    };
+    for (ptrdiff_t j = 0; j < axis[1].points; j += run.pixels) {
+        const fc_range v = fc_block_taps_within(&axis[1], j);
+        const bool any = u.end > u.first && v.end > v.first;
+        run.pixels = j >= inside.first && j < inside.end ? inside.end - j : 1;
+        run.taps[0] = any ? u.end - u.first : 0;
+        run.taps[1] = any ? v.end - v.first : 0;
+        run.x = t->x;
+        run.w = t->w;
+        if (any) {
+            const ptrdiff_t column = j * axis[1].source_step + axis[1].tap_first + v.first * axis[1].tap_step;
+            const ptrdiff_t at = (row + u.first * axis[0].tap_step) * width + column;
+            const ptrdiff_t tap = (axis[0].window_first + u.first * axis[0].window_step) * c->p->window[1] +
+                                  axis[1].window_first + v.first * axis[1].window_step;
+            run.x = t->x + at * lanes * element;
+            run.w = t->w + tap * lanes * element;
+        }
+        run.y = y + (axis[1].destination_first + j * axis[1].destination_step) * t->y_pixel * element;
+        c->kernels->depthwise_run(&run);
+    }
+}
+
+/* Whether the points are swept: every pixel of the source is a neighbour's. */
+static bool sweeps(const fc_problem *p)
+{
+    const ptrdiff_t k = p->window[0];
+    if (p->window[1] != k || (k != 3 && k != 5 && k != 7)) return false;
+    for (int i = 0; i < 2; i++)
+        if (p->dilation[i] != 1 || p->stride[i] != 1) return false;
+    return true;
+}
+
+static void sweep(const call *c, const part *t)
+{
+    const fc_problem *p = c->p;
+    const ptrdiff_t k = p->window[0];
+    const fc_grid_axis rows = fc_block_axis_of(p, 0, 0), columns = fc_block_axis_of(p, 1, 0);
+    c->kernels->depthwise_sweep[(k - 3) / 2](&(fc_depthwise_sweep){
+        .rows = t->rows.end - t->rows.first,
+        .columns = columns.points,
+        .top = t->rows.first + fc_block_lowest_tap(&rows) - t->source_rows.first,
+        .left = fc_block_lowest_tap(&columns),
+        .height = t->source_rows.end - t->source_rows.first,
+        .width = columns.source,
+        .x_row = columns.source * c->lanes,
+        .y_row = t->y_row,
+        .y_pixel = t->y_pixel,
+        .x = t->x,
+        .w = t->w,
+        .bias = t->bias,
+        .y = t->y,
+    });
+}
+
+/* The last tap first. */
+static void turn(char *w, ptrdiff_t taps, size_t vector)
+{
+    char kept[FC_MAX_LANES * 8];
+    for (ptrdiff_t t = 0; t < taps / 2; t++) {
+        char *a = w + (size_t)t * vector, *b = w + (size_t)(taps - 1 - t) * vector;
+        memcpy(kept, a, vector);
+        memcpy(a, b, vector);
+        memcpy(b, kept, vector);
+    }
+}
+
+static void run_part(const call *c, const part *t)
+{
+    for (ptrdiff_t m = 0; m < c->phases[0]; m++)
+        for (ptrdiff_t n = 0; n < c->phases[1]; n++) {
+            const fc_grid_axis axis[2] = {fc_block_axis_of(c->p, 0, m), fc_block_axis_of(c->p, 1, n)};
+            const fc_range rows = fc_block_points_within(&axis[0], t->rows);
+            for (ptrdiff_t i = rows.first; i < rows.end; i++) run_row(c, t, axis, i);
+        }
+}
+
+static void run_task(void *context, ptrdiff_t task, int slot)
+{
+    const call *c = context;
+    const fc_problem *p = c->p;
+    const ptrdiff_t strip = task % c->strips, block = task / c->strips % c->blocks, n = task / c->strips / c->blocks;
+    const ptrdiff_t first = block * c->lanes, height = fc_block_destination_size(p)[0],
+                    width = fc_block_destination_size(p)[1];
+    const ptrdiff_t element = c->element, lanes = c->lanes, taps = p->window[0] * p->window[1];
+    char *memory = c->workspace->slots + (size_t)slot * c->workspace->slot_bytes, *y = memory + c->x_bytes;
+    char *w = y + c->y_bytes, *bias = w + taps * lanes * element;
+    part t = {.channels = fc_min(lanes, p->channels - first),
+              .rows = {fc_cut(height, c->strips, strip), fc_cut(height, c->strips, strip + 1)},
+              .x = memory,
+              .w = w,
+              .y_row = width * lanes,
+              .y_pixel = lanes};
+    char *home = c->destination + (n * c->to.n + first * c->to.c + t.rows.first * c->to.h) * element;
+    const bool in_place = p->layout == FC_NHWC && t.channels == lanes;
+    t.source_rows = fc_block_rows_of_source(p, t.rows);
+    c->kernels->block_in((t.source_rows.end - t.source_rows.first) * fc_block_source_size(p)[1], t.channels, memory,
+                         c->source + (n * c->from.n + first * c->from.c + t.source_rows.first * c->from.h) * element,
+                         c->from.w, c->from.c);
+    fc_depthwise_block_weights(p, c->w, first, t.channels, w);
+    if (c->bias) {
+        memcpy(bias, c->bias + first * element, (size_t)(t.channels * element));
+        memset(bias + t.channels * element, 0, (size_t)((lanes - t.channels) * element));
+        t.bias = bias;
+    }
+    t.y = in_place ? home : y;
+    if (in_place) {
+        t.y_row = c->to.h;
+        t.y_pixel = c->to.w;
+    }
+    if (sweeps(p)) {
+        if (!fc_block_forward(p)) turn(w, taps, (size_t)(lanes * element));
+        sweep(c, &t);
+    } else {
+        run_part(c, &t);
+    }
+    if (!in_place) c->kernels->block_out((t.rows.end - t.rows.first) * width, t.channels, home, c->to.w, c->to.c, y);
+}
+
+static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
+{
+    const ptrdiff_t most = fc_ceil_div(fc_block_destination_size(p)[0], strips_of(p));
+    call c = {
+        .p = p,
+        .kernels = &p->kernels->gemm[p->dtype],
+        .workspace = workspace,
+        .source = fc_block_forward(p) ? operands->x : operands->grad_y,
+        .w = operands->w,
+        .bias = operands->bias,
+        .destination = operands->y,
+        .from = fc_image_strides(p->layout, p->channels, fc_block_source_size(p)),
+        .to = fc_image_strides(p->layout, p->channels, fc_block_destination_size(p)),
+        .element = (ptrdiff_t)fc_dtype_size(p->dtype),
+        .lanes = p->kernels->gemm[p->dtype].lanes,
+        .blocks = blocks_of(p),
+        .strips = strips_of(p),
+        .phases = {fc_block_phases(p, 0), fc_block_phases(p, 1)},
+        .x_bytes = fc_size_lines(source_bytes(p, most)),
+        .y_bytes = fc_size_lines(destination_bytes(p, most)),
+    };
+    fc_parallel_for(p->batch * c.blocks * c.strips, workspace->threads, true, run_task, &c);
+}
+
+/* What a copy costs is paid back by many taps; and by full vectors, where a row of outputs is narrower than one. */
+static const char *pass(const fc_problem *p)
+{
+    if (sweeps(p) && p->window[0] > 3) return NULL;
+    if (p->layout == FC_NHWC) return "a copy of the image would cost more than it saves";
+    if (p->window[0] * p->window[1] >= MANY_TAPS || p->out[1] < p->kernels->gemm[p->dtype].lanes) return NULL;
+    return "a copy of the image would cost more than it saves";
+}
+
+const fc_algorithm fc_corr2d_depthwise_block = {
+    .name = "depthwise_block",
+    .decline = decline,
+    .pass = pass,
+    .slot_bytes = slot_bytes,
+    .run = run,
+};
+
+const fc_algorithm fc_corr2d_input_grad_depthwise_block = {
+    .name = "depthwise_block",
+    .decline = decline,
+    .slot_bytes = slot_bytes,
+    .run = run,
+};

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "algorithms/grouped_block.h"
+
+#include "algorithms/blocking.h"
+#include "algorithms/grid.h"
+#include "platform/memory.h"
+
+#define MOST_TAPS 32    /* along an axis */
+#define MOST_MEMBERS 16 /* of a group, to prefer blocks: more fill vectors by themselves */
+
+static ptrdiff_t lanes_of(const fc_problem *p) { return p->kernels->gemm[p->dtype].lanes; }
+
+ptrdiff_t fc_grouped_blocks(const fc_problem *p) { return fc_ceil_div(p->groups, lanes_of(p)); }
+
+size_t fc_grouped_weight_bytes(const fc_problem *p)
+{
+    const size_t pairs = fc_size_mul((size_t)(p->channels / p->groups), (size_t)(p->out_channels / p->groups));
+    const size_t weights = fc_size_mul(pairs, (size_t)(p->window[0] * p->window[1]));
+    return fc_size_mul(weights, (size_t)lanes_of(p) * fc_dtype_size(p->dtype));
+}
+
+const char *fc_grouped_decline(const fc_problem *p)
+{
+    if (p->groups < 2) return "there are no groups";
+    if (p->dtype != FC_F32 && p->dtype != FC_F64) return "numbers are integers";
+    if (p->channels / p->groups % 4 || p->out_channels / p->groups % 4) return "a group has no multiple of 4 channels";
+    if (!p->channels || !p->out_channels) return "there are no channels";
+    if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
+    if (p->window[0] > MOST_TAPS || p->window[1] > MOST_TAPS) return "the kernel is larger than 32";
+    if (fc_max(p->channels, p->out_channels) / p->groups * p->window[0] * p->window[1] > FC_DEPTH)
+        return "sums have more than 256 steps";
+    if (fc_grouped_weight_bytes(p) > FC_MOST_GROUPED_BYTES) return "the weights of a vector of groups exceed 8 MiB";
+    return NULL;
+}
+
+const char *fc_grouped_pass(const fc_problem *p)
+{
+    const ptrdiff_t lanes = fc_grouped_blocks(p) * lanes_of(p);
+    if (4 * p->groups < 3 * lanes) return "groups do not fill their vectors";
+    if (p->channels / p->groups > MOST_MEMBERS || p->out_channels / p->groups > MOST_MEMBERS)
+        return "groups have enough channels to fill vectors";
+    /* What is copied is read less often. */
+    if (p->operation == FC_CORR2D && p->layout == FC_NHWC && p->channels / p->groups > MOST_MEMBERS / 2 &&
+        p->stride[0] * p->stride[1] > 1)
+        return "with a stride a copy of the image costs more than it saves";
+    return NULL;
+}
+
+void fc_grouped_in(const fc_problem *p, ptrdiff_t pixels, ptrdiff_t groups, ptrdiff_t members, void *block,
+                   ptrdiff_t plane, const void *image, fc_strides steps)
+{
+    const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    if (steps.c == 1) {
+        kernels->groups_in(&(fc_group_move){pixels, groups, members, plane, steps.w, block, (void *)image});
+        return;
+    }
+    for (ptrdiff_t m = 0; m < members; m++)
+        kernels->block_in(pixels, groups, (char *)block + m * plane * element,
+                          (const char *)image + m * steps.c * element, steps.w, members * steps.c);
+}
+
+void fc_grouped_out(const fc_problem *p, ptrdiff_t pixels, ptrdiff_t groups, ptrdiff_t members, void *image,
+                    fc_strides steps, const void *block, ptrdiff_t plane)
+{
+    const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    if (steps.c == 1) {
+        kernels->groups_out(&(fc_group_move){pixels, groups, members, plane, steps.w, (void *)block, image});
+        return;
+    }
+    for (ptrdiff_t m = 0; m < members; m++)
+        kernels->block_out(pixels, groups, (char *)image + m * steps.c * element, steps.w, members * steps.c,
+                           (const char *)block + m * plane * element);
+}
+
+/* [output][member][kh][kw][lanes] where the weights are OIHW, else [output][kh][kw][member][lanes]. */
+fc_strides fc_grouped_weight_steps(const fc_problem *p)
+{
+    const ptrdiff_t lanes = lanes_of(p), ic = p->channels / p->groups, kw = p->window[1], taps = p->window[0] * kw;
+    if (p->weight_layout == FC_OIHW) return (fc_strides){ic * taps * lanes, taps * lanes, kw * lanes, lanes};
+    return (fc_strides){ic * taps * lanes, lanes, kw * ic * lanes, ic * lanes};
+}
+
+/* In HWIO the outputs of a group are the members of a channels-last image, whose pixels are taps and inputs; in the other
+ * orders a group is one plane of pixels. */
+static ptrdiff_t rows_of(const fc_problem *p) { return p->channels / p->groups * p->window[0] * p->window[1]; }
+
+void fc_grouped_weights(const fc_problem *p, const void *w, ptrdiff_t first, ptrdiff_t groups, void *to)
+{
+    const ptrdiff_t oc = p->out_channels / p->groups, rows = rows_of(p), element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    const fc_strides hwio = {0, 1, 0, p->out_channels};
+    if (p->weight_layout == FC_HWIO)
+        fc_grouped_in(p, rows, groups, oc, to, rows * lanes_of(p), (const char *)w + first * oc * element, hwio);
+    else
+        p->kernels->gemm[p->dtype].block_in(oc * rows, groups, to, (const char *)w + first * oc * rows * element, 1,
+                                            oc * rows);
+}
+
+void fc_grouped_put_weights(const fc_problem *p, const void *from, ptrdiff_t first, ptrdiff_t groups, void *w)
+{
+    const ptrdiff_t oc = p->out_channels / p->groups, rows = rows_of(p), element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    const fc_strides hwio = {0, 1, 0, p->out_channels};
+    if (p->weight_layout == FC_HWIO)
+        fc_grouped_out(p, rows, groups, oc, (char *)w + first * oc * element, hwio, from, rows * lanes_of(p));
+    else
+        p->kernels->gemm[p->dtype].block_out(oc * rows, groups, (char *)w + first * oc * rows * element, 1, oc * rows,
+                                             from);
+}

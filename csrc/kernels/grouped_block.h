@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* grouped_block.h -- correlation in groups of a few channels, of blocks: lanes are groups, and every member of a group is a
+ * plane of its own, [member][pixel][lanes]. So each product is one of whole vectors, whatever the stride. */
+
+/* Channels-last image to planes and back, a square of lanes at a time: of a vector of groups, or of as many pixels as their
+ * members fill. */
+static inline void W(copy_members)(T *to, const T *from, ptrdiff_t members)
+{
+    if (members == 8)
+        memcpy(to, from, 8 * sizeof(T));
+    else if (members == 4)
+        memcpy(to, from, 4 * sizeof(T));
+    else
+        memcpy(to, from, (size_t)members * sizeof(T));
+}
+
+static void W(groups_in)(const fc_group_move *d)
+{
+    enum { lanes = W(LANES) };
+    const ptrdiff_t members = d->members, together = members < lanes ? lanes / members : 1;
+    T part[lanes * lanes], turned[lanes * lanes];
+    for (ptrdiff_t i = 0; i < lanes * lanes; i++) part[i] = 0;
+    for (ptrdiff_t p = 0; p < d->pixels; p += together) {
+        const ptrdiff_t pixels = d->pixels - p < together ? d->pixels - p : together;
+        const T *from = (const T *)d->image + p * d->pixel_step;
+        T *to = (T *)d->block + p * lanes;
+        if (members == 4 && d->groups == lanes) {
+            for (ptrdiff_t q = 0; q < pixels; q++) {
+                W(vec) v[4];
+                W(load_apart4)(from + q * d->pixel_step, v);
+                for (int m = 0; m < 4; m++) W(store)(to + m * d->plane + q * lanes, v[m]);
+            }
+            continue;
+        }
+        for (ptrdiff_t m = 0; m < members; m += lanes) {
+            const ptrdiff_t count = members - m < lanes ? members - m : lanes;
+            if (count == lanes && d->groups == lanes) {
+                W(transpose_tile)(to + m * d->plane, d->plane, from + m, members);
+                continue;
+            }
+            for (ptrdiff_t q = 0; q < pixels; q++)
+                for (ptrdiff_t g = 0; g < d->groups; g++)
+                    W(copy_members)(part + g * lanes + q * count, from + q * d->pixel_step + g * members + m, count);
+            W(transpose_tile)(turned, lanes, part, lanes);
+            for (ptrdiff_t q = 0; q < pixels; q++)
+                for (ptrdiff_t i = 0; i < count; i++)
+                    W(store)(to + (m + i) * d->plane + q * lanes, W(load)(turned + (q * count + i) * lanes));
+        }
+    }
+}
+
+static void W(groups_out)(const fc_group_move *d)
+{
+    enum { lanes = W(LANES) };
+    const ptrdiff_t members = d->members, together = members < lanes ? lanes / members : 1;
+    T part[lanes * lanes], turned[lanes * lanes];
+    for (ptrdiff_t i = 0; i < lanes * lanes; i++) part[i] = 0;
+    for (ptrdiff_t p = 0; p < d->pixels; p += together) {
+        const ptrdiff_t pixels = d->pixels - p < together ? d->pixels - p : together;
+        T *to = (T *)d->image + p * d->pixel_step;
+        const T *from = (const T *)d->block + p * lanes;
+        if (members == 4 && d->groups == lanes) {
+            for (ptrdiff_t q = 0; q < pixels; q++) {
+                W(vec) v[4];
+                for (int m = 0; m < 4; m++) v[m] = W(load)(from + m * d->plane + q * lanes);
+                W(store_together4)(to + q * d->pixel_step, v);
+            }
+            continue;
+        }
+        for (ptrdiff_t m = 0; m < members; m += lanes) {
+            const ptrdiff_t count = members - m < lanes ? members - m : lanes;
+            if (count == lanes && d->groups == lanes) {
+                W(transpose_tile)(to + m, members, from + m * d->plane, d->plane);
+                continue;
+            }
+            for (ptrdiff_t q = 0; q < pixels; q++)
+                for (ptrdiff_t i = 0; i < count; i++)
+                    W(store)(part + (q * count + i) * lanes, W(load)(from + (m + i) * d->plane + q * lanes));
+            W(transpose_tile)(turned, lanes, part, lanes);
+            for (ptrdiff_t q = 0; q < pixels; q++)
+                for (ptrdiff_t g = 0; g < d->groups; g++)
+                    W(copy_members)(to + q * d->pixel_step + g * members + m, turned + g * lanes + q * count, count);
+        }
+    }
+}
+
+/* Four outputs of P pixels: 4 * P sums and P pixels in registers. */
+#if TILE_ROWS == 4
+#define P 3
+#else
+#define P 6
+#endif
+#include "kernels/grouped_tile.h"
+#define P 1
+#include "kernels/grouped_tile.h"
+
+static void W(group_tile)(const fc_group_tile *d)
+{
+#if TILE_ROWS == 4
+    FC_PASTE(W(group_tile), 3)(d, 0);
+    FC_PASTE(W(group_tile), 3)(d, 3);
+#else
+    FC_PASTE(W(group_tile), 6)(d, 0);
+#endif
+}
+
+static void W(group_pixel)(const fc_group_tile *d) { FC_PASTE(W(group_tile), 1)(d, 0); }
+
+/* The gradient of one tap for four outputs and some members. */
+#if TILE_ROWS == 4
+#define EACH_MEMBER(DO, o) DO(o, 0) DO(o, 1)
+#define EACH_X(DO) DO(0) DO(1)
+#define MEMBERS 2
+#else
+#define EACH_MEMBER(DO, o) DO(o, 0) DO(o, 1) DO(o, 2) DO(o, 3)
+#define EACH_X(DO) DO(0) DO(1) DO(2) DO(3)
+#define MEMBERS 4
+#endif
+#define EACH_OUTPUT(DO) DO(0) DO(1) DO(2) DO(3)
+#define START(o, m) W(vec) sum##o##m = W(zero)();
+#define START_OUTPUT(o) EACH_MEMBER(START, o)
+#define LOAD_X(m) const W(vec) x##m = W(load)(x + m * x_member);
+#define ADD(o, m) sum##o##m = W(fma)(factor, x##m, sum##o##m);
+#define ADD_OUTPUT(o)                                          \
+    {                                                          \
+        const W(vec) factor = W(load)(grad + o * grad_member); \
+        EACH_MEMBER(ADD, o)                                    \
+    }
+#define KEEP(o, m)                                                               \
+    {                                                                            \
+        T *sum = (T *)d->sums + (first + m) * d->sum_member + o * d->sum_output; \
+        W(store)(sum, W(add)(W(load)(sum), sum##o##m));                          \
+    }
+#define KEEP_OUTPUT(o) EACH_MEMBER(KEEP, o)
+static void W(group_taps_part)(const fc_group_taps *d, ptrdiff_t first)
+{
+    enum { lanes = W(LANES) };
+    const ptrdiff_t x_member = d->x_member, grad_member = d->grad_member, x_pixel = d->x_pixel;
+    EACH_OUTPUT(START_OUTPUT)
+    for (ptrdiff_t i = 0; i < d->rows; i++) {
+        const T *grad = (const T *)d->grad + i * d->grad_row;
+        const T *x = (const T *)d->x + i * d->x_row + first * x_member;
+        for (ptrdiff_t j = 0; j < d->columns; j++, grad += lanes, x += x_pixel) {
+            EACH_X(LOAD_X)
+            EACH_OUTPUT(ADD_OUTPUT)
+        }
+    }
+    EACH_OUTPUT(KEEP_OUTPUT)
+}
+
+static void W(group_taps)(const fc_group_taps *d)
+{
+    for (ptrdiff_t first = 0; first < 4; first += MEMBERS) W(group_taps_part)(d, first);
+}
+#undef EACH_MEMBER
+#undef EACH_X
+#undef MEMBERS
+#undef EACH_OUTPUT
+#undef START
+#undef START_OUTPUT
+#undef LOAD_X
+#undef ADD
+#undef ADD_OUTPUT
+#undef KEEP
+#undef KEEP_OUTPUT
