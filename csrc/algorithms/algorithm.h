@@ -47,13 +47,18 @@ extern const fc_algorithm fc_corr2d_input_grad_implicit_gemm_nhwc;
 extern const fc_algorithm fc_corr2d_input_grad_direct;
 extern const fc_algorithm fc_corr2d_weight_grad_implicit_gemm;
 extern const fc_algorithm fc_corr2d_weight_grad_direct;
+extern const fc_algorithm fc_max_pool2d_whole;
+extern const fc_algorithm fc_max_pool2d_taps;
 extern const fc_algorithm fc_max_pool2d_rows;
 extern const fc_algorithm fc_max_pool2d_two_stack;
 extern const fc_algorithm fc_max_pool2d_direct;
+extern const fc_algorithm fc_avg_pool2d_whole;
+extern const fc_algorithm fc_avg_pool2d_taps;
 extern const fc_algorithm fc_avg_pool2d_rows;
 extern const fc_algorithm fc_avg_pool2d_two_stack;
 extern const fc_algorithm fc_avg_pool2d_direct;
 extern const fc_algorithm fc_max_pool2d_grad_direct;
+extern const fc_algorithm fc_avg_pool2d_grad_spread;
 extern const fc_algorithm fc_avg_pool2d_grad_two_stack;
 extern const fc_algorithm fc_avg_pool2d_grad_direct;
 
