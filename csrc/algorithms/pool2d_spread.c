@@ -17,10 +17,23 @@ typedef struct spread_call {
     bool solid; /* one window holds all columns: its rows are one run of pixels */
 } spread_call;
 
+/* Rows of outputs that one call spreads, when windows cover the image without a gap. */
+#define ROWS_AT_ONCE 16
+
 typedef struct spread_slot {
     char *shares, *counts;
+    char *wide; /* tiles: rows of shares, each as often as its window has columns */
     size_t bytes;
 } spread_slot;
+
+static bool exact(const fc_problem *p, int axis)
+{
+    return p->window[axis] == p->stride[axis] && !p->pad_before[axis] && p->in[axis] % p->stride[axis] == 0 &&
+           p->in[axis] / p->stride[axis] == p->out[axis];
+}
+
+/* The windows are tiles: NCHW is then one long image of rows of outputs. */
+static bool tiles(const fc_problem *p) { return p->layout == FC_NCHW && exact(p, 0) && exact(p, 1); }
 
 static const fc_pool_kernels *kernels(const fc_problem *p) { return &p->kernels->pool[p->dtype]; }
 
@@ -29,7 +42,9 @@ static ptrdiff_t depth(const fc_problem *p) { return p->layout == FC_NCHW ? 1 : 
 static spread_slot lay_out(const fc_problem *p, char *slot)
 {
     spread_slot s = {0};
-    s.shares = fc_pool_take(slot, &s.bytes, (size_t)(p->out[1] * depth(p)), fc_dtype_size(p->dtype));
+    const size_t element = fc_dtype_size(p->dtype), rows = tiles(p) ? ROWS_AT_ONCE : 1;
+    s.shares = fc_pool_take(slot, &s.bytes, rows * (size_t)(p->out[1] * depth(p)), element);
+    if (rows > 1) s.wide = fc_pool_take(slot, &s.bytes, rows * (size_t)p->in[1], element);
     s.counts = fc_pool_take(slot, &s.bytes, (size_t)p->out[1], fc_dtype_size(p->dtype));
     return s;
 }
@@ -107,6 +122,31 @@ static void run_rows(void *context, ptrdiff_t task, int number)
     }
 }
 
+/* Rows of outputs, of any planes. */
+static void run_tiles(void *context, ptrdiff_t task, int number)
+{
+    const spread_call *call = context;
+    const fc_problem *p = call->p;
+    const spread_slot s = lay_out(p, call->workspace->slots + (size_t)number * call->workspace->slot_bytes);
+    const size_t element = fc_dtype_size(p->dtype);
+    const ptrdiff_t first = task * call->rows_a_task, end = fc_min(call->rows, first + call->rows_a_task);
+    const double scale = fc_pool_row_count(p, 0);
+    fc_pool_counts(p, (fc_range){0, 1}, s.counts);
+    for (ptrdiff_t row = first; row < end; row += ROWS_AT_ONCE) {
+        const ptrdiff_t rows = fc_min(ROWS_AT_ONCE, end - row), outputs = rows * p->out[1];
+        const char *grad_y = (const char *)call->operands->grad_y + (size_t)(row * p->out[1]) * element;
+        char *grad_x = (char *)call->operands->y + (size_t)(row * p->window[0] * p->in[1]) * element;
+        kernels(p)->divide(1, outputs, s.shares, grad_y, scale, s.counts); /* all windows count the same */
+        if (p->out[1] == 1) {
+            const ptrdiff_t pixels = p->window[0] * p->window[1];
+            kernels(p)->spread(outputs, 1, grad_x, s.shares, pixels, pixels);
+        } else {
+            kernels(p)->spread(outputs, 1, s.wide, s.shares, p->window[1], p->window[1]);
+            kernels(p)->repeat(rows, p->in[1], p->window[0], grad_x, s.wide);
+        }
+    }
+}
+
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     const bool nchw = p->layout == FC_NCHW;
@@ -122,6 +162,12 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     if (!p->batch || !p->channels) return;
     row_bytes = p->in[1] * call.depth * (ptrdiff_t)fc_dtype_size(p->dtype);
     call.rows_a_task = fc_max(1, BYTES_A_TASK / row_bytes);
+    if (tiles(p)) {
+        call.rows = p->batch * p->channels * p->out[0];
+        call.rows_a_task = fc_max(1, call.rows_a_task / p->window[0] / ROWS_AT_ONCE) * ROWS_AT_ONCE;
+        fc_parallel_for((call.rows - 1) / call.rows_a_task + 1, workspace->threads, true, run_tiles, &call);
+        return;
+    }
     if (nchw) call.rows_a_task = fc_max(call.rows_a_task / p->in[0], 1) * fc_min(call.rows_a_task, p->in[0]);
     fc_parallel_for((call.rows - 1) / call.rows_a_task + 1, workspace->threads, true, run_rows, &call);
 }

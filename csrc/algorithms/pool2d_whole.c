@@ -69,8 +69,9 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
                         run_planes, &call);
     } else {
         const ptrdiff_t lanes = kernels(p)->lanes;
-        /* Whole vectors; what is left over joins the last slice. */
-        call.lanes_a_slice = fc_max(fc_min(p->channels / SLICES, LANES_A_SLICE) / lanes, 1) * lanes;
+        /* Whole vectors; what is left over joins the last slice. Many images need no slices. */
+        const ptrdiff_t most = p->batch >= SLICES ? p->channels : fc_min(p->channels / SLICES, LANES_A_SLICE);
+        call.lanes_a_slice = fc_max(most / lanes, 1) * lanes;
         call.slices = fc_max(p->channels / call.lanes_a_slice, 1);
         fc_parallel_for(p->batch * call.slices, workspace->threads, average(p), run_slice, &call);
     }

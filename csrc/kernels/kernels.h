@@ -392,6 +392,8 @@ typedef struct fc_pool_kernels {
     /* dst[(i * stride + t) * depth + c] = src[i * depth + c] for t < taps, 0 for those from taps up to the next i.
      * float32 and float64 only. */
     void (*spread)(ptrdiff_t n, ptrdiff_t depth, void *dst, const void *src, ptrdiff_t taps, ptrdiff_t stride);
+    /* Each row of `width` elements `times` times, one behind the other. float32 and float64 only. */
+    void (*repeat)(ptrdiff_t rows, ptrdiff_t width, ptrdiff_t times, void *dst, const void *src);
     /* dst[c * dst_step + r] = src[r * src_step + c] */
     void (*transpose)(ptrdiff_t rows, ptrdiff_t columns, void *dst, ptrdiff_t dst_step, const void *src,
                       ptrdiff_t src_step);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "kernels/kernels.h"
 #include "kernels/template.h"
@@ -142,9 +143,10 @@
 #define FC_MAX_TABLE(type, ...)                                                                               \
     .max = FC_FOLD_TABLE(max, type, __VA_ARGS__), .lowest = lowest_##type, .argmax_rows = argmax_rows_##type, \
     .argmax_pair = argmax_pair_##type, .argmax_window = argmax_window_##type, .transpose = transpose_##type
-#define FC_FLOATING_POOL_TABLE(type)                                       \
-    .lanes = LANES_##type, FC_MAX_TABLE(type, FC_FOLD_VECTORS(max, type)), \
-    .add = FC_FOLD_TABLE(add, type, FC_FOLD_VECTORS(add, type)), .divide = divide_##type, .spread = spread_##type
+#define FC_FLOATING_POOL_TABLE(type)                                                                               \
+    .lanes = LANES_##type, FC_MAX_TABLE(type, FC_FOLD_VECTORS(max, type)),                                         \
+    .add = FC_FOLD_TABLE(add, type, FC_FOLD_VECTORS(add, type)), .divide = divide_##type, .spread = spread_##type, \
+    .repeat = repeat_##type
 
 const fc_kernels FC_PASTE(fc_kernels, FC_ISA) = {
     .name = FC_ISA_NAME,
