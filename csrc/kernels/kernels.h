@@ -319,6 +319,7 @@ typedef struct fc_pool_line {
     void *y;
     ptrdiff_t rows;
     ptrdiff_t room; /* elements that may be written at y and behind it, by lines that follow in memory as well */
+    bool reads_on;  /* two vectors may be read behind what the row's windows reach */
     double scale;   /* of the row's part of the divisor */
 } fc_pool_line;
 
@@ -329,6 +330,7 @@ typedef struct fc_pool_chunk {
      * do, and of the one that begins at its last element (stride 2), as integers -1 and 0; and, as far as two vectors
      * of elements go, 0 for those that do and the start of a maximum for others. */
     const void *edge;
+    bool end_only; /* the lanes with a tap outside are behind the line's end: they matter where reading may not go on */
 } fc_pool_chunk;
 
 /* Windows along rows whose outputs lie 1 or 2 columns apart. Lines follow each other in memory. */

@@ -46,8 +46,9 @@ static inline __attribute__((always_inline)) void F(lines)(const fc_pool_lines *
         for (ptrdiff_t c = 0; c < a->chunks; c++) {
             const fc_pool_chunk *chunk = &a->chunk[c];
             T *y = (T *)line->y + chunk->y;
-            const FC_PASTE(vec, S) value = chunk->edge ? F(line_vector)(a, line, chunk, taps, stride, false)
-                                                       : F(line_vector)(a, line, chunk, taps, stride, true);
+            const bool inside = !chunk->edge || (chunk->end_only && line->reads_on);
+            const FC_PASTE(vec, S) value = inside ? F(line_vector)(a, line, chunk, taps, stride, true)
+                                                  : F(line_vector)(a, line, chunk, taps, stride, false);
             if (line->room >= lanes) {
                 W(store)(y, value); /* what it writes behind a narrow line the next one overwrites */
             } else {
