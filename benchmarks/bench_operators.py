@@ -13,7 +13,8 @@ Tables whose names begin with pool_ hold poolings, the others (depthwise_, group
 measured by the operation that a library's differentiation calls. The gradient of the maximum is given what the
 library's forward pass keeps: fastconv and torch places, TensorFlow and JAX x.
 
---quick takes one row of each kind, and two rounds: about a minute.
+--quick takes one pooling of each mode of each table, one correlation of each kind, and two rounds against torch and
+ONNX Runtime: about a minute. --peers names others.
 """
 
 import argparse
@@ -24,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import operator_summary as summary
 import operations
+import operator_summary as summary
 import peers
 import roofline
-from compare import LARGEST, LAYER_SECONDS, QUICK_ROUNDS, QUICK_SECONDS
+from compare import LARGEST, LAYER_SECONDS, QUICK_ROUNDS
 from conditions import conditions
 from contest import Library, admit, contest
 from layers import Layer, operator_tables, read_layers, representative, table_path
@@ -40,6 +41,9 @@ from summary import Row
 from tqdm import tqdm
 
 import fastconv
+
+QUICK_SECONDS = 1
+QUICK_PEERS = ("torch", "onnxruntime")
 
 
 def measure(
@@ -107,10 +111,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dtype", choices=("float32", "float64", *Fastconv.integers), default="float32")
     parser.add_argument("--threads", type=int, default=fastconv.get_num_threads(), help="of every contestant")
     parser.add_argument("--rounds", type=int, help=f"turns of every contestant (8; --quick: {QUICK_ROUNDS})")
-    parser.add_argument("--peers", nargs="+", choices=tuple(adapters), default=found, help="beside torch")
+    parser.add_argument("--peers", nargs="+", choices=tuple(adapters), help="beside torch (all that are installed)")
     parser.add_argument("--json", type=Path, help="where to write the result")
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else 8)
+    arguments.peers = arguments.peers or [name for name in found if not arguments.quick or name in QUICK_PEERS]
     absent = set(arguments.peers) - set(found)
     if absent:
         parser.error(f"not installed: {', '.join(sorted(absent))}")

@@ -7,9 +7,9 @@
 Every contestant computes the same layer on the same numbers, with the same threads, in its own best form: what can be
 made ready before a call (weights packed, layouts changed, graphs compiled) is. fastconv comes with weights as they are
 and with prepared ones. A result that is further from float64 than TOLERANCE is not timed. Contestants take turns in one
-process, warm and rested; a time is that of the fastest call. One that takes more than contest.SLOW times as long as the fastest
-in the first round has lost, and runs no more. Every call of fastconv, torch, ONNX Runtime, ncnn, TensorFlow and JAX
-allocates its result; OpenVINO and MNN write to memory that they keep.
+process, warm and rested; a time is that of the fastest call. One that takes more than contest.SLOW times as long as
+the fastest in the first round has lost, and runs no more. Every call of fastconv, torch, ONNX Runtime, ncnn, TensorFlow
+and JAX allocates its result; OpenVINO and MNN write to memory that they keep.
 
 --quick takes one layer of each kind (kernel, stride, dilation, depthwise or not) of each table, the one of median
 arithmetic, one image, and two rounds: about a minute with what the extra `bench` installs, two with every peer.

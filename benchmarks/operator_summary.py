@@ -22,9 +22,9 @@ RATIOS: dict[str, tuple[str, str]] = {
     "any/best": ("fastconv", ""),
 }
 LEGEND = (
-    "Ratios are the other's time over fastconv's: above 1, fastconv is faster. nchw, nhwc: fastconv in that layout; any:\n"
-    "in the faster one; torch nchw, torch cl (channels_last): in its best form there; torch, tensorflow: in its best form\n"
-    "and layout; best: the fastest peer. GB/s: bytes of all operands and the result once, over the time of fastconv NCHW."
+    "Ratios are the other's time over fastconv's: above 1, fastconv is faster. nchw, nhwc: fastconv in that layout;\n"
+    "any: in the faster one; torch nchw, torch cl (channels_last): in its best form there; torch, tensorflow: in its\n"
+    "best form and layout; best: the fastest peer. GB/s: bytes of all operands and the result once, by fastconv NCHW."
 )
 
 

@@ -100,9 +100,8 @@ def is_pool_table(path: Path) -> bool:
 
 
 def representative_pools(pools: Iterable[Pool]) -> list[Pool]:
-    """One row of each kind (mode, window, stride) of each table: that of the median size."""
-    kinds: dict[tuple[Any, ...], list[Pool]] = {}
+    """One row of each mode of each table: that of the median size."""
+    kinds: dict[tuple[str, str], list[Pool]] = {}
     for pool in pools:
-        window = ("whole",) if pool.whole else pool.kernel
-        kinds.setdefault((pool.table, pool.mode, window, pool.stride), []).append(pool)
+        kinds.setdefault((pool.table, pool.mode), []).append(pool)
     return [sorted(same, key=lambda pool: math.prod(pool.x_shape))[len(same) // 2] for same in kinds.values()]

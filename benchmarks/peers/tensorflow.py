@@ -78,11 +78,10 @@ class TensorFlow(Peer):
             padding, before = _average_padding(problem)
             padded = [size + sum(pads) for size, pads in zip(shape, before, strict=True)]
             (top, _), (left, _) = before[1:3]
-            gradient = (
-                lambda grad_y: tf.raw_ops.AvgPoolGrad(  # noqa: E731
-                    orig_input_shape=padded, grad=grad_y, padding=padding, **windows
-                )[:, top : top + pool.height, left : left + pool.width]
-            )
+            inner = np.s_[:, top : top + pool.height, left : left + pool.width]
+            gradient = lambda grad_y: tf.raw_ops.AvgPoolGrad(  # noqa: E731
+                orig_input_shape=padded, grad=grad_y, padding=padding, **windows
+            )[inner]
         return _contestant(gradient, problem.grad_y_nhwc)
 
 
