@@ -99,7 +99,25 @@ static fc_problem sums_of(const fc_problem *p)
     return sums;
 }
 
+/* What a row of outputs reads of an image: so many rows, the first at h. */
+typedef struct taps_row {
+    ptrdiff_t h, rows;
+    double scale;
+} taps_row;
+
+static taps_row row_at(const fc_problem *p, ptrdiff_t i)
+{
+    const fc_range taps = fc_taps_inside(p, 0, i);
+    taps_row row = {0, fc_max(fc_length(taps), 0), average(p) ? fc_pool_row_count(p, i) : 1};
+    if (row.rows) row.h = fc_window_start(p, 0, i) + taps.first * p->dilation[0];
+    return row;
+}
+
+/* Small images follow each other in a task: what their rows read is found once. */
+static bool small(const fc_problem *p) { return p->out[0] <= rows_a_task(p); }
+
 typedef struct taps_slot {
+    taps_row *rows; /* of a small image */
     fc_pool_chunk *chunks;
     char *edges, *counts;
     char *shares; /* the gradient: a piece of grad_y, divided */
@@ -110,6 +128,7 @@ static taps_slot lay_out(const fc_problem *p, char *slot)
 {
     taps_slot s = {0};
     if (p->layout == FC_NCHW) {
+        if (small(p)) s.rows = (taps_row *)fc_pool_take(slot, &s.bytes, (size_t)p->out[0], sizeof *s.rows);
         s.chunks = (fc_pool_chunk *)fc_pool_take(slot, &s.bytes, (size_t)chunks(p), sizeof *s.chunks);
         s.edges = fc_pool_take(slot, &s.bytes, (size_t)edges(p), edge_bytes(p));
     }
@@ -239,23 +258,19 @@ static void run_lines(void *context, ptrdiff_t task, int number)
     char *y = (char *)call->operands->y + (size_t)(first * p->out[1]) * fc_dtype_size(p->dtype);
     find_chunks(p, &s);
     find_counts(call, &s);
+    for (ptrdiff_t i = 0; i < p->out[0] && s.rows; i++) s.rows[i] = row_at(p, i);
     for (ptrdiff_t row = first; row < end;) {
         const taps_piece piece = piece_at(call, &s, row, end);
         for (ptrdiff_t i = piece.first; i < piece.end; i++, row++) {
-            const fc_range taps = fc_taps_inside(p, 0, i);
+            const taps_row reads = s.rows ? s.rows[i] : row_at(p, i);
+            const ptrdiff_t last = reads.h - piece.origin + (reads.rows - 1) * p->dilation[0];
             fc_pool_line *here = &line[lines.lines++];
-            here->rows = fc_max(fc_length(taps), 0);
-            here->x = piece.x;
-            here->reads_on = true;
-            if (here->rows) {
-                const ptrdiff_t h = fc_window_start(p, 0, i) + taps.first * p->dilation[0] - piece.origin;
-                const ptrdiff_t last = h + (here->rows - 1) * p->dilation[0];
-                here->x = piece.x + (size_t)h * row_bytes;
-                here->reads_on = piece.elements - (last + 1) * p->in[1] >= 2 * lanes(p);
-            }
+            here->rows = reads.rows;
+            here->x = reads.rows ? piece.x + (size_t)(reads.h - piece.origin) * row_bytes : piece.x;
+            here->reads_on = !reads.rows || piece.elements - (last + 1) * p->in[1] >= 2 * lanes(p);
+            here->scale = reads.scale;
             here->y = y;
             here->room = (end - row) * p->out[1];
-            here->scale = average(p) ? fc_pool_row_count(p, i) : 1;
             y += (size_t)p->out[1] * fc_dtype_size(p->dtype);
             /* The next piece of a gradient is divided where this one lies. */
             if (lines.lines == LINES_A_CALL || row == end - 1 || (call->of && i == piece.end - 1)) {
