@@ -10,6 +10,7 @@
 #define BYTES_A_TASK 65536
 #define LANES_A_SLICE 2048 /* two rows of them stay in the first level cache; less when there would be few tasks */
 #define TASKS 8
+#define FEW_CHANNELS 128
 
 typedef struct whole_call {
     const fc_problem *p;
@@ -107,5 +108,13 @@ static const char *decline(const fc_problem *p)
     return NULL;
 }
 
-const fc_algorithm fc_max_pool2d_whole = {.name = "whole", .decline = decline, .slot_bytes = slot_bytes, .run = run};
-const fc_algorithm fc_avg_pool2d_whole = {.name = "whole", .decline = decline, .slot_bytes = slot_bytes, .run = run};
+/* Slices of so few channels are short runs of memory: `rows` is faster. */
+static const char *pass(const fc_problem *p)
+{
+    return p->layout == FC_NHWC && p->channels < FEW_CHANNELS ? "few channels" : NULL;
+}
+
+const fc_algorithm fc_max_pool2d_whole = {
+    .name = "whole", .decline = decline, .pass = pass, .slot_bytes = slot_bytes, .run = run};
+const fc_algorithm fc_avg_pool2d_whole = {
+    .name = "whole", .decline = decline, .pass = pass, .slot_bytes = slot_bytes, .run = run};
