@@ -7,9 +7,9 @@
 Every contestant computes the same layer on the same numbers, with the same threads, in its own best form: what can be
 made ready before a call (weights packed, layouts changed, graphs compiled) is. fastconv comes with weights as they are
 and with prepared ones. A result that is further from float64 than TOLERANCE is not timed. Contestants take turns in one
-process, warm and rested; a time is that of the fastest call. One that takes more than SLOW times as long as the fastest
-in the first round has lost, and runs no more. Every call of fastconv, torch, ONNX Runtime, ncnn, TensorFlow and JAX
-allocates its result; OpenVINO and MNN write to memory that they keep.
+process, warm and rested; a time is that of the fastest call. One that takes more than contest.SLOW times as long as
+the fastest in the first round has lost, and runs no more. Every call of fastconv, torch, ONNX Runtime, ncnn, TensorFlow
+and JAX allocates its result; OpenVINO and MNN write to memory that they keep.
 
 --quick takes one layer of each kind (kernel, stride, dilation, depthwise or not) of each table, the one of median
 arithmetic, one image, and two rounds: about a minute with what the extra `bench` installs, two with every peer.
@@ -19,34 +19,28 @@ import argparse
 import json
 import math
 import os
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import peers
 import roofline
 import torch
 from conditions import conditions
-from layers import SHAPES, Layer, batched, read_layers, representative
+from contest import Library, admit, contest
+from layers import Layer, batched, network_tables, read_layers, representative
 from peers.fastconv import Fastconv
 from report import condition_line, layer_lines, report
-from summary import BASE, BASE_NHWC, OURS, Row, means, scatter
-from timing import interleaved
+from summary import BASE, BASE_NHWC, OURS, Row, means
 from tqdm import tqdm
 
 import fastconv
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-12}  # relative error in the L2 norm
-SLOW = 8
 LAYER_SECONDS, QUICK_SECONDS = 60, 5  # no further round of a layer begins after these
 QUICK_ROUNDS = 2
 LARGEST = 1 << 28  # bytes of one array
-OF_OPERATORS = ("depthwise_", "grouped_")  # what tables of one operator's layers begin with; the others are networks
 KEPT = (BASE, BASE_NHWC, *OURS)
-
-Library = tuple[str, peers.Peer]
 
 
 def checked_indices(batch: int) -> list[int]:
@@ -71,46 +65,24 @@ def measure(layer: Layer, libraries: list[Library], dtype: str, rounds: int, sec
     """One layer."""
     problem = peers.Problem(layer, dtype)
     exact = reference(problem)
-    calls: dict[str, Callable[[], Any]] = {}
-    errors: dict[str, float] = {}
-    left_out: dict[str, str] = {}
-    for library, peer in libraries:
-        try:
-            offered = peer.contestants(problem)
-            found = {name: error(one.read(one.call()), exact, layer) for name, one in offered.items()}
-        except Exception as refusal:  # whatever a library raises on a layer, the others go on
-            if library in ("fastconv", "torch"):
-                raise
-            left_out[library] = f"{type(refusal).__name__}: {str(refusal).splitlines()[0][:100]}"
-            continue
-        for name, distance in found.items():
-            if distance <= TOLERANCE[dtype]:  # a NaN is not
-                calls[name], errors[name] = offered[name].call, distance
-            elif name in KEPT:
-                raise RuntimeError(f"{name} is wrong on {layer}: relative error {distance:.1e}")
-            else:
-                left_out[name] = f"wrong: its relative error is {distance:.1e}, above {TOLERANCE[dtype]:.0e}"
-    shape = asdict(layer)
-    flops_per_byte = roofline.intensity(layer, dtype)
-    least, rounds_differ = contest(calls, rounds, seconds)
+    admitted = admit(
+        libraries,
+        lambda peer: peer.contestants(problem),
+        lambda y: error(y, exact, layer),
+        TOLERANCE[dtype],
+        KEPT,
+        str(layer),
+    )
+    least, rounds_differ = contest(admitted.calls, rounds, seconds, KEPT)
     return {
-        "shape": shape,
+        "shape": asdict(layer),
         "seconds": least,
         "scatter": rounds_differ,
-        "errors": errors,
-        "left_out": left_out,
+        "errors": admitted.errors,
+        "left_out": admitted.left_out,
         "flops": layer.flops,
-        "intensity": flops_per_byte,
+        "intensity": roofline.intensity(layer, dtype),
     }
-
-
-def contest(calls: dict[str, Callable[[], Any]], rounds: int, seconds: float) -> tuple[dict[str, float], float]:
-    """The least time of each, and how much rounds differ; who is far behind after one round runs no more."""
-    first = interleaved(calls, 1)
-    limit = SLOW * min(first.values())
-    going_on = {name: call for name, call in calls.items() if name in KEPT or first[name] <= limit}
-    later = interleaved(going_on, rounds - 1, seconds) if rounds > 1 else {}
-    return {name: min(took, later.get(name, math.inf)) for name, took in first.items()}, scatter(first, later)
 
 
 def chosen_layers(arguments: argparse.Namespace) -> tuple[list[Layer], list[str]]:
@@ -131,12 +103,11 @@ def load_libraries(names: list[str], threads: int, dtype: str) -> list[Library]:
 
 def parse() -> argparse.Namespace:
     """Command line."""
-    tables = sorted(path.stem for path in SHAPES.glob("*.csv"))
-    networks = [table for table in tables if not table.startswith(OF_OPERATORS)]
+    tables = network_tables()
     found = peers.installed()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="some layers, about a minute")
-    parser.add_argument("--shapes", nargs="+", default=networks, help=f"tables ({', '.join(tables)}) or CSV files")
+    parser.add_argument("--shapes", nargs="+", default=tables, help=f"tables ({', '.join(tables)}) or CSV files")
     parser.add_argument("--batch", nargs="+", type=int, help="images, times those of the table (1 8; --quick: 1)")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--threads", type=int, default=fastconv.get_num_threads(), help="of every contestant")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 SHAPES = Path(__file__).parent / "shapes"
+OPERATOR_TABLES = ("pool_", "depthwise_", "grouped_")  # beginnings of names: those of bench_operators.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,28 @@ class Layer:
         }
 
 
+def network_tables() -> list[str]:
+    """The tables that hold a network's convolutions, all of them."""
+    return [name for name in _tables() if not name.startswith(OPERATOR_TABLES)]
+
+
+def operator_tables() -> list[str]:
+    """The tables of one kind of layer each."""
+    return [name for name in _tables() if name.startswith(OPERATOR_TABLES)]
+
+
+def _tables() -> list[str]:
+    return sorted(path.stem for path in SHAPES.glob("*.csv"))
+
+
+def table_path(name: str) -> Path:
+    """Of a table by its name, or of a CSV file by its path."""
+    return Path(name) if name.endswith(".csv") else SHAPES / f"{name}.csv"
+
+
 def read_layers(name: str) -> list[Layer]:
     """Rows of benchmarks/shapes/<name>.csv; or of a CSV file, by its path."""
-    path = Path(name) if name.endswith(".csv") else SHAPES / f"{name}.csv"
+    path = table_path(name)
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     numbers = [field.name for field in fields(Layer) if field.name not in ("table", "name", "padding")]
@@ -83,14 +103,14 @@ def read_layers(name: str) -> list[Layer]:
         Layer(
             table=path.stem,
             name=row["name"],
-            padding=_padding(row["padding"]),
+            padding=read_padding(row["padding"]),
             **{number: int(row[number]) for number in numbers},
         )
         for row in rows
     ]
 
 
-def _padding(text: str) -> tuple[int, int]:
+def read_padding(text: str) -> tuple[int, int]:
     """`1` on all sides, or `0x3`: none above and below, three to the left and right."""
     vertical, _, horizontal = text.partition("x")
     return int(vertical), int(horizontal or vertical)

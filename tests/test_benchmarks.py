@@ -16,7 +16,7 @@ import pytest
 import roofline
 import summary
 import torch
-from layers import SHAPES, Layer, batched, read_layers, representative
+from layers import SHAPES, Layer, batched, network_tables, read_layers, representative
 from peers.fastconv import Fastconv
 from peers.torch import Torch
 from timing import geometric_mean, interleaved
@@ -44,7 +44,7 @@ PLAIN = Layer("table", "plain", 1, 32, 8, 8, 32, 3, 3, 1, (1, 1), 1, 1)
 
 
 def test_the_tables_are_those_of_the_networks():
-    assert {path.stem: len(read_layers(path.stem)) for path in SHAPES.glob("*.csv")} == DISTINCT_LAYERS
+    assert {name: len(read_layers(name)) for name in network_tables()} == DISTINCT_LAYERS
 
 
 @pytest.mark.parametrize("table", DISTINCT_LAYERS)

@@ -8,8 +8,8 @@ import numpy as np
 import openvino
 from openvino.preprocess import PrePostProcessor
 
-from .base import Contestant, Peer, Problem, from_nhwc
-from .onnx_model import conv_model
+from .base import Contestant, Peer, PoolProblem, Problem, from_nhwc
+from .onnx_model import conv_model, pool_model
 
 
 class OpenVINO(Peer):
@@ -26,7 +26,13 @@ class OpenVINO(Peer):
 
     def contestants(self, problem: Problem) -> dict[str, Contestant]:
         """Two of them."""
-        model = conv_model(problem)
+        return self._both(conv_model(problem), problem)
+
+    def pools(self, problem: PoolProblem) -> dict[str, Contestant]:
+        """Two of them."""
+        return self._both(pool_model(problem), problem)
+
+    def _both(self, model: bytes, problem: Problem | PoolProblem) -> dict[str, Contestant]:
         return {
             "OpenVINO NCHW": self._contestant(self.core.read_model(model), problem.x, lambda y: y),
             "OpenVINO NHWC": self._contestant(_channels_last(self.core.read_model(model)), problem.x_nhwc, from_nhwc),

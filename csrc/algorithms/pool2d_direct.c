@@ -3,19 +3,24 @@
  * strides; time grows with the window, as far as it lies inside the image. The gradient of the maximum, which has no
  * window, is added up in the order of the outputs. */
 #include <math.h>
+#include <string.h>
 
 #include "algorithms/algorithm.h"
 #include "algorithms/pool2d_tiles.h"
 #include "platform/parallel.h"
 
-/* NHWC: channels of an image that one task adds up, whole cache lines for most types. */
-#define CHANNELS_A_SLICE 64
+/* The gradient of the maximum. NCHW: a task takes planes of so many bytes. NHWC: it takes some channels of an image, at
+ * least some cache lines, and all when there are so many images that each makes a task. */
+#define BYTES_A_TASK 65536
+#define CHANNELS_A_SLICE 32
+#define TASKS 16
 
 typedef struct direct_call {
     const fc_problem *p;
     const fc_operands *operands;
     fc_strides in, out;
-    ptrdiff_t slices; /* the gradient of the maximum: tasks an image */
+    /* The gradient of the maximum: planes or channels of a task, and in NHWC tasks of an image. */
+    ptrdiff_t part, slices;
 } direct_call;
 
 #define FLOATING 1
@@ -86,37 +91,47 @@ typedef struct direct_call {
     }
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace, ptrdiff_t tasks,
-                bool flush_subnormals, ptrdiff_t slices, fc_task task)
+                bool flush_subnormals, fc_task task)
 {
-    const direct_call call = {p, operands, fc_image_strides(p->layout, p->channels, p->in),
-                              fc_image_strides(p->layout, p->channels, p->out), slices};
+    const direct_call call = {
+        p, operands, fc_image_strides(p->layout, p->channels, p->in), fc_image_strides(p->layout, p->channels, p->out),
+        0, 0};
     fc_parallel_for(tasks, workspace->threads, flush_subnormals, task, (void *)&call);
 }
 
 static void run_max(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     static const fc_task row[FC_DTYPES] = BY_DTYPE(max_row);
-    run(p, operands, workspace, p->batch * p->channels * p->out[0], false, 0, row[p->dtype]);
+    run(p, operands, workspace, p->batch * p->channels * p->out[0], false, row[p->dtype]);
 }
 
 static void run_max_grad(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    static const fc_task plane[FC_DTYPES] = BY_DTYPE(max_grad_plane);
-    const bool nchw = p->layout == FC_NCHW;
-    const ptrdiff_t slices = nchw ? 1 : (p->channels + CHANNELS_A_SLICE - 1) / CHANNELS_A_SLICE;
-    run(p, operands, workspace, p->batch * (nchw ? p->channels : slices), false, slices, plane[p->dtype]);
+    static const fc_task planes[FC_DTYPES] = BY_DTYPE(max_grad_planes), slice[FC_DTYPES] = BY_DTYPE(max_grad_slice);
+    direct_call call = {.p = p, .operands = operands, .slices = 1};
+    if (!p->batch || !p->channels) return;
+    if (p->layout == FC_NCHW) {
+        call.part = fc_max(1, BYTES_A_TASK / (p->in[0] * p->in[1] * (ptrdiff_t)fc_dtype_size(p->dtype)));
+        fc_parallel_for((p->batch * p->channels - 1) / call.part + 1, workspace->threads, false, planes[p->dtype],
+                        &call);
+    } else {
+        const ptrdiff_t slices = fc_max(1, TASKS / p->batch);
+        call.part = fc_max(p->channels / slices / CHANNELS_A_SLICE, 1) * CHANNELS_A_SLICE;
+        call.slices = (p->channels - 1) / call.part + 1;
+        fc_parallel_for(p->batch * call.slices, workspace->threads, false, slice[p->dtype], &call);
+    }
 }
 
 static void run_average(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     static const fc_task row[FC_DTYPES] = {[FC_F32] = average_row_f32, [FC_F64] = average_row_f64};
-    run(p, operands, workspace, p->batch * p->channels * p->out[0], true, 0, row[p->dtype]);
+    run(p, operands, workspace, p->batch * p->channels * p->out[0], true, row[p->dtype]);
 }
 
 static void run_average_grad(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     static const fc_task plane[FC_DTYPES] = {[FC_F32] = average_grad_plane_f32, [FC_F64] = average_grad_plane_f64};
-    run(p, operands, workspace, p->batch * p->channels, true, 0, plane[p->dtype]);
+    run(p, operands, workspace, p->batch * p->channels, true, plane[p->dtype]);
 }
 
 const fc_algorithm fc_max_pool2d_direct = {.name = "direct", .run = run_max};

@@ -32,25 +32,46 @@ static void NAME(max_row)(void *context, ptrdiff_t task, int slot)
     }
 }
 
-/* The plane of one image and channel: task = n * c + channel. */
-static void NAME(max_grad_plane)(void *context, ptrdiff_t task, int slot)
+/* NCHW: some planes, one behind the other. */
+static void NAME(max_grad_planes)(void *context, ptrdiff_t task, int slot)
 {
     const direct_call *call = context;
     const fc_problem *p = call->p;
-    const ptrdiff_t n = task / call->slices, first = task % call->slices * CHANNELS_A_SLICE;
-    const ptrdiff_t channels = p->layout == FC_NCHW ? 1 : fc_min(CHANNELS_A_SLICE, p->channels - first);
     const ptrdiff_t outputs = p->out[0] * p->out[1], inputs = p->in[0] * p->in[1];
-    const ptrdiff_t depth = p->layout == FC_NCHW ? 1 : p->channels;
+    const ptrdiff_t first = task * call->part, planes = fc_min(call->part, p->batch * p->channels - first);
+    const U *grad_y = (const U *)call->operands->grad_y + first * outputs;
+    const int64_t *indices = call->operands->indices + first * outputs;
+    U *grad_x = (U *)call->operands->y + first * inputs;
+    (void)slot;
+    for (ptrdiff_t n = 0; n < planes; n++, grad_x += inputs, grad_y += outputs, indices += outputs) {
+        memset(grad_x, 0, (size_t)inputs * sizeof(U));
+        for (ptrdiff_t o = 0; o < outputs; o++)
+            if (indices[o] >= 0) grad_x[indices[o]] = (U)(grad_x[indices[o]] + grad_y[o]);
+    }
+}
+
+/* NHWC: some channels of an image. */
+static void NAME(max_grad_slice)(void *context, ptrdiff_t task, int slot)
+{
+    const direct_call *call = context;
+    const fc_problem *p = call->p;
+    const ptrdiff_t depth = p->channels, n = task / call->slices, first = task % call->slices * call->part;
+    const ptrdiff_t channels = fc_min(call->part, depth - first);
+    const ptrdiff_t outputs = p->out[0] * p->out[1], inputs = p->in[0] * p->in[1];
     const U *grad_y = (const U *)call->operands->grad_y + n * outputs * depth + first;
     const int64_t *indices = call->operands->indices + n * outputs * depth + first;
     U *grad_x = (U *)call->operands->y + n * inputs * depth + first;
     (void)slot;
-    for (ptrdiff_t i = 0; i < inputs; i++)
-        for (ptrdiff_t c = 0; c < channels; c++) grad_x[i * depth + c] = 0;
-    for (ptrdiff_t o = 0; o < outputs; o++)
+    if (channels == depth)
+        memset(grad_x, 0, (size_t)(inputs * depth) * sizeof(U));
+    else
+        for (ptrdiff_t i = 0; i < inputs; i++) memset(grad_x + i * depth, 0, (size_t)channels * sizeof(U));
+    for (ptrdiff_t o = 0; o < outputs; o++, grad_y += depth, indices += depth)
         for (ptrdiff_t c = 0; c < channels; c++) {
-            const int64_t place = indices[o * depth + c];
-            if (place >= 0) grad_x[place * depth + c] = (U)(grad_x[place * depth + c] + grad_y[o * depth + c]);
+            U *here;
+            if (indices[c] < 0) continue;
+            here = grad_x + indices[c] * depth + c;
+            *here = (U)(*here + grad_y[c]);
         }
 }
 

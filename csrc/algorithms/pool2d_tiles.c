@@ -97,7 +97,7 @@ static ptrdiff_t count(const fc_problem *p, int axis, ptrdiff_t out)
 {
     if (p->count_include_pad) {
         const ptrdiff_t room = p->in[axis] + p->pad_after[axis] - 1 - fc_window_start(p, axis, out);
-        return fc_min(p->window[axis], room / p->dilation[axis] + 1);
+        return fc_min(p->window[axis], (p->dilation[axis] == 1 ? room : room / p->dilation[axis]) + 1);
     } else {
         const fc_range taps = fc_taps_inside(p, axis, out);
         return fc_max(taps.end - taps.first, 0);

@@ -22,6 +22,11 @@ static inline fc_range fc_taps_inside(const fc_problem *p, int axis, ptrdiff_t o
     const ptrdiff_t start = fc_window_start(p, axis, out), d = p->dilation[axis];
     fc_range taps = {0, 0};
     if (start >= p->in[axis]) return taps;
+    if (d == 1) { /* no division: this is asked for every row */
+        taps.first = fc_max(-start, 0);
+        taps.end = fc_min(p->window[axis], p->in[axis] - start);
+        return taps;
+    }
     taps.first = start < 0 ? fc_ceil_div(-start, d) : 0;
     taps.end = fc_min(p->window[axis], (p->in[axis] - 1 - start) / d + 1);
     return taps;

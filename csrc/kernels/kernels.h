@@ -401,6 +401,51 @@ static inline ptrdiff_t fc_product_rows(const fc_gemm_kernels *kernels, ptrdiff_
 typedef uint32_t fc_place;
 #define FC_NO_PLACE UINT32_MAX
 
+/* One row of outputs of a plane: of `rows` input rows, the first at x. With rows 0 it is made of nothing. */
+typedef struct fc_pool_line {
+    const void *x;
+    void *y;
+    ptrdiff_t rows;
+    ptrdiff_t room; /* elements that may be written at y and behind it, by lines that follow in memory as well */
+    bool reads_on;  /* two vectors may be read behind what the row's windows reach */
+    double scale;   /* of the row's part of the divisor */
+} fc_pool_line;
+
+/* A vector of outputs of a line: the elements of tap 0 begin at x[x], the outputs at y[y]. */
+typedef struct fc_pool_chunk {
+    ptrdiff_t x, y;
+    /* NULL when every tap of every lane lies in the row. Else, for each tap, four vectors: which of the vector's elements
+     * do, and of the one that begins at its last element (stride 2), as integers -1 and 0; and, as far as two vectors
+     * of elements go, 0 for those that do and the start of a maximum for others. */
+    const void *edge;
+    bool end_only; /* the lanes with a tap outside are behind the line's end: they matter where reading may not go on */
+} fc_pool_chunk;
+
+/* Windows along rows whose outputs lie 1 or 2 columns apart. Lines follow each other in memory. */
+typedef struct fc_pool_lines {
+    ptrdiff_t lines, chunks, taps, dilation;
+    ptrdiff_t x_row; /* elements between the rows of a window */
+    ptrdiff_t width; /* of a line of y; when it is less than a vector there is one chunk */
+    const fc_pool_line *line;
+    const fc_pool_chunk *chunk;
+    const void *counts; /* the columns' part of the divisor, whole vectors of them; NULL: nothing is divided */
+} fc_pool_lines;
+
+/* An output pixel of many lanes: of rows x columns input pixels, the first at x, those of its window in the image. */
+typedef struct fc_pool_pixel {
+    const void *x;
+    void *y;
+    ptrdiff_t rows, columns;
+    bool divide;
+    double divisor;
+} fc_pool_pixel;
+
+typedef struct fc_pool_pixels {
+    ptrdiff_t pixels, lanes; /* at least a vector of lanes */
+    ptrdiff_t x_row, x_column;
+    const fc_pool_pixel *pixel;
+} fc_pool_pixels;
+
 /* Rows and windows combined by maximum or by addition, in the order of their rows and taps. dst of `pair` may be a
  * or b; otherwise nothing overlaps. */
 typedef struct fc_fold_kernels {
@@ -411,11 +456,16 @@ typedef struct fc_fold_kernels {
     /* dst[i * depth + c] = fold over t < taps of src[(i * stride + t * dilation) * depth + c] */
     void (*window)(ptrdiff_t n, ptrdiff_t depth, void *dst, const void *src, ptrdiff_t taps, ptrdiff_t stride,
                    ptrdiff_t dilation);
+    /* float32 and float64 only. dst[i] = fold over src[i * n] … src[i * n + n - 1] */
+    void (*planes)(ptrdiff_t planes, ptrdiff_t n, void *dst, const void *src);
+    void (*lines[2])(const fc_pool_lines *lines); /* by stride - 1 */
+    void (*pixels)(const fc_pool_pixels *pixels);
 } fc_fold_kernels;
 
 /* The row kernels of one element type. A NaN beats every number. The argmax kernels carry places along: of equals
  * and of NaNs the least place wins, FC_NO_PLACE (the value is `lowest` then) loses to all. */
 typedef struct fc_pool_kernels {
+    int lanes;                /* float32 and float64 only */
     fc_fold_kernels max, add; /* add: float32 and float64 only */
     /* dst = what never wins a maximum: -inf, or the least integer; dst_at, unless NULL, = FC_NO_PLACE */
     void (*lowest)(ptrdiff_t n, void *dst, fc_place *dst_at);
@@ -429,6 +479,11 @@ typedef struct fc_pool_kernels {
     /* dst[i * depth + c] = src[i * depth + c] / (scale * counts[i]), counts of the element type; dst may be src.
      * float32 and float64 only. */
     void (*divide)(ptrdiff_t n, ptrdiff_t depth, void *dst, const void *src, double scale, const void *counts);
+    /* dst[(i * stride + t) * depth + c] = src[i * depth + c] for t < taps, 0 for those from taps up to the next i.
+     * float32 and float64 only. */
+    void (*spread)(ptrdiff_t n, ptrdiff_t depth, void *dst, const void *src, ptrdiff_t taps, ptrdiff_t stride);
+    /* Each row of `width` elements `times` times, one behind the other. float32 and float64 only. */
+    void (*repeat)(ptrdiff_t rows, ptrdiff_t width, ptrdiff_t times, void *dst, const void *src);
     /* dst[c * dst_step + r] = src[r * src_step + c] */
     void (*transpose)(ptrdiff_t rows, ptrdiff_t columns, void *dst, ptrdiff_t dst_step, const void *src,
                       ptrdiff_t src_step);

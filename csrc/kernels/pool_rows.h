@@ -172,5 +172,28 @@ static void W(divide)(ptrdiff_t n, ptrdiff_t depth, void *dst, const void *src, 
         for (ptrdiff_t c = 0; c < depth; c++) d[c] = s[c] / divisor;
     }
 }
+
+static void W(spread)(ptrdiff_t n, ptrdiff_t depth, void *dst, const void *src, ptrdiff_t taps, ptrdiff_t stride)
+{
+    T *restrict d = dst;
+    const T *restrict s = src;
+    if (depth == 1 && taps == 2 && stride == 2) {
+        for (ptrdiff_t i = 0; i < n; i++) {
+            d[2 * i] = s[i];
+            d[2 * i + 1] = s[i];
+        }
+        return;
+    }
+    for (ptrdiff_t i = 0; i < n; i++, s += depth) {
+        if (depth == 1)
+            for (ptrdiff_t t = 0; t < taps; t++) d[t] = *s;
+        else
+            for (ptrdiff_t t = 0; t < taps; t++)
+                for (ptrdiff_t c = 0; c < depth; c++) d[t * depth + c] = s[c];
+        d += taps * depth;
+        if (i == n - 1) break;
+        for (ptrdiff_t t = 0; t < (stride - taps) * depth; t++) *d++ = 0;
+    }
+}
 #endif
 #undef LOWEST

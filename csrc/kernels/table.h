@@ -102,14 +102,20 @@
 #define FLOATING 1
 #define S f32
 #define T float
+#define I int32_t
 #include "kernels/pool_rows.h"
+#include "kernels/pool_vectors.h"
 #undef S
 #undef T
+#undef I
 #define S f64
 #define T double
+#define I int64_t
 #include "kernels/pool_rows.h"
+#include "kernels/pool_vectors.h"
 #undef S
 #undef T
+#undef I
 #undef FLOATING
 
 #define FLOATING 0
@@ -155,11 +161,16 @@
 #undef T
 #undef FLOATING
 
-#define FC_FOLD_TABLE(name, type) {name##_pair_##type, name##_rows_##type, name##_window_##type}
-#define FC_MAX_TABLE(type)                                                                       \
-    .max = FC_FOLD_TABLE(max, type), .lowest = lowest_##type, .argmax_rows = argmax_rows_##type, \
+#define FC_FOLD_TABLE(name, type, ...) {name##_pair_##type, name##_rows_##type, name##_window_##type, __VA_ARGS__}
+#define FC_FOLD_VECTORS(name, type) \
+    name##_planes_##type, {name##_lines_##type##_1, name##_lines_##type##_2}, name##_pixels_##type
+#define FC_MAX_TABLE(type, ...)                                                                               \
+    .max = FC_FOLD_TABLE(max, type, __VA_ARGS__), .lowest = lowest_##type, .argmax_rows = argmax_rows_##type, \
     .argmax_pair = argmax_pair_##type, .argmax_window = argmax_window_##type, .transpose = transpose_##type
-#define FC_AVERAGE_TABLE(type) .add = FC_FOLD_TABLE(add, type), .divide = divide_##type
+#define FC_FLOATING_POOL_TABLE(type)                                                                               \
+    .lanes = LANES_##type, FC_MAX_TABLE(type, FC_FOLD_VECTORS(max, type)),                                         \
+    .add = FC_FOLD_TABLE(add, type, FC_FOLD_VECTORS(add, type)), .divide = divide_##type, .spread = spread_##type, \
+    .repeat = repeat_##type
 
 const fc_kernels FC_PASTE(fc_kernels, FC_ISA) = {
     .name = FC_ISA_NAME,
@@ -174,15 +185,15 @@ const fc_kernels FC_PASTE(fc_kernels, FC_ISA) = {
         },
     .pool =
         {
-            [FC_F32] = {FC_MAX_TABLE(f32), FC_AVERAGE_TABLE(f32)},
-            [FC_F64] = {FC_MAX_TABLE(f64), FC_AVERAGE_TABLE(f64)},
-            [FC_I32] = {FC_MAX_TABLE(i32)},
-            [FC_I64] = {FC_MAX_TABLE(i64)},
-            [FC_I8] = {FC_MAX_TABLE(i8)},
-            [FC_U8] = {FC_MAX_TABLE(u8)},
-            [FC_I16] = {FC_MAX_TABLE(i16)},
-            [FC_U16] = {FC_MAX_TABLE(u16)},
-            [FC_U32] = {FC_MAX_TABLE(u32)},
-            [FC_U64] = {FC_MAX_TABLE(u64)},
+            [FC_F32] = {FC_FLOATING_POOL_TABLE(f32)},
+            [FC_F64] = {FC_FLOATING_POOL_TABLE(f64)},
+            [FC_I32] = {FC_MAX_TABLE(i32, )},
+            [FC_I64] = {FC_MAX_TABLE(i64, )},
+            [FC_I8] = {FC_MAX_TABLE(i8, )},
+            [FC_U8] = {FC_MAX_TABLE(u8, )},
+            [FC_I16] = {FC_MAX_TABLE(i16, )},
+            [FC_U16] = {FC_MAX_TABLE(u16, )},
+            [FC_U32] = {FC_MAX_TABLE(u32, )},
+            [FC_U64] = {FC_MAX_TABLE(u64, )},
         },
 };

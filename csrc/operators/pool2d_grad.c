@@ -16,12 +16,16 @@ typedef struct index_check {
     atomic_bool wrong;
 } index_check;
 
-/* From -1 up to below `plane`, in one comparison each. */
+/* From -1 up to below `plane`: neither index + 1 nor what it lacks of plane is negative. Signs are gathered, as every
+ * instruction set has that for vectors. */
 static bool all_inside(const int64_t *indices, ptrdiff_t count, int64_t plane)
 {
-    bool wrong = false;
-    for (ptrdiff_t i = 0; i < count; i++) wrong |= (uint64_t)indices[i] + 1 > (uint64_t)plane;
-    return !wrong;
+    uint64_t signs = 0;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const uint64_t from_none = (uint64_t)indices[i] + 1;
+        signs |= from_none | ((uint64_t)plane - from_none);
+    }
+    return !(signs >> 63);
 }
 
 static void check_task(void *context, ptrdiff_t task, int slot)

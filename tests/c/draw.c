@@ -134,6 +134,14 @@ fc_pool2d_params random_pool2d(fc_operation operation, bool extreme)
             else if (one_in(4))
                 p.window[i] = from_to(1, 20);
         }
+        if (one_in(8)) { /* one window that holds the image */
+            p.padding = FC_PAD_EXPLICIT;
+            for (int i = 0; i < 2; i++) {
+                p.window[i] = p.size[i];
+                p.dilation[i] = 1;
+                p.pad_before[i] = p.pad_after[i] = 0;
+            }
+        }
         p.ceil_mode = one_in(3);
         p.count_include_pad = one_in(2);
         p.has_divisor = one_in(4);

@@ -24,6 +24,11 @@ static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return _mm256_add_ps(a, b)
 static inline vec_f32 sub_f32(vec_f32 a, vec_f32 b) { return _mm256_sub_ps(a, b); }
 static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm256_fmadd_ps(a, b, c); }
 static inline float fma_one_f32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+/* The greater; of equals a, of NaNs b. */
+static inline vec_f32 larger_f32(vec_f32 a, vec_f32 b)
+{
+    return _mm256_blendv_ps(_mm256_max_ps(b, a), b, _mm256_cmp_ps(b, b, _CMP_UNORD_Q));
+}
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b) { return _mm256_or_ps(a, b); }
 static inline mask_f32 mask_load_f32(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline vec_f32 load_masked_f32(const float *p, mask_f32 m) { return _mm256_maskload_ps(p, m); }
@@ -110,6 +115,10 @@ static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return _mm256_add_pd(a, b)
 static inline vec_f64 sub_f64(vec_f64 a, vec_f64 b) { return _mm256_sub_pd(a, b); }
 static inline vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm256_fmadd_pd(a, b, c); }
 static inline double fma_one_f64(double a, double b, double c) { return __builtin_fma(a, b, c); }
+static inline vec_f64 larger_f64(vec_f64 a, vec_f64 b)
+{
+    return _mm256_blendv_pd(_mm256_max_pd(b, a), b, _mm256_cmp_pd(b, b, _CMP_UNORD_Q));
+}
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b) { return _mm256_or_pd(a, b); }
 static inline mask_f64 mask_load_f64(const int64_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline vec_f64 load_masked_f64(const double *p, mask_f64 m) { return _mm256_maskload_pd(p, m); }

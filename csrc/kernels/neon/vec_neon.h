@@ -24,6 +24,11 @@ static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return vaddq_f32(a, b); }
 static inline vec_f32 sub_f32(vec_f32 a, vec_f32 b) { return vsubq_f32(a, b); }
 static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
 static inline float fma_one_f32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+/* The greater; of equals a, of NaNs b. */
+static inline vec_f32 larger_f32(vec_f32 a, vec_f32 b)
+{
+    return vbslq_f32(vceqq_f32(b, b), vbslq_f32(vcgtq_f32(b, a), b, a), b);
+}
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b)
 {
     return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
@@ -95,6 +100,10 @@ static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return vaddq_f64(a, b); }
 static inline vec_f64 sub_f64(vec_f64 a, vec_f64 b) { return vsubq_f64(a, b); }
 static inline vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmaq_f64(c, a, b); }
 static inline double fma_one_f64(double a, double b, double c) { return __builtin_fma(a, b, c); }
+static inline vec_f64 larger_f64(vec_f64 a, vec_f64 b)
+{
+    return vbslq_f64(vceqq_f64(b, b), vbslq_f64(vcgtq_f64(b, a), b, a), b);
+}
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b)
 {
     return vreinterpretq_f64_u64(vorrq_u64(vreinterpretq_u64_f64(a), vreinterpretq_u64_f64(b)));

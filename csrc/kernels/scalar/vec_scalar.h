@@ -21,6 +21,7 @@
     static inline vec_##S sub_##S(vec_##S a, vec_##S b) { return a - b; }                                         \
     static inline vec_##S fma_##S(vec_##S a, vec_##S b, vec_##S c) { return a * b + c; }                          \
     static inline T fma_one_##S(T a, T b, T c) { return a * b + c; }                                              \
+    static inline vec_##S larger_##S(vec_##S a, vec_##S b) { return b > a || b != b ? b : a; }                    \
     static inline vec_##S or_##S(vec_##S a, vec_##S b) { return b != 0 ? b : a; }                                 \
     static inline mask_##S mask_load_##S(const I *p) { return *p; }                                               \
     static inline vec_##S load_masked_##S(const T *p, mask_##S m) { return m ? *p : 0; }                          \
