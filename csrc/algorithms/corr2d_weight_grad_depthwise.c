@@ -100,7 +100,7 @@ static void add_rectangle(const call *c, const strip *s, const fc_tap_run *rows,
     fc_depthwise_taps d = {
         .columns = width,
         .grad_row = p->out[1] * lanes,
-        .x_row = p->stride[0] * p->in[1] * lanes,
+        .x_row = p->out[0] > 1 ? p->stride[0] * p->in[1] * lanes : 0,
         .x_pixel = width > 1 ? p->stride[1] * lanes : 0,
         .tap_step = {together ? p->dilation[0] * p->in[1] * lanes : 0, taps > 1 ? p->dilation[1] * lanes : 0},
         .sum_row = p->window[1] * lanes,

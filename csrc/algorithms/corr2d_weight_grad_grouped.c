@@ -98,7 +98,7 @@ static void add_tap(const call *c, const strip *s, fc_range rows, fc_range colum
         .columns = width,
         .grad_row = p->out[1] * lanes,
         .grad_member = c->y_plane / element,
-        .x_row = p->stride[0] * p->in[1] * lanes,
+        .x_row = p->out[0] > 1 ? p->stride[0] * p->in[1] * lanes : 0,
         .x_pixel = width > 1 ? p->stride[1] * lanes : 0,
         .x_member = c->x_plane / element,
         .sum_output = c->weight.n,

@@ -41,7 +41,7 @@ const char *fc_grouped_pass(const fc_problem *p)
         return "groups have enough channels to fill vectors";
     /* What is copied is read less often. */
     if (p->operation == FC_CORR2D && p->layout == FC_NHWC && p->channels / p->groups > MOST_MEMBERS / 2 &&
-        p->stride[0] * p->stride[1] > 1)
+        (p->stride[0] > 1 || p->stride[1] > 1))
         return "with a stride a copy of the image costs more than it saves";
     return NULL;
 }
