@@ -60,9 +60,12 @@ static fc_pool_chunk chunk_at(const fc_problem *p, ptrdiff_t index, bool *outsid
     return chunk;
 }
 
+#define MOST_COUNTED ((ptrdiff_t)1 << 24) /* chunks; of more, which nobody has memory for, all count */
+
 static ptrdiff_t edges(const fc_problem *p)
 {
     ptrdiff_t count = 0;
+    if (chunks(p) > MOST_COUNTED) return chunks(p);
     for (ptrdiff_t c = 0; c < chunks(p); c++) {
         bool outside;
         chunk_at(p, c, &outside);
