@@ -253,8 +253,8 @@ static bool make_corr2d(call *c)
         !count_of(&w, p->out_channels, p->weight_channels, p->kernel) || p->out_channels > MOST_ELEMENTS)
         return false;
     products = y;
-    if (!multiply(&products, p->weight_channels, MOST_PRODUCTS) ||
-        !multiply(&products, p->kernel[0] * p->kernel[1], MOST_PRODUCTS))
+    if (!multiply(&products, p->weight_channels, MOST_PRODUCTS) || !multiply(&products, p->kernel[0], MOST_PRODUCTS) ||
+        !multiply(&products, p->kernel[1], MOST_PRODUCTS))
         return false;
     c->in[0] = array_of(p->dtype, c->operation == FC_CORR2D ? x : y);
     c->in[1] = array_of(p->dtype, c->operation == FC_CORR2D_WEIGHT_GRAD ? x : w);
