@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What broke other libraries' convolutions and poolings, played back: an answer that is right, or an exception.
 
-The names tell where each class was seen: CVE numbers of TensorFlow's advisories, and issues of pytorch/pytorch (`torch#`)
-and tensorflow/tensorflow (`tf#`). Each goes through NumPy, PyTorch, TensorFlow and a TensorFlow graph that learns the
+The names tell where each class was seen: CVE numbers of advisories, and issues of pytorch/pytorch (`torch#`) and of
+tensorflow/tensorflow (`tf#`). Each goes through NumPy, PyTorch, TensorFlow and a TensorFlow graph that learns the
 shapes late. The time is that of this process, and bounded for all of them alike.
 """
 
