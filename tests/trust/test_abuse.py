@@ -2,7 +2,7 @@
 """Any arguments at all, drawn by chance: a right answer or one of the promised exceptions, in bounded time.
 
 Arguments are drawn from what callers have and what they should not have: numbers of any size, wrong types, shapes that
-do not belong together, arrays that lie anyhow. An answer is compared with the oracle where the oracle takes the problem.
+do not belong together, arrays that lie anyhow. An answer is compared with the oracle where that takes the problem.
 FASTCONV_FUZZ_EXAMPLES sets how many calls of each function are tried (300); `tests/fuzz/` does the same for the C API.
 """
 
