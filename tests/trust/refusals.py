@@ -8,11 +8,11 @@ from collections.abc import Callable
 from fastconv import _core
 
 SYSTEM = ctypes.CDLL(None)
-SYSTEM.refuse_memory.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_char_p)
-SYSTEM.refuse_memory.restype = None
-SYSTEM.refuse_threads.argtypes = (ctypes.c_long,)
-SYSTEM.refuse_threads.restype = None
-SYSTEM.refused_threads.restype = SYSTEM.refused.restype = ctypes.c_long
+if hasattr(SYSTEM, "refuse_memory"):  # else the bytes in use are all that is here
+    SYSTEM.refuse_memory.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_char_p)
+    SYSTEM.refuse_memory.restype = SYSTEM.refuse_threads.restype = None
+    SYSTEM.refuse_threads.argtypes = (ctypes.c_long,)
+    SYSTEM.refused_threads.restype = SYSTEM.refused.restype = ctypes.c_long
 
 
 class Usage(ctypes.Structure):

@@ -3,7 +3,7 @@
 
 Arguments are drawn from what callers have and what they should not have: numbers of any size, wrong types, shapes that
 do not belong together, arrays that lie anyhow. An answer is compared with the oracle where that takes the problem.
-FASTCONV_FUZZ_EXAMPLES sets how many calls of each function are tried (300); `tests/fuzz/` does the same for the C API.
+FASTCONV_FUZZ_EXAMPLES sets how many calls of each function are tried (150); `tests/fuzz/` does the same for the C API.
 """
 
 import os
@@ -18,7 +18,7 @@ from numerics import assert_close
 
 import fastconv
 
-EXAMPLES = int(os.environ.get("FASTCONV_FUZZ_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("FASTCONV_FUZZ_EXAMPLES", "150"))
 PROMISED = (ValueError, TypeError, MemoryError)
 MOST_BYTES = 2**26  # of an array that is asked for; what is larger must be refused or not be asked for here
 SECONDS = 3
