@@ -37,12 +37,14 @@ CC=gcc "$work/venv/bin/pip" install --quiet -C "cmake.define.FASTCONV_SANITIZE=$
 # detect_leaks=0: CPython keeps what it allocated at import until the process ends. PYTHONMALLOC=malloc: so that every
 # array is a block of its own, whose ends are watched. handle_segv=0: one test asks for a segmentation fault.
 # libstdc++ beside libasan: without it the exceptions of C++ extensions cannot be intercepted.
-# Left out: what builds C again or looks at symbols, the demo, what needs PyTorch or TensorFlow, and what measures memory, of
-# which sanitizers take much.
+# Left out: what builds C again or looks at symbols, the demo, what needs PyTorch or TensorFlow, what measures memory or
+# refuses it, of which sanitizers take much and which they allocate in their own way.
 PYTHONMALLOC=malloc \
   ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allocator_may_return_null=1 \
   LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
   "$work/venv/bin/python" -m pytest -q -p no:cacheprovider --ignore tests/test_c_api.py --ignore tests/test_structure.py \
-  --ignore tests/test_demo.py --ignore tests/test_memory.py --ignore-glob "tests/test_tensorflow_*" \
+  --ignore tests/test_demo.py --ignore tests/test_memory.py --ignore tests/trust/test_no_memory.py \
+  --ignore tests/trust/test_no_memory_frameworks.py --ignore tests/trust/test_replay.py --ignore tests/trust/test_same_bits.py \
+  --ignore tests/trust/test_mapped.py --ignore tests/trust/test_threads.py --ignore tests/trust/test_load.py --ignore-glob "tests/test_tensorflow_*" \
   --ignore-glob "tests/test_torch_*" --ignore tests/test_readme.py --ignore tests/test_docstrings.py --ignore tests/test_benchmarks.py "$@"
 echo "== nothing was found"

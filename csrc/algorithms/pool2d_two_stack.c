@@ -83,12 +83,25 @@ static fc_lane_row take_rows(const fc_problem *p, char *slot, size_t *bytes, ptr
     return row;
 }
 
+/* The least b that is not below n / b: about the root of n. `explain` asks it for images of any size. */
+static ptrdiff_t root(ptrdiff_t n)
+{
+    ptrdiff_t low = 1, high = fc_max(n, 1);
+    while (low < high) {
+        const ptrdiff_t b = low + (high - low) / 2;
+        if (b < n / b)
+            low = b + 1;
+        else
+            high = b;
+    }
+    return low;
+}
+
 static stacks take_stacks(const fc_problem *p, fc_slide_axis along, char *slot, size_t *bytes, ptrdiff_t lanes)
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype) + (p->with_indices ? (ptrdiff_t)sizeof(fc_place) : 0);
-    stacks s = {.longest = fc_slide_longest(along), .block = 1};
-    while (s.block < s.longest / s.block) s.block++;
-    s.block = fc_min(s.longest, fc_max(s.block, SUFFIX_BYTES / fc_max(lanes * element, 1)));
+    stacks s = {.longest = fc_slide_longest(along)};
+    s.block = fc_min(s.longest, fc_max(root(s.longest), SUFFIX_BYTES / fc_max(lanes * element, 1)));
     s.suffixes = take_rows(p, slot, bytes, s.block, lanes);
     s.checkpoints = take_rows(p, slot, bytes, (s.longest - 1) / s.block, lanes);
     s.running = take_rows(p, slot, bytes, 1, lanes);

@@ -30,16 +30,19 @@ OPERATIONS = (
 ITEM_SIZES = (4, 8, 4, 8, 1, 1, 2, 2, 4, 8)
 
 
+cdef int fail(fc_status status, fc_error *error) except -1 with gil:
+    message = error.message.decode("utf-8", "replace")
+    if status == FC_BAD_TYPE:
+        raise TypeError(message)
+    if status == FC_NO_MEMORY:
+        raise MemoryError(message)
+    raise ValueError(message)
+
+
+# A call that succeeds must not ask for the GIL here: an interpreter that has ended meanwhile has none to give, and only the
+# end of the `with nogil` block knows what to do then.
 cdef int check(fc_status status, fc_error *error) except -1 nogil:
-    if status == FC_OK:
-        return 0
-    with gil:
-        message = error.message.decode("utf-8", "replace")
-        if status == FC_BAD_TYPE:
-            raise TypeError(message)
-        if status == FC_NO_MEMORY:
-            raise MemoryError(message)
-        raise ValueError(message)
+    return 0 if status == FC_OK else fail(status, error)
 
 
 cdef class Buffer:

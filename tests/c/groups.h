@@ -12,6 +12,7 @@
     X(overflow, "sizes of any magnitude are refused or explained")                                \
     X(corr2d, "correlation: numbers by hand, layouts, gradients, prepared weights, empty arrays") \
     X(pool2d, "pooling: numbers by hand, NaNs, indices, windows of padding alone")                \
+    X(faults, "memory and threads that the system refuses")                                       \
     X(threads, "the same bits on 1 to 8 threads, from two at once, and in a forked child")        \
     X(batches, "an image's result does not depend on its batch")                                  \
     X(random, "random problems against the definition")                                           \

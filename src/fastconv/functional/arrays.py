@@ -65,6 +65,8 @@ def fresh(shape: tuple[int, ...], dtype: DType) -> Array:
     size = math.prod(shape) * dtype.itemsize
     if size < LARGE:
         return np.empty(shape, dtype)
+    if size > sys.maxsize:
+        raise ValueError(f"a result of shape {shape} is too large for this machine")
     return np.ndarray(shape, dtype, memoryview(_core.Memory(size)))
 
 
