@@ -8,8 +8,8 @@ import fastconv
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for the kernels that execute the chapter
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-import fastconv.tensorflow  # noqa: E402
-import fastconv.torch  # noqa: E402, F401 -- autodoc looks at both
+import fastconv.tensorflow
+import fastconv.torch
 
 project = "fastconv"
 author = "The fastconv developers"
