@@ -34,7 +34,7 @@ COMMANDS = {  # what runs a command of a page, or its like, and a word of it
         "tests/test_c_api.py",
         "ctest",
     ),
-    "pip install scikit-build-core cython cython-cmake": ("pyproject.toml", "cython-cmake"),
+    "pip install scikit-build-core cython cython-cmake numpy": ("pyproject.toml", "cython-cmake"),
     "pip install --no-build-isolation -C editable.rebuild=true -e .": ("CONTRIBUTING.md", "editable.rebuild=true"),
 }
 
