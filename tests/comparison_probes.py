@@ -5,6 +5,8 @@ A probe answers whether the library does what the row says; an exception is a no
 random where only shapes matter.
 """
 
+import json
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -379,3 +381,19 @@ row(
     torch=shaped((2, 4, 3, 3), lambda: F.adaptive_max_pool2d(XT, 3)),
     onnxruntime=shaped((2, 4, 8, 8), lambda: onnx_run("LpPool", X, kernel_shape=[2, 2])[0]),
 )
+
+
+def does(probe: Probe) -> bool:
+    """Try it; an exception is a no."""
+    try:
+        return bool(probe())
+    except Exception:  # of whatever kind the library has; a subprocess that ended badly
+        return False
+
+
+def main() -> None:
+    """Print all answers as JSON."""
+    warnings.simplefilter("ignore")  # theirs
+    print(
+        json.dumps({name: {library: does(probe) for library, probe in tried.items()} for name, tried in PROBES.items()})
+    )

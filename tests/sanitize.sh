@@ -44,5 +44,7 @@ PYTHONMALLOC=malloc \
   LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
   "$work/venv/bin/python" -m pytest -q -p no:cacheprovider --ignore tests/test_c_api.py --ignore tests/test_structure.py \
   --ignore tests/test_demo.py --ignore tests/test_memory.py --ignore-glob "tests/test_tensorflow_*" \
-  --ignore-glob "tests/test_torch_*" --ignore tests/test_readme.py --ignore tests/test_docstrings.py --ignore tests/test_benchmarks.py "$@"
+  --ignore-glob "tests/test_torch_*" --ignore tests/test_readme.py --ignore tests/test_docstrings.py --ignore tests/test_benchmarks.py \
+  --ignore tests/test_comparison.py --ignore tests/test_recipes.py --ignore tests/test_scale.py --ignore tests/test_typing.py \
+  --ignore tests/test_threadpoolctl.py "$@"
 echo "== nothing was found"

@@ -2,16 +2,14 @@
 """The recipes of docs/ work: what they say is done to a copy of the sources, built and tested."""
 
 import ctypes
-import importlib
 import os
 import platform
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from c_build import ROOT, run, tool
+from frameworks import run_script
 from pages import DOCS, apply, captioned
 
 import fastconv
@@ -85,22 +83,18 @@ def test_a_wrong_algorithm_is_found(copy: Path):
     assert c_tests(copy, "random") != 0
 
 
-@pytest.fixture
-def with_front_end(tmp_path: Path) -> Iterator[None]:
-    """The recipe's subpackage, found as if it lay beside the others."""
+USE = """
+import sys
+import fastconv
+fastconv.__path__.append(sys.argv[1])
+exec(compile(open(sys.argv[2]).read(), "frontend.md", "exec"))
+assert "fastconv.jax" in sys.modules
+print("right")
+"""
+
+
+def test_the_front_end_is_right(tmp_path: Path):
+    """The subpackage, found as if it lay beside the others; in a process of its own: JAX warns of every later fork."""
     for block in captioned(RECIPES / "frontend.md"):
-        if block.caption.endswith(".py"):
-            apply(block, tmp_path)
-    fastconv.__path__.append(str(tmp_path / "src" / "fastconv"))
-    importlib.invalidate_caches()
-    yield
-    fastconv.__path__.pop()
-    sys.modules.pop("fastconv.jax", None)
-    vars(fastconv).pop("jax", None)
-
-
-@pytest.mark.usefixtures("with_front_end")
-def test_the_front_end_is_right():
-    (use,) = (block for block in captioned(RECIPES / "frontend.md") if not block.caption.endswith(".py"))
-    exec(compile(use.text, "frontend.md", "exec"), {})  # the page is ours
-    assert "fastconv.jax" in sys.modules
+        apply(block if block.caption.endswith(".py") else block._replace(caption="use"), tmp_path)
+    assert run_script(USE, tmp_path / "src" / "fastconv", tmp_path / "use") == "right\n"
