@@ -31,7 +31,7 @@ MOST_BYTES = 2_000_000
 def main(path: Path) -> None:
     """Exit with a sentence if the wheel is not as it should be."""
     with zipfile.ZipFile(path) as wheel:
-        names = wheel.namelist()
+        names = [name for name in wheel.namelist() if not name.endswith("/")]
     for pattern in WANTED:
         if not any(re.fullmatch(pattern, name) for name in names):
             sys.exit(f"{path.name} lacks {pattern}")

@@ -26,11 +26,6 @@ import fastconv
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 DISTINCT_LAYERS = {
     "convnext": 16,
-    "depthwise_convnext": 8,
-    "depthwise_efficientnet": 12,
-    "depthwise_mobilenetv2": 10,
-    "grouped_regnet": 11,
-    "grouped_resnext": 7,
     "inceptionv3": 43,
     "lenet": 3,
     "mobilenetv2": 30,

@@ -146,11 +146,12 @@ def test_it_refuses_what_the_call_refuses(arguments: tuple, options: dict, word:
         fastconv.explain("corr2d", *arguments, **options)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "bool", "float16", BFLOAT16, "int16"], ids=str)
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "float16", BFLOAT16, "int16"], ids=str)
 def test_it_takes_the_dtypes_of_arrays(dtype: object):
-    computed = "float32" if dtype in ("float16", BFLOAT16) else "int64" if dtype == "int16" else "int32"
-    told = fastconv.explain("corr2d", (1, 9, 8, 40), (4, 9, 3, 3), dtype=computed)
-    assert fastconv.explain("corr2d", (1, 9, 8, 40), (4, 9, 3, 3), dtype=dtype).algorithm == told.algorithm
+    # int32 with int32 is computed in int64: only eight bits are computed in int32.
+    computed = "float32" if dtype in ("float16", BFLOAT16) else "int64" if dtype == "int16" else "int8"
+    told = fastconv.explain("corr2d", (1, 9, 8, 8), (4, 9, 3, 3), dtype=computed)
+    assert fastconv.explain("corr2d", (1, 9, 8, 8), (4, 9, 3, 3), dtype=dtype).algorithm == told.algorithm
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "uint64", object])

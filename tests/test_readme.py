@@ -17,7 +17,7 @@ def blocks(page: Path) -> list[str]:
 
 
 BLOCKS = blocks(README)
-PAGES = [(page.name, block) for page in sorted((ROOT / "docs").glob("*.md")) for block in blocks(page)]
+PAGES = [(page.name, block) for page in sorted((ROOT / "docs").rglob("*.md")) for block in blocks(page)]
 
 
 def test_there_is_an_example():

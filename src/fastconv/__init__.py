@@ -6,6 +6,8 @@ their gradients end in ``_grad``; `prepare` transforms weights once. `explain`, 
 and set how they run.
 """
 
+import sys
+
 from fastconv import _core
 from fastconv.config import (
     get_batch_invariant,
@@ -64,3 +66,6 @@ __all__ = [
 ]
 
 _core.configure()
+
+if "threadpoolctl" in sys.modules:  # who limits threads with it wants ours to be limited
+    import fastconv.threadpoolctl  # noqa: F401

@@ -44,6 +44,7 @@ class Convolution:
         self._x = x
         y = fastconv.corr2d(x, self.weight, self.bias, padding=1)
         self._positive = y > 0
+        pooled: Array
         pooled, self._indices = fastconv.max_pool2d(y * self._positive, 2, return_indices=True)
         return pooled
 
