@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The error of each algorithm of corr2d against float64, for 3x3 kernels over more and more channels.
+"""The error of each algorithm of corr2d against float64, by kernel, over more and more channels.
 
     python benchmarks/errors.py
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import fastconv
 
+KERNELS = ((3, 3), (5, 5), (1, 3), (1, 7))  # those of Winograd's forms
 CHANNELS = (16, 64, 128, 256, 512)
 SIZE = 14
 OUT_CHANNELS = 32
@@ -22,17 +23,18 @@ def relative(y: NDArray[np.floating], reference: NDArray[np.float64]) -> float:
     return float(np.linalg.norm(y - reference) / np.linalg.norm(reference))
 
 
-def errors(layout: str, channels: int) -> dict[str, float]:
+def errors(layout: str, channels: int, kernel: tuple[int, int]) -> dict[str, float]:
     """Of every algorithm that takes the problem."""
     rng = np.random.default_rng(channels)
     x = rng.standard_normal((1, channels, SIZE, SIZE), np.float32)
-    w = rng.standard_normal((OUT_CHANNELS, channels, 3, 3), np.float32)
+    w = rng.standard_normal((OUT_CHANNELS, channels, *kernel), np.float32)
+    options = {"padding": (kernel[0] // 2, kernel[1] // 2), "layout": layout}
     if layout == "NHWC":
         x, w = np.ascontiguousarray(x.transpose(0, 2, 3, 1)), np.ascontiguousarray(w.transpose(2, 3, 1, 0))
-    reference = fastconv.corr2d(x.astype(float), w.astype(float), padding=1, layout=layout, algorithm="direct")
-    declined = fastconv.explain("corr2d", x.shape, w.shape, padding=1, layout=layout).declined
+    reference = fastconv.corr2d(x.astype(float), w.astype(float), **options, algorithm="direct")
+    declined = fastconv.explain("corr2d", x.shape, w.shape, **options).declined
     return {
-        name: relative(fastconv.corr2d(x, w, padding=1, layout=layout, algorithm=name), reference)
+        name: relative(fastconv.corr2d(x, w, **options, algorithm=name), reference)
         for name in fastconv.algorithms("corr2d")
         if name not in declined
     }
@@ -40,12 +42,14 @@ def errors(layout: str, channels: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    print(f"{fastconv.get_isa()}; relative L2 error of a 3x3 correlation, float32")
-    print(f"{'channels':24}" + "".join(f"{channels:>10}" for channels in CHANNELS))
-    for layout in ("NCHW", "NHWC"):
-        columns = [errors(layout, channels) for channels in CHANNELS]
-        for name in columns[0]:
-            print(f"{layout} {name:19}" + "".join(f"{column[name]:10.1e}" for column in columns))
+    print(f"{fastconv.get_isa()}; relative L2 error, float32")
+    for kernel in KERNELS:
+        print(f"{f'{kernel[0]}x{kernel[1]}, channels':24}" + "".join(f"{channels:>10}" for channels in CHANNELS))
+        for layout in ("NCHW", "NHWC"):
+            columns = [errors(layout, channels, kernel) for channels in CHANNELS]
+            for name in columns[0]:
+                present = [f"{column[name]:10.1e}" if name in column else f"{'-':>10}" for column in columns]
+                print(f"{layout} {name:19}" + "".join(present))
 
 
 if __name__ == "__main__":
