@@ -5,14 +5,16 @@
  * Two turns cost a few instructions an element. What they save: the panels of gemm_nchw.c take apart the rows of small and
  * of strided maps, and leave lanes empty where a map ends. */
 #include "algorithms/algorithm.h"
+#include "algorithms/strided_copy.h"
 #include "algorithms/turn.h"
 #include "platform/memory.h"
 
 #define WAVE_BYTES (8 * 1024 * 1024) /* of pixels, aimed at */
 #define LARGEST_IMAGE_BYTES (64 * 1024 * 1024)
 #define FEWEST_CHANNELS 16
-#define MOST_OUTPUTS 450       /* of a map, beyond which planes are read as fast */
-#define FEWEST_RAW_OUTPUTS 150 /* that pay for packing weights in every call */
+#define MOST_OUTPUTS 450             /* of a map, beyond which planes are read as fast */
+#define MOST_RAW_BYTES (1024 * 1024) /* of weights that are packed in every call */
+#define FEWEST_RAW_OUTPUTS 150       /* that pay for packing weights in every call */
 
 static fc_problem turned(const fc_problem *p)
 {
@@ -52,7 +54,9 @@ static const char *pass(const fc_problem *p)
     const ptrdiff_t outputs = p->out[0] * p->out[1], computed = fc_ceil_div(outputs, lanes) * lanes;
     if (outputs > MOST_OUTPUTS) return "rows of so large a map fill vectors";
     if (p->window[0] == 1 && p->window[1] == 1) return 5 * computed < 6 * outputs ? "the map fills vectors" : NULL;
-    if (!p->weights_stay && outputs < FEWEST_RAW_OUTPUTS) return "there are too few outputs to pack the weights for";
+    if (p->weights_stay) return NULL;
+    if (outputs < FEWEST_RAW_OUTPUTS) return "there are too few outputs to pack the weights for";
+    if (fc_weight_bytes(p) > MOST_RAW_BYTES) return "there are too many weights to pack in every call";
     return NULL;
 }
 

@@ -10,7 +10,9 @@
 #include "platform/parallel.h"
 
 #define MOST_CHANNELS ((ptrdiff_t)1 << 24) /* sizes of transforms stay far from overflow */
-#define MOST_DEPTH 128      /* channels of one chain of sums: U of a piece of them fits a second-level cache */
+#define MOST_DEPTH 128 /* channels of one chain of sums: U of a piece of them fits a second-level cache */
+#define FEW_OUTPUTS 100
+#define MANY_WEIGHTS 1.6e6  /* whose transforms take four times as many numbers */
 #define ROW_UNIT 8          /* whole tiles of products */
 #define MOST_TILES_APART 48 /* of a block that is a task */
 #define FEWEST_TILES_APART 16
@@ -59,6 +61,8 @@ const char *fc_winograd_pass(const fc_problem *p)
     const ptrdiff_t fewest = line ? (p->weights_stay ? 32 : 64) : p->layout == FC_NCHW ? 12 : 8;
     const double outputs = (double)p->batch * (double)p->out[0] * (double)p->out[1];
     if (channels < fewest || filters < fewest) return "there are too few channels on one side";
+    if (p->weights_stay && outputs < FEW_OUTPUTS && (double)channels * (double)filters * (double)taps > MANY_WEIGHTS)
+        return "there are too few outputs for transformed weights that no cache holds";
     if (outputs < (p->weights_stay && taps > 9 ? 12 : 48))
         return "there are too few outputs to transform the weights for";
     return NULL;
