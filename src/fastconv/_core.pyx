@@ -39,8 +39,8 @@ cdef int fail(fc_status status, fc_error *error) except -1 with gil:
     raise ValueError(message)
 
 
-# A call that succeeds must not ask for the GIL here: an interpreter that has ended meanwhile has none to give, and only the
-# end of the `with nogil` block knows what to do then.
+# A call that succeeds must not ask for the GIL here: an interpreter that has ended meanwhile has none to give, and only
+# the end of the `with nogil` block knows what to do then.
 cdef int check(fc_status status, fc_error *error) except -1 nogil:
     return 0 if status == FC_OK else fail(status, error)
 
