@@ -139,11 +139,6 @@ fc_range fc_slide_reach(fc_slide_axis along, fc_range results)
 
 /* ---- combining them ---------------------------------------------------------------------------------------- */
 
-ptrdiff_t fc_slide_rows(ptrdiff_t longest, ptrdiff_t block)
-{
-    return fc_min(block, longest) + (longest - 1) / block + 1;
-}
-
 static fc_lane_row row_at(const fc_slide *s, fc_lane_row rows, ptrdiff_t index)
 {
     rows.value += (size_t)(index * s->lanes) * s->element;

@@ -72,9 +72,6 @@ typedef struct fc_slide {
     ptrdiff_t kept, kept_end; /* suffixes of these items are in memory */
 } fc_slide;
 
-/* Rows that the three parts need for windows of `longest` items in blocks of `block`. */
-ptrdiff_t fc_slide_rows(ptrdiff_t longest, ptrdiff_t block);
-
 /* Forgets all items: the start of a class. */
 void fc_slide_restart(fc_slide *slide);
 

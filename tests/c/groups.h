@@ -15,6 +15,7 @@
     X(faults, "memory and threads that the system refuses")                                       \
     X(threads, "the same bits on 1 to 8 threads, from two at once, and in a forked child")        \
     X(batches, "an image's result does not depend on its batch")                                  \
+    X(large, "problems that small ones do not stand for, against the definition")                 \
     X(random, "random problems against the definition")                                           \
     X(extreme, "small arrays with strides, dilations, paddings and windows of any size")
 
