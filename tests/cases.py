@@ -157,6 +157,13 @@ def oracle(op: str, case: Case, dtype: str) -> tuple[np.ndarray, ...]:
     return ref.corr2d_weight_grad(p.grad_y, p.x, p.w.shape, **case.options)
 
 
+def sizes(case: Case, layout: str, dtype: str) -> np.ndarray:
+    """Sum the sizes of what a weight gradient sums, which may cancel: its error is relative to this."""
+    p = problem(case, layout, dtype)
+    grad_y, x = (np.abs(a.astype(np.float64)) for a in (p.grad_y, p.x))
+    return ref.corr2d_weight_grad(grad_y, x, p.w.shape, **case.options, layout=layout)[0]
+
+
 def expected(op: str, case: Case, layout: str, dtype: str) -> tuple[np.ndarray, ...]:
     """Give the oracle's results for a case in a layout; weight gradients come with the bias gradient."""
     first, *bias = oracle(op, case, dtype)

@@ -164,7 +164,7 @@ def max_pool2d(
     best = np.full((n, c, *at.shape[:2]), lowest(x.dtype), x.dtype)
     index = np.full(best.shape, -1, np.int64)
     for here in np.moveaxis(at, -1, 0):
-        value = xs.reshape(n, c, h * w)[:, :, here]
+        value = xs.reshape(n, c, h * w)[:, :, np.where(here >= 0, here, -1)]
         better = (here >= 0) & ((index < 0) | (value > best) | ((value != value) & (best == best)))
         best, index = np.where(better, value, best), np.where(better, here, index)
     return images(best, layout), images(index, layout)
