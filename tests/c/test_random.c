@@ -47,7 +47,7 @@ static void compare_random_calls(bool extreme)
         for (long i = 0; i < problems; i++) variants += compare_random_call((fc_operation)operation, extreme, runs);
         printf("   %-18s %ld problems, %ld times an algorithm and an instruction set\n", operation_names[operation],
                problems, variants);
-        for (int i = 0; problems >= 100 && fc_algorithm_name((fc_operation)operation, i); i++)
+        for (int i = 0; problems >= 400 && fc_algorithm_name((fc_operation)operation, i); i++)
             CHECK(runs[i], "%s declined all problems", fc_algorithm_name((fc_operation)operation, i));
     }
     CHECK(fc_set_num_threads(threads, NULL) == FC_OK, "%d threads", threads);
