@@ -14,6 +14,7 @@ import operations
 import operator_summary as summary
 import peers
 import pytest
+import tensorflow as tf
 from layers import Layer, network_tables, operator_tables, table_path
 from operations import OPERATIONS
 from peers.fastconv import Fastconv
@@ -116,6 +117,14 @@ def test_errors_are_relative_and_none_of_what_is_equal():
     assert operations.error(np.array([[3.0, 4.0]]), exact) == float("inf")
 
 
+@pytest.fixture
+def threads_of_tensorflow_stay(monkeypatch: pytest.MonkeyPatch):
+    """Other tests ran operations in this process already; TensorFlow takes a number of threads before the first alone."""
+    for name in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
+        monkeypatch.setattr(tf.config.threading, name, lambda threads: None)
+
+
+@pytest.mark.usefixtures("threads_of_tensorflow_stay")
 @pytest.mark.parametrize("library", [*peers.installed(), *peers.installed(peers.FILTERS)])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_contestant_is_right(library: str, name: str):
