@@ -119,7 +119,7 @@ def test_errors_are_relative_and_none_of_what_is_equal():
 
 @pytest.fixture
 def threads_of_tensorflow_stay(monkeypatch: pytest.MonkeyPatch):
-    """Other tests ran operations in this process already; TensorFlow takes a number of threads before the first alone."""
+    """TensorFlow takes numbers of threads before its first operation alone, and other tests ran some."""
     for name in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
         monkeypatch.setattr(tf.config.threading, name, lambda threads: None)
 
