@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 import reference as ref
-from cases import CASES, DTYPES, LAYOUTS, Case, drawn_cases, each_algorithm, expected, problem
+from cases import CASES, DTYPES, LAYOUTS, Case, drawn_cases, each_algorithm, expected, pad, problem
 from guard import check_inputs, guarded, guarded_copy
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,3 +151,25 @@ def test_shapes_may_be_lists_of_numpy_integers():
         assert_same_bits(grad_x, fastconv.corr2d_input_grad(grad_y, w, x.shape), "x_shape")
         grad_w = fastconv.corr2d_weight_grad(grad_y, x, convert(w.shape))
         assert_same_bits(grad_w, fastconv.corr2d_weight_grad(grad_y, x, w.shape), "w_shape")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("channels", "filters", "side", "dilation"),
+    [(128, 512, 24, 1), (64, 512, 16, 1), (64, 500, 24, 2), (64, 400, 24, 2)],
+)
+def test_a_phase_that_is_small_though_the_whole_is_not(
+    isa: str, channels: int, filters: int, side: int, dilation: int, layout: str
+):
+    case = Case(
+        f"phases-{filters}-{side}",
+        (1, channels, side, side),
+        (filters, 3, 3),
+        stride=(2, 2),
+        padding=pad(dilation),
+        dilation=(dilation, dilation),
+    )
+    p = problem(case, layout, "float32")
+    fastconv.set_num_threads(2)
+    grad_x = fastconv.corr2d_input_grad(p.grad_y, p.w, p.x.shape, **case.options, layout=layout)
+    assert_close(grad_x, expected("corr2d_input_grad", case, layout, "float32")[0], f"{isa} {layout} {case}")

@@ -158,3 +158,12 @@ def test_it_takes_the_dtypes_of_arrays(dtype: object):
 def test_it_refuses_dtypes(dtype: object):
     with pytest.raises(TypeError):
         fastconv.explain("corr2d", (3, 3), (2, 2), dtype=dtype)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("power", [30, 40, 50])
+def test_a_stride_of_any_size_takes_no_time(power: int, layout: str):
+    kernel, stride = 2**power, 2 ** (power - 1)
+    x, w = ((1, 1, 1, 4), (1, 1, 1, kernel)) if layout == "NCHW" else ((1, 1, 4, 1), (1, kernel, 1, 1))
+    options = {"stride": (1, stride), "padding": ((0, 0), (kernel - 1, 0)), "layout": layout}
+    assert fastconv.explain("corr2d_input_grad", x, w, **options).algorithm

@@ -55,7 +55,7 @@ static size_t bias_bytes_of(const fc_problem *p)
 }
 
 /* The bias, one vector a row, and panels that were packed together: of the whole problem, which has the points and the
- * depth of each of its phases at least. */
+ * depth of each of its phases at least. A phase may be packed together where the whole would be too large for it. */
 size_t fc_gemm_nchw_shared_bytes(const fc_problem *p)
 {
     const bool forward = p->operation == FC_CORR2D;
@@ -66,6 +66,7 @@ size_t fc_gemm_nchw_shared_bytes(const fc_problem *p)
     if (depth < limit && taps < limit && points[0] < limit && points[1] < limit)
         together = together_bytes(&p->kernels->gemm[p->dtype], fc_dtype_size(p->dtype), fc_min(depth * taps, limit),
                                   fc_min(points[0] * points[1], limit));
+    if (!forward && !together) together = TOGETHER_BYTES;
     return fc_size_add(bias_bytes_of(p), together);
 }
 

@@ -39,6 +39,24 @@ static inline fc_grid_axis fc_forward_axis(const fc_problem *p, int axis)
 #define FC_MAX_PHASES 256
 static inline ptrdiff_t fc_phases(const fc_problem *p, int axis) { return fc_min(p->stride[axis], p->in[axis]); }
 
+/* The least u of all with from - u * d divisible by s, or -1. From Euclid's algorithm: a stride may be of any size. */
+static inline ptrdiff_t fc_first_tap(ptrdiff_t from, ptrdiff_t d, ptrdiff_t s)
+{
+    __extension__ typedef unsigned __int128 wide;
+    const ptrdiff_t g = fc_gcd(s, d), period = s / g;
+    ptrdiff_t rest = period, next = d / g % period, inverse = 0, next_inverse = 1;
+    if (from % g) return -1;
+    while (next) { /* inverse * (d / g) leaves rest, divided by period */
+        const ptrdiff_t times = rest / next, r = rest - times * next, i = inverse - times * next_inverse;
+        rest = next;
+        next = r;
+        inverse = next_inverse;
+        next_inverse = i;
+    }
+    if (inverse < 0) inverse += period;
+    return (ptrdiff_t)((wide)(from / g % period) * (wide)inverse % (wide)period);
+}
+
 static inline fc_grid_axis fc_phase_axis(const fc_problem *p, int axis, ptrdiff_t phase)
 {
     const ptrdiff_t s = p->stride[axis], d = p->dilation[axis], k = p->window[axis], period = s / fc_gcd(s, d);
@@ -51,15 +69,13 @@ static inline fc_grid_axis fc_phase_axis(const fc_problem *p, int axis, ptrdiff_
         .destination_first = phase,
         .destination_step = s,
     };
-    for (ptrdiff_t u = 0; u < period && u < k; u++) {
-        if ((from - u * d) % s) continue;
-        a.window_first = u;
-        a.taps = (k - 1 - u) / period + 1;
-        a.tap_first = (from - u * d) / s;
-        a.tap_step = a.taps > 1 ? -(period * d / s) : 0;
-        a.window_step = a.taps > 1 ? period : 0;
-        break;
-    }
+    const ptrdiff_t u = fc_first_tap(from, d, s);
+    if (u < 0 || u >= k) return a;
+    a.window_first = u;
+    a.taps = (k - 1 - u) / period + 1;
+    a.tap_first = (from - u * d) / s;
+    a.tap_step = a.taps > 1 ? -(period * d / s) : 0;
+    a.window_step = a.taps > 1 ? period : 0;
     return a;
 }
 

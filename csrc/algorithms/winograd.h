@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* winograd.h -- correlation with stride 1 by Winograd's minimal algorithms, with 2.2 to 4 times fewer multiplications: the
+/* winograd.h -- correlation with stride 1 by Winograd's minimal algorithms, with 2 to 4 times fewer multiplications: the
  * forms F(4x4, 3x3), F(2x2, 5x5), and F(4, 3) and F(3, 7) along one axis. What both layouts share; see
  * kernels/winograd.h for the transforms.
  *
@@ -20,7 +20,6 @@
 #include "algorithms/algorithm.h"
 
 #define FC_WINOGRAD_PIECE 48 /* tiles and output channels of a piece, at most; a multiple of every number of lanes */
-#define FC_WINOGRAD_RUN 8    /* tiles of a run, at most */
 
 /* The shape of one call, and of its memory; steps count elements. */
 typedef struct fc_winograd_plan {
