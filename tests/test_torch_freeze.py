@@ -563,7 +563,7 @@ def test_a_layers_other_attributes_may_change():
         setattr(layer, name, value)
         with torch.no_grad():
             for image in (x, x, x[:1], x[:1, :, :20], x[:1, :, :20, :21]):
-                assert same_bits(layer(image), unfrozen(layer, image))
+                assert same_bits(layer(image), prepared(layer, image))
 
 
 @pytest.mark.parametrize("padding", [[2, 2], ([2, 2], (2, 2))], ids=str)

@@ -109,6 +109,7 @@ time.sleep(float(sys.argv[2]))
 """
 
 INTERRUPTED = """
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process is started without it
 x, w = np.ones((4, 48, 96, 96), np.float32), np.ones((48, 48, 5, 5), np.float32)
 def long_call():
     return fastconv.corr2d(x, w, algorithm="direct")

@@ -3,6 +3,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from fastconv.functional import _plain
 from fastconv.functional.arrays import Array, Result, as_array, contiguous, correlation_dtypes
 from fastconv.functional.frontends import tensor_front_end
@@ -83,9 +85,10 @@ def corr2d(
     >>> fastconv.corr2d(images, filters, padding="same", stride=2).shape
     (8, 16, 16, 16)
     """
-    plain = _plain.corr2d(x, w, bias, stride, padding, dilation, groups, layout, algorithm, out)
-    if plain is not None:
-        return plain
+    if type(x) is np.ndarray:  # torch.compile traces the rest, and must not meet a call that it cannot
+        plain = _plain.corr2d(x, w, bias, stride, padding, dilation, groups, layout, algorithm, out)
+        if plain is not None:
+            return plain
     front_end = tensor_front_end(x, w, bias)
     if front_end is not None:
         return front_end.corr2d(  # type: ignore[no-any-return]

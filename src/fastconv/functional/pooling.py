@@ -173,11 +173,12 @@ def max_pool2d(
     array([[ 5.,  7.],
            [13., 15.]])
     """
-    plain = _plain.max_pool2d(
-        x, pool_size, stride, padding, dilation, ceil_mode, return_indices, layout, algorithm, out
-    )
-    if plain is not None:
-        return plain
+    if type(x) is np.ndarray:  # torch.compile traces the rest, and must not meet a call that it cannot
+        plain = _plain.max_pool2d(
+            x, pool_size, stride, padding, dilation, ceil_mode, return_indices, layout, algorithm, out
+        )
+        if plain is not None:
+            return plain
     front_end = tensor_front_end(x)
     if front_end is not None:
         return front_end.max_pool2d(  # type: ignore[no-any-return]
@@ -252,21 +253,22 @@ def avg_pool2d(
     array([[ 2.5,  4.5],
            [10.5, 12.5]])
     """
-    plain = _plain.avg_pool2d(
-        x,
-        pool_size,
-        stride,
-        padding,
-        dilation,
-        ceil_mode,
-        count_include_pad,
-        divisor_override,
-        layout,
-        algorithm,
-        out,
-    )
-    if plain is not None:
-        return plain
+    if type(x) is np.ndarray:  # as in max_pool2d
+        plain = _plain.avg_pool2d(
+            x,
+            pool_size,
+            stride,
+            padding,
+            dilation,
+            ceil_mode,
+            count_include_pad,
+            divisor_override,
+            layout,
+            algorithm,
+            out,
+        )
+        if plain is not None:
+            return plain
     front_end = tensor_front_end(x)
     if front_end is not None:
         return front_end.avg_pool2d(  # type: ignore[no-any-return]
