@@ -18,7 +18,7 @@
 #define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
 #define ENOUGH_TASKS 8
 #define MOST_PANELS 6                     /* of one task */
-#define MOST_TILES (BLOCK_POINTS / 4 + 1) /* of a block; tiles have four rows at least */
+#define MOST_TILES (BLOCK_POINTS / 4 + 1) /* of a block at a time; most tiles have four rows or more */
 /* To what the tiles at hand read in one chunk: with few channels it has many taps, and fewer tiles are at hand. */
 #define MOST_POINTERS (2 * FC_DEPTH * FC_MAX_TILE_ROWS)
 

@@ -12,7 +12,7 @@
 #define MOST_CHANNELS ((ptrdiff_t)1 << 24) /* sizes of transforms stay far from overflow */
 #define MOST_DEPTH 128 /* channels of one chain of sums: U of a piece of them fits a second-level cache */
 #define FEW_OUTPUTS 100
-#define MANY_WEIGHTS 1.6e6  /* whose transforms take four times as many numbers */
+#define MANY_WEIGHTS 1.6e6  /* whose transforms, of 3x3 four times as many, leave the caches */
 #define ROW_UNIT 8          /* whole tiles of products */
 #define MOST_TILES_APART 48 /* of a block that is a task */
 #define FEWEST_TILES_APART 16
