@@ -106,7 +106,8 @@ static void refuse_memory_to_calls(void)
     CHECK(fc_set_num_threads(4, NULL) == FC_OK, "4 threads");
     for (int operation = 0; operation < FC_OPERATIONS; operation++) {
         calls_refused = 0;
-        for (long i = 0; i < 1 + problems / 20; i++) {
+        for (long i = 0; i < 1 + problems / 20 || (!calls_refused && i < 100);
+             i++) { /* an empty problem asks for none */
             call c = random_call((fc_operation)operation, false, false);
             number *wanted[2];
             reference(&c, wanted);
