@@ -9,12 +9,11 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/gemm_nhwc.h"
 #include "algorithms/strided_copy.h"
+#include "algorithms/wave.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
 #define MOST_CHANNELS 8 /* more are long sums as they are */
-#define WAVE_BYTES (8 * 1024 * 1024)
-#define LARGEST_IMAGE_BYTES (64 * 1024 * 1024)
 #define BYTES_WORTH_A_THREAD (64 * 1024)
 
 /* What all windows read of an axis. */
@@ -56,7 +55,7 @@ static const char *pass(const fc_problem *p)
     if (p->channels > MOST_CHANNELS) return "there are many channels";
     if (lies_ready(p)) return NULL;
     if (p->channels > 3 && p->window[0] * p->window[1] <= 9) return "a copy of the image would cost more than it saves";
-    if (image_bytes(p) > LARGEST_IMAGE_BYTES) return "an image is too large to copy";
+    if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
     return NULL;
 }
 
@@ -85,15 +84,9 @@ static fc_problem problem_of_job(const fc_problem *p)
     return t;
 }
 
-static ptrdiff_t images_of_wave(const fc_problem *p)
-{
-    const size_t image = image_bytes(p);
-    return image >= WAVE_BYTES ? 1 : fc_max(1, fc_min(p->batch, (ptrdiff_t)(WAVE_BYTES / image)));
-}
-
 static size_t shared_bytes(const fc_problem *p)
 {
-    return lies_ready(p) ? 0 : fc_size_mul((size_t)images_of_wave(p), image_bytes(p));
+    return lies_ready(p) ? 0 : fc_size_mul((size_t)fc_images_of_wave(p, image_bytes(p)), image_bytes(p));
 }
 
 static size_t slot_bytes(const fc_problem *p)
@@ -151,7 +144,7 @@ static void copy_row(void *context, ptrdiff_t task, int slot)
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    const ptrdiff_t wave = images_of_wave(p), element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    const ptrdiff_t wave = fc_images_of_wave(p, image_bytes(p)), element = (ptrdiff_t)fc_dtype_size(p->dtype);
     fc_pixel_correlation job = job_of(p);
     job.weights = operands->prepared;
     job.bias = operands->bias;

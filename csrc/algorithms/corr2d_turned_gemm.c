@@ -7,10 +7,9 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/strided_copy.h"
 #include "algorithms/turn.h"
+#include "algorithms/wave.h"
 #include "platform/memory.h"
 
-#define WAVE_BYTES (8 * 1024 * 1024) /* of pixels, aimed at */
-#define LARGEST_IMAGE_BYTES (64 * 1024 * 1024)
 #define FEWEST_CHANNELS 16
 #define MOST_OUTPUTS 450             /* of a map, beyond which planes are read as fast */
 #define MOST_RAW_BYTES (1024 * 1024) /* of weights that are packed in every call */
@@ -50,7 +49,7 @@ static const char *pass(const fc_problem *p)
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     if (p->channels / p->groups < FEWEST_CHANNELS || p->out_channels / p->groups < FEWEST_CHANNELS)
         return "there are too few channels on one side";
-    if (image_bytes(p) > LARGEST_IMAGE_BYTES) return "an image is too large to copy";
+    if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
     const ptrdiff_t outputs = p->out[0] * p->out[1], computed = fc_ceil_div(outputs, lanes) * lanes;
     if (outputs > MOST_OUTPUTS) return "rows of so large a map fill vectors";
     if (p->window[0] == 1 && p->window[1] == 1) return 5 * computed < 6 * outputs ? "the map fills vectors" : NULL;
@@ -60,13 +59,10 @@ static const char *pass(const fc_problem *p)
     return NULL;
 }
 
-static ptrdiff_t images_of_wave(const fc_problem *p)
+static size_t shared_bytes(const fc_problem *p)
 {
-    const size_t image = image_bytes(p);
-    return image >= WAVE_BYTES ? 1 : fc_max(1, fc_min(p->batch, (ptrdiff_t)(WAVE_BYTES / image)));
+    return fc_size_mul((size_t)fc_images_of_wave(p, image_bytes(p)), image_bytes(p));
 }
-
-static size_t shared_bytes(const fc_problem *p) { return fc_size_mul((size_t)images_of_wave(p), image_bytes(p)); }
 
 static size_t slot_bytes(const fc_problem *p)
 {
@@ -88,7 +84,7 @@ static void prepare(const fc_problem *p, const void *w, void *prepared)
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    const ptrdiff_t wave = images_of_wave(p), element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    const ptrdiff_t wave = fc_images_of_wave(p, image_bytes(p)), element = (ptrdiff_t)fc_dtype_size(p->dtype);
     const ptrdiff_t inputs = p->in[0] * p->in[1], outputs = p->out[0] * p->out[1];
     char *pixels = workspace->shared, *results = pixels + (size_t)wave * input_bytes(p);
     fc_operands o = *operands;

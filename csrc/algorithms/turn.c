@@ -35,6 +35,6 @@ void fc_turn_images(const fc_problem *p, const fc_turn *turn, int threads)
 {
     const call c = {p, turn, fc_ceil_div(turn->rows, TASK_ROWS), fc_ceil_div(turn->columns, TASK_COLUMNS)};
     const ptrdiff_t tasks = turn->images * c.row_tasks * c.column_tasks;
-    const bool few = tasks < 2 || turn->rows * turn->columns < ELEMENTS_WORTH_A_THREAD / fc_max(1, turn->images);
+    const bool few = turn->images * turn->rows * turn->columns < ELEMENTS_WORTH_A_THREAD;
     fc_parallel_for(tasks, few ? 1 : threads, true, run_task, (void *)&c);
 }
