@@ -43,17 +43,13 @@ static fc_winograd_run run_of(const fc_winograd_call *c, const fc_winograd_block
     return fc_winograd_run_at(&c->plan, block->first + tile, fc_min(most, block->tiles - tile));
 }
 
-/* The inputs of a run that lie in the image: rows and columns from … to. */
-typedef struct part_inside {
-    ptrdiff_t from[2], to[2];
-} part_inside;
-
-static part_inside inside_of(const fc_winograd_call *c, const fc_winograd_run *run)
+/* The inputs of a run that lie in the image, where they are turned to. */
+static fc_winograd_area inside_of(const fc_winograd_call *c, const fc_winograd_run *run, const char *pixels)
 {
     const fc_winograd_plan *s = &c->plan;
     const ptrdiff_t first[2] = {run->y - c->p->pad_before[0], run->x - c->p->pad_before[1]};
     const ptrdiff_t span[2] = {s->window[0], (run->tiles - 1) * s->tile[1] + s->window[1]};
-    part_inside part;
+    fc_winograd_area part = {.pixels = pixels, .pixel_bytes = turned_channels(c->kernels) * c->element};
     for (int i = 0; i < 2; i++) {
         part.from[i] = fc_max(0, first[i]);
         part.to[i] = fc_max(part.from[i], fc_min(first[i] + span[i], c->p->in[i]));
@@ -68,7 +64,7 @@ static bool fetches_ahead(const ptrdiff_t size[2], ptrdiff_t element)
 }
 
 /* Rows that are next to each other in the planes are turned as one. */
-static void turn_rows(const fc_winograd_call *c, const part_inside *part, ptrdiff_t channels, const char *planes,
+static void turn_rows(const fc_winograd_call *c, const fc_winograd_area *part, ptrdiff_t channels, const char *planes,
                       char *to)
 {
     const fc_problem *p = c->p;
@@ -87,30 +83,6 @@ static void turn_rows(const fc_winograd_call *c, const part_inside *part, ptrdif
     }
 }
 
-/* The pixels of one tile of a run: those that were turned, and zeros. */
-static void find_pixels(const fc_winograd_call *c, const part_inside *part, ptrdiff_t top, ptrdiff_t left,
-                        const char *pixels, const char *zeros, const void **pixel)
-{
-    const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t step = turned_channels(c->kernels) * c->element, columns = part->to[1] - part->from[1];
-    const bool whole = left >= part->from[1] && left + s->window[1] <= part->to[1];
-    for (ptrdiff_t i = 0; i < s->window[0]; i++, pixel += s->window[1]) {
-        const ptrdiff_t y = top + i;
-        const bool row_inside = y >= part->from[0] && y < part->to[0];
-        if (row_inside && whole) {
-            const char *first = pixels + ((y - part->from[0]) * columns + left - part->from[1]) * step;
-            for (ptrdiff_t j = 0; j < s->window[1]; j++) pixel[j] = first + j * step;
-        } else {
-            for (ptrdiff_t j = 0; j < s->window[1]; j++) {
-                const ptrdiff_t x = left + j;
-                pixel[j] = row_inside && x >= part->from[1] && x < part->to[1]
-                               ? pixels + ((y - part->from[0]) * columns + x - part->from[1]) * step
-                               : zeros;
-            }
-        }
-    }
-}
-
 static void input(const fc_winograd_call *c, const fc_winograd_block *block, ptrdiff_t from, ptrdiff_t to,
                   char *scratch)
 {
@@ -123,13 +95,12 @@ static void input(const fc_winograd_call *c, const fc_winograd_block *block, ptr
         fc_winograd_input tile = {.channels = fc_min(step, s->channels - first), .frequency_step = s->v_frequency};
         for (ptrdiff_t t = 0; t < block->tiles;) {
             const fc_winograd_run run = run_of(c, block, t);
-            const part_inside part = inside_of(c, &run);
+            const fc_winograd_area part = inside_of(c, &run, scratch);
             const char *planes =
                 (const char *)c->operands->x + ((run.image * p->groups + block->group) * s->channels + first) * plane;
             turn_rows(c, &part, tile.channels, planes, scratch);
             for (ptrdiff_t i = 0; i < run.tiles; i++, t++) {
-                find_pixels(c, &part, run.y - p->pad_before[0], run.x + i * s->tile[1] - p->pad_before[1], scratch,
-                            zeros, tile.pixel);
+                fc_winograd_find_pixels(c, &part, run.y, run.x + i * s->tile[1], zeros, tile.pixel);
                 tile.v = block->v + (t * s->v_row + first) * c->element;
                 c->kernels->winograd[s->form].input(&tile);
             }

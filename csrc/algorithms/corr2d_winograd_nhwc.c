@@ -24,28 +24,6 @@ static ptrdiff_t parts(const fc_winograd_call *c, ptrdiff_t tiles)
     return fc_ceil_div(tiles, TILES_A_TASK);
 }
 
-static void find_pixels(const fc_winograd_call *c, const fc_winograd_run *run, const char *image, const char *zeros,
-                        const void **pixel)
-{
-    const fc_problem *p = c->p;
-    const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t step = p->channels * c->element;
-    const ptrdiff_t top = run->y - p->pad_before[0], left = run->x - p->pad_before[1];
-    for (ptrdiff_t i = 0; i < s->window[0]; i++, pixel += s->window[1]) {
-        const ptrdiff_t y = top + i;
-        const bool row_inside = y >= 0 && y < p->in[0];
-        if (row_inside && left >= 0 && left + s->window[1] <= p->in[1]) {
-            const char *first = image + (y * p->in[1] + left) * step;
-            for (ptrdiff_t j = 0; j < s->window[1]; j++) pixel[j] = first + j * step;
-        } else {
-            for (ptrdiff_t j = 0; j < s->window[1]; j++) {
-                const ptrdiff_t x = left + j;
-                pixel[j] = row_inside && x >= 0 && x < p->in[1] ? image + (y * p->in[1] + x) * step : zeros;
-            }
-        }
-    }
-}
-
 static void input(const fc_winograd_call *c, const fc_winograd_block *block, ptrdiff_t from, ptrdiff_t to,
                   char *scratch)
 {
@@ -53,12 +31,13 @@ static void input(const fc_winograd_call *c, const fc_winograd_block *block, ptr
     const fc_winograd_plan *s = &c->plan;
     const ptrdiff_t last = fc_min(to * TILES_A_TASK, block->tiles);
     fc_winograd_input tile = {.channels = s->channels, .frequency_step = s->v_frequency};
+    fc_winograd_area image = {.to = {p->in[0], p->in[1]}, .pixel_bytes = p->channels * c->element};
     memset(scratch, 0, (size_t)(s->channels * c->element));
     for (ptrdiff_t t = from * TILES_A_TASK; t < last; t++) {
         const fc_winograd_run run = fc_winograd_run_at(s, block->first + t, 1);
-        const char *image = (const char *)c->operands->x +
-                            (run.image * p->in[0] * p->in[1] * p->channels + block->group * s->channels) * c->element;
-        find_pixels(c, &run, image, scratch, tile.pixel);
+        image.pixels = (const char *)c->operands->x +
+                       (run.image * p->in[0] * p->in[1] * p->channels + block->group * s->channels) * c->element;
+        fc_winograd_find_pixels(c, &image, run.y, run.x, scratch, tile.pixel);
         tile.v = block->v + t * s->v_row * c->element;
         c->kernels->winograd[s->form].input(&tile);
     }

@@ -350,6 +350,29 @@ void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const
         }
 }
 
+void fc_winograd_find_pixels(const fc_winograd_call *c, const fc_winograd_area *area, ptrdiff_t y, ptrdiff_t x,
+                             const char *zeros, const void **pixel)
+{
+    const fc_winograd_plan *s = &c->plan;
+    const ptrdiff_t step = area->pixel_bytes, columns = area->to[1] - area->from[1];
+    const ptrdiff_t top = y - c->p->pad_before[0], left = x - c->p->pad_before[1];
+    const bool whole = left >= area->from[1] && left + s->window[1] <= area->to[1];
+    for (ptrdiff_t i = top; i < top + s->window[0]; i++, pixel += s->window[1]) {
+        const bool row_inside = i >= area->from[0] && i < area->to[0];
+        const char *row = row_inside ? area->pixels + (i - area->from[0]) * columns * step : zeros;
+        if (row_inside && whole) {
+            const char *first = row + (left - area->from[1]) * step;
+            for (ptrdiff_t j = 0; j < s->window[1]; j++) pixel[j] = first + j * step;
+        } else {
+            for (ptrdiff_t j = 0; j < s->window[1]; j++) {
+                const ptrdiff_t column = left + j;
+                const bool inside = row_inside && column >= area->from[1] && column < area->to[1];
+                pixel[j] = inside ? row + (column - area->from[1]) * step : zeros;
+            }
+        }
+    }
+}
+
 void fc_winograd_mend(const fc_winograd_call *c, const fc_winograd_run *tile, ptrdiff_t filter, const void *outputs,
                       const ptrdiff_t steps[2])
 {

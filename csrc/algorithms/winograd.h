@@ -66,6 +66,13 @@ typedef struct fc_winograd_run {
     ptrdiff_t tiles;
 } fc_winograd_run;
 
+/* Rows and columns of an image that are at hand as pixels, row by row. */
+typedef struct fc_winograd_area {
+    ptrdiff_t from[2], to[2];
+    const char *pixels;
+    ptrdiff_t pixel_bytes;
+} fc_winograd_area;
+
 /* What depends on the layout. */
 typedef struct fc_winograd_methods {
     /* A part of V, numbers from ... to of the parts that `parts` counts. */
@@ -108,6 +115,10 @@ static inline fc_winograd_run fc_winograd_run_at(const fc_winograd_plan *s, ptrd
                              .x = x * s->tile[1],
                              .tiles = fc_min(most, s->tiles - x)};
 }
+
+/* The inputs of the tile whose outputs begin at (y, x): pixels of the area, and `zeros` where it has none. */
+void fc_winograd_find_pixels(const fc_winograd_call *call, const fc_winograd_area *area, ptrdiff_t y, ptrdiff_t x,
+                             const char *zeros, const void **pixel);
 
 /* Computes by the definition what is not finite among these outputs of a tile. */
 void fc_winograd_mend(const fc_winograd_call *call, const fc_winograd_run *tile, ptrdiff_t filter, const void *outputs,
