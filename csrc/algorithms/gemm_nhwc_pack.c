@@ -32,15 +32,6 @@ size_t fc_gemm_nhwc_packed(const fc_pixel_correlation *job, const fc_gemm_kernel
 STRIDED_ROWS(strided_rows32, uint32_t)
 STRIDED_ROWS(strided_rows64, uint64_t)
 
-static bool turns_fast(const fc_problem *p) { return p->dtype == FC_F32 || p->dtype == FC_F64; }
-
-static void turn(const fc_problem *p, ptrdiff_t rows, ptrdiff_t columns, const char *from, ptrdiff_t from_step,
-                 char *to, ptrdiff_t to_step)
-{
-    p->kernels->gemm[p->dtype].transpose(&(fc_transpose){
-        .rows = rows, .columns = columns, .from = from, .from_step = from_step, .to = to, .to_step = to_step});
-}
-
 /* Some channels of one tap of a panel: rows of `width` elements, zeros behind the last column. */
 static void pack_rows(const fc_problem *p, ptrdiff_t channels, ptrdiff_t columns, const char *from,
                       const fc_weight_steps *steps, ptrdiff_t width, char *to)
@@ -55,9 +46,7 @@ static void pack_rows(const fc_problem *p, ptrdiff_t channels, ptrdiff_t columns
             __builtin_prefetch((const void *)((uintptr_t)from + 2 * (uintptr_t)bytes - 1));
             memcpy(to + c * width * element, from, (size_t)bytes);
         }
-    } else if (steps->channel == 1 && turns_fast(p))
-        turn(p, columns, channels, from, steps->column, to, width);
-    else if (steps->channel == 1)
+    } else if (steps->channel == 1)
         p->kernels->pool[p->dtype].transpose(columns, channels, to, width, from, steps->column);
     else if (element == 4)
         strided_rows32(channels, columns, (const uint32_t *)(const void *)from, steps->channel, steps->column, width,
@@ -120,7 +109,7 @@ static bool taps_follow(const packing *c)
 {
     const ptrdiff_t taps = fc_taps_of(c->job);
     return taps > 1 && taps <= MOST_TURNED && c->steps->channel == taps && c->steps->tap[1] == 1 &&
-           c->steps->tap[0] == c->job->axis[1].taps && turns_fast(c->p);
+           c->steps->tap[0] == c->job->axis[1].taps && (c->p->dtype == FC_F32 || c->p->dtype == FC_F64);
 }
 
 static void pack_panel(void *context, ptrdiff_t task, int slot_number)

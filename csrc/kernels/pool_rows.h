@@ -132,6 +132,15 @@ static void W(argmax_window)(ptrdiff_t n, ptrdiff_t depth, void *dst, fc_place *
     }
 }
 
+#if FLOATING
+static void W(transpose)(ptrdiff_t rows, ptrdiff_t columns, void *dst, ptrdiff_t dst_step, const void *src,
+                         ptrdiff_t src_step)
+{
+    W(transpose_vectors)
+    (&(fc_transpose){
+        .rows = rows, .columns = columns, .from = src, .from_step = src_step, .to = dst, .to_step = dst_step});
+}
+#else
 /* In strips of 64 rows, whose present lines stay in the first level cache while the columns go by. */
 static void W(transpose)(ptrdiff_t rows, ptrdiff_t columns, void *dst, ptrdiff_t dst_step, const void *src,
                          ptrdiff_t src_step)
@@ -150,6 +159,7 @@ static void W(transpose)(ptrdiff_t rows, ptrdiff_t columns, void *dst, ptrdiff_t
                 d[c * dst_step + r] = s[r * src_step + c];
     }
 }
+#endif
 
 #if FLOATING
 static inline T W(sum_of)(T a, T b) { return a + b; }
