@@ -40,19 +40,14 @@ typedef struct part {
     ptrdiff_t y_row, y_pixel;
 } part;
 
-static size_t vector_bytes(const fc_problem *p)
-{
-    return (size_t)p->kernels->gemm[p->dtype].lanes * fc_dtype_size(p->dtype);
-}
-
 static size_t source_bytes(const fc_problem *p, ptrdiff_t rows)
 {
-    return (size_t)(fc_block_rows_read(p, rows) * fc_block_source_size(p)[1]) * vector_bytes(p);
+    return (size_t)(fc_block_rows_read(p, rows) * fc_block_source_size(p)[1]) * (size_t)fc_vector_bytes(p);
 }
 
 static size_t destination_bytes(const fc_problem *p, ptrdiff_t rows)
 {
-    return (size_t)(rows * fc_block_destination_size(p)[1]) * vector_bytes(p);
+    return (size_t)(rows * fc_block_destination_size(p)[1]) * (size_t)fc_vector_bytes(p);
 }
 
 static ptrdiff_t blocks_of(const fc_problem *p) { return fc_ceil_div(p->channels, p->kernels->gemm[p->dtype].lanes); }
@@ -81,7 +76,7 @@ static const char *decline(const fc_problem *p)
 static size_t slot_bytes(const fc_problem *p)
 {
     const ptrdiff_t most = fc_ceil_div(fc_block_destination_size(p)[0], strips_of(p));
-    const size_t weights = (size_t)(p->window[0] * p->window[1] + 1) * vector_bytes(p);
+    const size_t weights = (size_t)(p->window[0] * p->window[1] + 1) * (size_t)fc_vector_bytes(p);
     return fc_size_lines(source_bytes(p, most)) + fc_size_lines(destination_bytes(p, most)) + fc_size_lines(weights);
 }
 

@@ -45,20 +45,16 @@ static ptrdiff_t outputs_of(const fc_problem *p)
     return (fc_block_forward(p) ? p->out_channels : p->channels) / p->groups;
 }
 
-static size_t vector_bytes(const fc_problem *p)
-{
-    return (size_t)p->kernels->gemm[p->dtype].lanes * fc_dtype_size(p->dtype);
-}
-
 /* Planes begin on different sets of the first-level cache. */
 static size_t source_plane(const fc_problem *p, ptrdiff_t rows)
 {
-    return fc_size_lines((size_t)(fc_block_rows_read(p, rows) * fc_block_source_size(p)[1]) * vector_bytes(p));
+    return fc_size_lines((size_t)(fc_block_rows_read(p, rows) * fc_block_source_size(p)[1]) *
+                         (size_t)fc_vector_bytes(p));
 }
 
 static size_t destination_plane(const fc_problem *p, ptrdiff_t rows)
 {
-    return fc_size_lines((size_t)(rows * fc_block_destination_size(p)[1]) * vector_bytes(p));
+    return fc_size_lines((size_t)(rows * fc_block_destination_size(p)[1]) * (size_t)fc_vector_bytes(p));
 }
 
 static size_t block_bytes(const fc_problem *p, ptrdiff_t rows)
@@ -87,7 +83,7 @@ static const char *decline(const fc_problem *p)
 static size_t slot_bytes(const fc_problem *p)
 {
     const ptrdiff_t most = fc_ceil_div(fc_block_destination_size(p)[0], strips_of(p));
-    const size_t bias = (size_t)outputs_of(p) * vector_bytes(p);
+    const size_t bias = (size_t)outputs_of(p) * (size_t)fc_vector_bytes(p);
     return block_bytes(p, most) + fc_size_lines(fc_grouped_weight_bytes(p)) + fc_size_lines(bias);
 }
 

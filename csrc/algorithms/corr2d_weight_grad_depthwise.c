@@ -3,7 +3,7 @@
  *
  * A task takes one vector of channels of x and of grad_y, copied a strip of rows at a time into blocks [row][column]
  * [lanes], and adds up all taps there. Outputs are cut into rectangles whose windows reach the same taps: nothing outside of
- * the image is multiplied. A chain of multiplications and additions has at most CHAIN steps. Strips of images are dealt out
+ * the image is multiplied. A chain of multiplications and additions has at most FC_DEPTH steps. Strips of images are dealt out
  * to at most 16 partial sums, as many as the problem says, which are added in their order at the end: the bits do not depend
  * on the threads. */
 #include <string.h>
@@ -12,13 +12,11 @@
 #include "algorithms/bias_grad.h"
 #include "algorithms/blocking.h"
 #include "algorithms/depthwise_block.h"
+#include "algorithms/partial_sums.h"
 #include "algorithms/tap_runs.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define MAX_PARTIALS 16
-#define WANTED_TASKS 16
-#define CHAIN 256
 typedef struct call {
     const fc_problem *p;
     const fc_operands *operands;
@@ -32,17 +30,12 @@ typedef struct call {
     fc_tap_run columns[FC_MOST_TAP_RUNS];
 } call;
 
-static ptrdiff_t vector_bytes(const fc_problem *p)
-{
-    return p->kernels->gemm[p->dtype].lanes * (ptrdiff_t)fc_dtype_size(p->dtype);
-}
-
 static ptrdiff_t x_bytes(const fc_problem *p, ptrdiff_t rows)
 {
-    return fc_rows_read(p, rows) * p->in[1] * vector_bytes(p);
+    return fc_rows_read(p, rows) * p->in[1] * fc_vector_bytes(p);
 }
 
-static ptrdiff_t y_bytes(const fc_problem *p, ptrdiff_t rows) { return rows * p->out[1] * vector_bytes(p); }
+static ptrdiff_t y_bytes(const fc_problem *p, ptrdiff_t rows) { return rows * p->out[1] * fc_vector_bytes(p); }
 
 static ptrdiff_t blocks_of(const fc_problem *p) { return fc_ceil_div(p->channels, p->kernels->gemm[p->dtype].lanes); }
 
@@ -56,13 +49,9 @@ static ptrdiff_t strips_of(const fc_problem *p)
     return strips;
 }
 
-static ptrdiff_t partials_of(const fc_problem *p)
-{
-    const ptrdiff_t wanted = fc_min(MAX_PARTIALS, fc_ceil_div(WANTED_TASKS, blocks_of(p)));
-    return fc_max(1, fc_min(wanted, p->batch * strips_of(p)));
-}
+static ptrdiff_t partials_of(const fc_problem *p) { return fc_partial_sums(blocks_of(p), p->batch * strips_of(p)); }
 
-static ptrdiff_t sum_bytes(const fc_problem *p) { return p->window[0] * p->window[1] * vector_bytes(p); }
+static ptrdiff_t sum_bytes(const fc_problem *p) { return p->window[0] * p->window[1] * fc_vector_bytes(p); }
 
 static const char *decline(const fc_problem *p)
 {
@@ -94,7 +83,7 @@ static void add_rectangle(const call *c, const strip *s, const fc_tap_run *rows,
 {
     const fc_problem *p = c->p;
     const ptrdiff_t lanes = c->lanes, element = c->element, width = columns->outputs.end - columns->outputs.first;
-    const ptrdiff_t taps = columns->taps.end - columns->taps.first, most = fc_max(1, CHAIN / width);
+    const ptrdiff_t taps = columns->taps.end - columns->taps.first, most = fc_max(1, FC_DEPTH / width);
     const bool together = taps == 3 && rows->taps.end - rows->taps.first == 3;
     const ptrdiff_t column = fc_window_start(p, 1, columns->outputs.first) + columns->taps.first * p->dilation[1];
     fc_depthwise_taps d = {
@@ -153,21 +142,15 @@ static void sum_block(void *context, ptrdiff_t task, int slot)
     if (c->partials == 1) fc_depthwise_block_put_weights(p, sums, first, channels, c->operands->y);
 }
 
-/* Adds the partial sums of one block in their order. */
-#define FINISH(NAME, T)                                                                                              \
-    static void NAME(void *context, ptrdiff_t block, int slot)                                                       \
-    {                                                                                                                \
-        const call *c = context;                                                                                     \
-        const ptrdiff_t first = block * c->lanes, count = c->sum_bytes / c->element;                                 \
-        T *sums = (T *)(void *)(c->workspace->shared + block * c->sum_bytes);                                        \
-        (void)slot;                                                                                                  \
-        for (ptrdiff_t q = 1; q < c->partials; q++)                                                                  \
-            for (ptrdiff_t i = 0; i < count; i++) sums[i] += sums[q * c->blocks * count + i];                        \
-        fc_depthwise_block_put_weights(c->p, sums, first, fc_min(c->lanes, c->p->channels - first), c->operands->y); \
-    }
-
-FINISH(finish_f32, float)
-FINISH(finish_f64, double)
+static void finish_block(void *context, ptrdiff_t block, int slot)
+{
+    const call *c = context;
+    const ptrdiff_t first = block * c->lanes, count = c->sum_bytes / c->element;
+    char *sums = c->workspace->shared + block * c->sum_bytes;
+    (void)slot;
+    fc_add_partial_sums(c->p->dtype, c->partials, count, c->blocks * count, sums);
+    fc_depthwise_block_put_weights(c->p, sums, first, fc_min(c->lanes, c->p->channels - first), c->operands->y);
+}
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
@@ -188,8 +171,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     };
     c.column_runs = fc_find_column_runs(p, FC_DEPTHWISE_TAPS, c.columns);
     fc_parallel_for(c.blocks * c.partials, workspace->threads, true, sum_block, &c);
-    if (c.partials > 1)
-        fc_parallel_for(c.blocks, workspace->threads, true, p->dtype == FC_F32 ? finish_f32 : finish_f64, &c);
+    if (c.partials > 1) fc_parallel_for(c.blocks, workspace->threads, true, finish_block, &c);
     fc_bias_grad(p, operands, workspace->threads);
 }
 

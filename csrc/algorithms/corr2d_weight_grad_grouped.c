@@ -9,13 +9,11 @@
 #include "algorithms/bias_grad.h"
 #include "algorithms/blocking.h"
 #include "algorithms/grouped_block.h"
+#include "algorithms/partial_sums.h"
 #include "algorithms/tap_runs.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define MAX_PARTIALS 16
-#define WANTED_TASKS 16
-#define CHAIN 256
 typedef struct call {
     const fc_problem *p;
     const fc_operands *operands;
@@ -28,20 +26,15 @@ typedef struct call {
     fc_strides weight;          /* of a block's sums */
 } call;
 
-static ptrdiff_t vector_bytes(const fc_problem *p)
-{
-    return p->kernels->gemm[p->dtype].lanes * (ptrdiff_t)fc_dtype_size(p->dtype);
-}
-
 /* Planes begin on different sets of the first-level cache. */
 static ptrdiff_t x_plane(const fc_problem *p, ptrdiff_t rows)
 {
-    return (ptrdiff_t)fc_size_lines((size_t)(fc_rows_read(p, rows) * p->in[1] * vector_bytes(p)));
+    return (ptrdiff_t)fc_size_lines((size_t)(fc_rows_read(p, rows) * p->in[1] * fc_vector_bytes(p)));
 }
 
 static ptrdiff_t y_plane(const fc_problem *p, ptrdiff_t rows)
 {
-    return (ptrdiff_t)fc_size_lines((size_t)(rows * p->out[1] * vector_bytes(p)));
+    return (ptrdiff_t)fc_size_lines((size_t)(rows * p->out[1] * fc_vector_bytes(p)));
 }
 
 static size_t block_bytes(const fc_problem *p, ptrdiff_t rows)
@@ -62,8 +55,7 @@ static ptrdiff_t strips_of(const fc_problem *p)
 
 static ptrdiff_t partials_of(const fc_problem *p)
 {
-    const ptrdiff_t wanted = fc_min(MAX_PARTIALS, fc_ceil_div(WANTED_TASKS, fc_grouped_blocks(p)));
-    return fc_max(1, fc_min(wanted, p->batch * strips_of(p)));
+    return fc_partial_sums(fc_grouped_blocks(p), p->batch * strips_of(p));
 }
 
 static const char *decline(const fc_problem *p)
@@ -108,7 +100,7 @@ static void add_tap(const call *c, const strip *s, fc_range rows, fc_range colum
         const ptrdiff_t row = fc_window_start(p, 0, i) + u * p->dilation[0] - s->top;
         const ptrdiff_t from = (row * p->in[1] + column) * lanes * element;
         const ptrdiff_t grad = ((i - s->rows.first) * p->out[1] + columns.first) * lanes * element;
-        d.rows = fc_min(fc_max(1, CHAIN / width), rows.end - i);
+        d.rows = fc_min(fc_max(1, FC_DEPTH / width), rows.end - i);
         for (ptrdiff_t o = 0; o < p->out_channels / p->groups; o += 4)
             for (ptrdiff_t m = 0; m < p->channels / p->groups; m += 4) {
                 d.grad = s->grad + grad + o * c->y_plane;
@@ -156,21 +148,15 @@ static void sum_block(void *context, ptrdiff_t task, int slot)
     if (c->partials == 1) fc_grouped_put_weights(p, sums, first, groups, c->operands->y);
 }
 
-/* Adds the partial sums of one block in their order. */
-#define FINISH(NAME, T)                                                                                    \
-    static void NAME(void *context, ptrdiff_t block, int slot)                                             \
-    {                                                                                                      \
-        const call *c = context;                                                                           \
-        const ptrdiff_t first = block * c->lanes, count = c->sum_bytes / c->element;                       \
-        T *sums = (T *)(void *)(c->workspace->shared + block * c->sum_bytes);                              \
-        (void)slot;                                                                                        \
-        for (ptrdiff_t q = 1; q < c->partials; q++)                                                        \
-            for (ptrdiff_t i = 0; i < count; i++) sums[i] += sums[q * c->blocks * count + i];              \
-        fc_grouped_put_weights(c->p, sums, first, fc_min(c->lanes, c->p->groups - first), c->operands->y); \
-    }
-
-FINISH(finish_f32, float)
-FINISH(finish_f64, double)
+static void finish_block(void *context, ptrdiff_t block, int slot)
+{
+    const call *c = context;
+    const ptrdiff_t first = block * c->lanes, count = c->sum_bytes / c->element;
+    char *sums = c->workspace->shared + block * c->sum_bytes;
+    (void)slot;
+    fc_add_partial_sums(c->p->dtype, c->partials, count, c->blocks * count, sums);
+    fc_grouped_put_weights(c->p, sums, first, fc_min(c->lanes, c->p->groups - first), c->operands->y);
+}
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
@@ -193,8 +179,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .weight = fc_grouped_weight_steps(p),
     };
     fc_parallel_for(c.blocks * c.partials, workspace->threads, true, sum_block, &c);
-    if (c.partials > 1)
-        fc_parallel_for(c.blocks, workspace->threads, true, p->dtype == FC_F32 ? finish_f32 : finish_f64, &c);
+    if (c.partials > 1) fc_parallel_for(c.blocks, workspace->threads, true, finish_block, &c);
     fc_bias_grad(p, operands, workspace->threads);
 }
 

@@ -65,6 +65,11 @@ static inline size_t fc_dtype_size(fc_dtype dtype)
     return sizes[dtype];
 }
 
+static inline ptrdiff_t fc_vector_bytes(const fc_problem *p)
+{
+    return p->kernels->gemm[p->dtype].lanes * (ptrdiff_t)fc_dtype_size(p->dtype);
+}
+
 static inline fc_strides fc_image_strides(fc_layout layout, ptrdiff_t channels, const ptrdiff_t size[2])
 {
     ptrdiff_t plane = size[0] * size[1];
