@@ -60,11 +60,13 @@ def sweep():
     return each_refusal(call, check, library, count)
 sweep()
 total, raised = sweep()
-before = bytes_in_use()
-for _ in range(3):
+def growth():
+    before = bytes_in_use()
     sweep()
-grown = bytes_in_use() - before
-assert grown < 20_000, f"{grown} bytes were lost by {3 * total} refusals"
+    return bytes_in_use() - before
+# CPython 3.11 itself loses up to 200 bytes of a comprehension, and the heap breathes; the smallest array has 13,824.
+grown = min(growth() for _ in range(5))
+assert grown < 12_000, f"{grown} bytes were lost by {total} refusals"
 print(total, raised)
 """
 
