@@ -149,7 +149,19 @@ def problem(case: Case, layout: str, dtype: str) -> Problem:
 @lru_cache(maxsize=2048)
 def oracle(op: str, case: Case, dtype: str) -> tuple[np.ndarray, ...]:
     """Compute the oracle's results in NCHW, once for all layouts, instruction sets and algorithms."""
+    return answer(op, case, problem(case, "NCHW", dtype))
+
+
+@lru_cache(maxsize=2048)
+def spread(op: str, case: Case, dtype: str) -> np.ndarray:
+    """Compute the size of results whose signs fall as they may: a few may cancel, and their error is relative to this."""
     p = problem(case, "NCHW", dtype)
+    x, w, bias, grad_y = (None if a is None else np.square(a.astype(np.float64)) for a in (p.x, p.w, p.bias, p.grad_y))
+    return np.sqrt(answer(op, case, Problem(x, w, bias, grad_y, np.dtype(np.float64)))[0])
+
+
+def answer(op: str, case: Case, p: Problem) -> tuple[np.ndarray, ...]:
+    """Compute the oracle's results for a problem in NCHW."""
     if op == "corr2d":
         return (ref.corr2d(p.x, p.w, p.bias, **case.options),)
     if op == "corr2d_input_grad":

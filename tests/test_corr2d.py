@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from cases import CASES, DTYPES, LAYOUTS, Case, drawn_cases, each_algorithm, expected, problem
+from cases import CASES, DTYPES, LAYOUTS, Case, drawn_cases, each_algorithm, expected, problem, spread
 from guard import check_inputs, guarded, guarded_copy
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ def test_matches_the_oracle(isa: str, dtype: str, layout: str, case: Case):
     (reference,) = expected("corr2d", case, layout, dtype)
     for name, y in run_guarded(case, layout, dtype).items():
         assert y.dtype == problem(case, layout, dtype).dtype
-        assert_close(y, reference, f"{isa} {name} {layout} {case}")
+        assert_close(y, reference, f"{isa} {name} {layout} {case}", spread("corr2d", case, dtype))
 
 
 @given(data=st.data())
@@ -46,7 +46,7 @@ def test_matches_the_oracle_on_drawn_geometries(isa: str, data: st.DataObject):
     dtype = data.draw(st.sampled_from(DTYPES))
     (reference,) = expected("corr2d", case, layout, dtype)
     for name, y in run_guarded(case, layout, dtype).items():
-        assert_close(y, reference, f"{isa} {name} {layout} {case!r}")
+        assert_close(y, reference, f"{isa} {name} {layout} {case!r}", spread("corr2d", case, dtype))
 
 
 def test_every_algorithm_takes_part(isa: str):

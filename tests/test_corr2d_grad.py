@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 import reference as ref
-from cases import CASES, DTYPES, LAYOUTS, Case, drawn_cases, each_algorithm, expected, pad, problem
+from cases import CASES, DTYPES, LAYOUTS, Case, drawn_cases, each_algorithm, expected, pad, problem, spread
 from guard import check_inputs, guarded, guarded_copy
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +39,7 @@ def run_guarded(op: str, case: Case, layout: str, dtype: str) -> dict[str, np.nd
 def test_matches_the_oracle(isa: str, op: str, dtype: str, layout: str, case: Case):
     reference = expected(op, case, layout, dtype)[0]
     for name, gradient in run_guarded(op, case, layout, dtype).items():
-        assert_close(gradient, reference, f"{isa} {op} {name} {layout} {case}")
+        assert_close(gradient, reference, f"{isa} {op} {name} {layout} {case}", spread(op, case, dtype))
 
 
 @given(data=st.data())
@@ -48,7 +48,7 @@ def test_matches_the_oracle_on_drawn_geometries(isa: str, data: st.DataObject):
     op, dtype = data.draw(st.sampled_from(GRADIENTS)), data.draw(st.sampled_from(DTYPES))
     reference = expected(op, case, layout, dtype)[0]
     for name, gradient in run_guarded(op, case, layout, dtype).items():
-        assert_close(gradient, reference, f"{isa} {op} {name} {layout} {case!r}")
+        assert_close(gradient, reference, f"{isa} {op} {name} {layout} {case!r}", spread(op, case, dtype))
 
 
 @pytest.mark.parametrize("op", GRADIENTS)

@@ -49,7 +49,7 @@ def work(rank, file):
     for one, two in zip(model.module.parameters(), alone.parameters(), strict=True):
         torch.testing.assert_close(one, two)
     dist.destroy_process_group()
-    print("rank", rank, "agrees")
+    print(f"rank {rank} agrees\\n", end="")  # in one piece: both write to one pipe
 
 if __name__ == "__main__":
     mp.start_processes(work, (sys.argv[1],), nprocs=2, start_method="spawn")

@@ -41,6 +41,7 @@ extern const fc_algorithm fc_corr2d_depthwise_nhwc;
 extern const fc_algorithm fc_corr2d_grouped_block;
 extern const fc_algorithm fc_corr2d_padded_rows;
 extern const fc_algorithm fc_corr2d_padded_pixels;
+extern const fc_algorithm fc_corr2d_inner_product;
 extern const fc_algorithm fc_corr2d_turned_gemm;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nchw;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nhwc;

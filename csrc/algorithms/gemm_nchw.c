@@ -7,8 +7,6 @@
  * contiguous row an output channel. Sums go to memory once a chunk.
  *
  * A lane's sum depends on the depth and its cuts alone: not on where panels, blocks or rows are cut. */
-#include <assert.h>
-
 #include "algorithms/gemm_nchw_call.h"
 #include "algorithms/row_bias.h"
 #include "algorithms/window.h"
@@ -26,14 +24,9 @@
 #define PANELS_WORTH_IT 3 /* with more it costs less to pack twice than to share */
 #define PANELS_TOGETHER 4 /* packed by one task */
 
-static size_t packed_bytes(const fc_gemm_kernels *k, size_t element)
-{
-    return fc_size_lines((size_t)FC_DEPTH * (size_t)k->lanes * FC_MAX_TILE_VECTORS * element);
-}
-
 static ptrdiff_t panels_in_block(const fc_gemm_kernels *k, size_t element)
 {
-    return fc_min(FC_MAX_PANELS, fc_max(1, PANEL_BYTES / (ptrdiff_t)packed_bytes(k, element)));
+    return fc_min(FC_MAX_PANELS, fc_max(1, PANEL_BYTES / (ptrdiff_t)fc_gemm_nchw_panel_bytes(k, element)));
 }
 
 static ptrdiff_t whole_panel_lanes(const fc_gemm_kernels *k) { return (ptrdiff_t)k->lanes * FC_MAX_TILE_VECTORS; }
@@ -74,18 +67,7 @@ size_t fc_gemm_nchw_slot_bytes(const fc_problem *p)
 {
     const fc_gemm_kernels *k = &p->kernels->gemm[p->dtype];
     const size_t element = fc_dtype_size(p->dtype);
-    return sizeof(fc_gemm_nchw_slot) + packed_bytes(k, element) * (size_t)panels_in_block(k, element);
-}
-
-/* Some panels, and where they are packed: in a thread's memory chunk by chunk, or all of them together. */
-static void find_panels(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, fc_range panels)
-{
-    assert(panels.end - panels.first <= FC_MAX_PANELS);
-    for (ptrdiff_t i = 0; i < panels.end - panels.first; i++) {
-        s->panels[i].packed = (char *)(s + 1) + (size_t)i * packed_bytes(c->kernels, c->element);
-        fc_find_grid_panel(&s->panels[i], c->job->axis, c->kernels->lanes, c->element,
-                           fc_panel_at(&c->panels, panels.first + i));
-    }
+    return sizeof(fc_gemm_nchw_slot) + fc_gemm_nchw_panel_bytes(k, element) * (size_t)panels_in_block(k, element);
 }
 
 static void place_panels(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, fc_range panels, ptrdiff_t depth)
@@ -95,20 +77,6 @@ static void place_panels(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, fc_ra
         s->panels[i].packed = c->packed + (before * c->job->channels * c->taps + depth * s->panels[i].vectors * lanes) *
                                               (ptrdiff_t)c->element;
     }
-}
-
-static const char *source_of(const fc_gemm_nchw_call *c, ptrdiff_t image)
-{
-    const fc_plane_correlation *job = c->job;
-    return (const char *)job->source +
-           image * job->channels * job->axis[0].source * job->axis[1].source * (ptrdiff_t)c->element;
-}
-
-static void pack_chunk(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, ptrdiff_t panels, const fc_chunk *chunk,
-                       ptrdiff_t image)
-{
-    const ptrdiff_t plane = c->job->axis[0].source * c->job->axis[1].source * (ptrdiff_t)c->element;
-    fc_gemm_nchw_pack(s, c, panels, chunk, source_of(c, image) + chunk->outer * plane);
 }
 
 /* The tiles of some output channels and packed panels, for one chunk. */
@@ -127,7 +95,7 @@ static void run_tiles(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, ptrdiff_
                               .bias = c->workspace->shared + (group * job->rows + rows.first) * bias_bytes,
                               .destination =
                                   (char *)job->destination + (image * job->rows + rows.first) * destination_plane,
-                              .source = source_of(c, image) + chunk.outer * source_plane,
+                              .source = fc_gemm_nchw_source(c, image) + chunk.outer * source_plane,
                               .row_bytes = row_bytes,
                               .bias_bytes = bias_bytes,
                               .plane_bytes = destination_plane,
@@ -135,11 +103,6 @@ static void run_tiles(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, ptrdiff_
                               .depth = chunk.outers * chunk.inners,
                               .first_chunk = q == 0};
     fc_gemm_nchw_tiles(s, c, panels, &span);
-}
-
-static fc_gemm_nchw_slot *slot_at(const fc_gemm_nchw_call *c, int number)
-{
-    return (fc_gemm_nchw_slot *)(c->workspace->slots + (size_t)number * c->workspace->slot_bytes);
 }
 
 static fc_range cut_rows(const fc_gemm_nchw_call *c, ptrdiff_t block)
@@ -157,43 +120,37 @@ static fc_range cut_panels(const fc_gemm_nchw_call *c, ptrdiff_t blocks, ptrdiff
 static void run_task(void *context, ptrdiff_t task, int slot_number)
 {
     const fc_gemm_nchw_call *c = context;
-    fc_gemm_nchw_slot *s = slot_at(c, slot_number);
+    fc_gemm_nchw_slot *s = fc_gemm_nchw_slot_at(c, slot_number);
     const fc_range panels = cut_panels(c, c->blocks, task / c->row_blocks % c->blocks);
     const ptrdiff_t image = task / c->row_blocks / c->blocks;
-    find_panels(s, c, panels);
+    fc_gemm_nchw_find_panels(s, c, panels);
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
-        pack_chunk(s, c, panels.end - panels.first, &chunk, image);
+        fc_gemm_nchw_pack(s, c, panels.end - panels.first, &chunk, image);
         run_tiles(s, c, panels.end - panels.first, cut_rows(c, task % c->row_blocks), q, image);
     }
-}
-
-static ptrdiff_t depth_before(const fc_gemm_nchw_call *c, ptrdiff_t q)
-{
-    const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
-    return chunk.outer * c->taps + chunk.inner * chunk.outers;
 }
 
 static void pack_together(void *context, ptrdiff_t task, int slot_number)
 {
     const fc_gemm_nchw_call *c = context;
-    fc_gemm_nchw_slot *s = slot_at(c, slot_number);
+    fc_gemm_nchw_slot *s = fc_gemm_nchw_slot_at(c, slot_number);
     const ptrdiff_t blocks = fc_ceil_div(c->panels.count, PANELS_TOGETHER), q = task / blocks;
     const fc_range panels = cut_panels(c, blocks, task % blocks);
     const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
-    find_panels(s, c, panels);
-    place_panels(s, c, panels, depth_before(c, q));
-    pack_chunk(s, c, panels.end - panels.first, &chunk, c->image);
+    fc_gemm_nchw_find_panels(s, c, panels);
+    place_panels(s, c, panels, fc_gemm_nchw_depth_before(c, q));
+    fc_gemm_nchw_pack(s, c, panels.end - panels.first, &chunk, c->image);
 }
 
 static void run_together(void *context, ptrdiff_t task, int slot_number)
 {
     const fc_gemm_nchw_call *c = context;
-    fc_gemm_nchw_slot *s = slot_at(c, slot_number);
+    fc_gemm_nchw_slot *s = fc_gemm_nchw_slot_at(c, slot_number);
     const fc_range panels = cut_panels(c, c->blocks, task % c->blocks);
-    find_panels(s, c, panels);
+    fc_gemm_nchw_find_panels(s, c, panels);
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
-        place_panels(s, c, panels, depth_before(c, q));
+        place_panels(s, c, panels, fc_gemm_nchw_depth_before(c, q));
         run_tiles(s, c, panels.end - panels.first, cut_rows(c, task / c->blocks), q, c->image);
     }
 }
@@ -212,14 +169,7 @@ static bool reads_straight(const fc_gemm_nchw_call *c) { return c->taps == 1 && 
 
 void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc_workspace *workspace)
 {
-    fc_gemm_nchw_call c = {.p = p,
-                           .job = job,
-                           .workspace = workspace,
-                           .kernels = &p->kernels->gemm[job->dtype],
-                           .element = fc_dtype_size(job->dtype)};
-    c.taps = job->axis[0].taps * job->axis[1].taps;
-    c.chunks = fc_chunks_of(job->channels, c.taps);
-    c.panels = fc_panels_of(job->axis[0].points * job->axis[1].points, c.kernels->lanes, FC_MAX_TILE_VECTORS);
+    fc_gemm_nchw_call c = fc_gemm_nchw_call_of(p, job, workspace);
     c.blocks = fc_ceil_div(c.panels.count, panels_in_block(c.kernels, c.element));
     if (c.panels.count > PANELS_WORTH_IT)
         c.blocks =

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* gemm_nchw_pack.c -- panels of shifted pixels: every kernel size, stride, dilation and padding becomes the same one. */
+#include <assert.h>
+
 #include "algorithms/gemm_nchw_call.h"
+
+void fc_gemm_nchw_find_panels(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, fc_range panels)
+{
+    assert(panels.end - panels.first <= FC_MAX_PANELS);
+    for (ptrdiff_t i = 0; i < panels.end - panels.first; i++) {
+        s->panels[i].packed = (char *)(s + 1) + (size_t)i * fc_gemm_nchw_panel_bytes(c->kernels, c->element);
+        fc_find_grid_panel(&s->panels[i], c->job->axis, c->kernels->lanes, c->element,
+                           fc_panel_at(&c->panels, panels.first + i));
+    }
+}
 
 static void find_taps(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, const fc_chunk *chunk)
 {
@@ -16,10 +28,11 @@ static void find_taps(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, const fc
 /* Packs all panels of a block for one chunk. Planes are the outer loop of the copying, panels the inner one: what is
  * read from a plane at once is long enough for the hardware to fetch ahead. */
 void fc_gemm_nchw_pack(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, ptrdiff_t panels, const fc_chunk *chunk,
-                       const char *source)
+                       ptrdiff_t image)
 {
     find_taps(s, c, chunk);
     const ptrdiff_t height = c->job->axis[0].source, width = c->job->axis[1].source, lanes = c->kernels->lanes;
+    const char *source = fc_gemm_nchw_source(c, image) + chunk->outer * height * width * (ptrdiff_t)c->element;
     const bool narrow = c->element == 4;
     fc_pack pack = {.source = source, .planes = chunk->outers, .plane_step = height * width, .moves = s->moves};
     for (ptrdiff_t i = 0; i < panels; i++) {

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* gemm_tile.h -- C[ROWS x V vectors] = init + A · B; see fc_tile, pack_tile and fc_shift_tile. Included once per
  * element type, ROWS and V. The sums are named variables, not an array: compilers keep these in registers. */
-#if V == 1
-#define EACH_VECTOR(DO, r) DO(r, 0)
-#elif V == 2
-#define EACH_VECTOR(DO, r) DO(r, 0) DO(r, 1)
-#else
-#define EACH_VECTOR(DO, r) DO(r, 0) DO(r, 1) DO(r, 2)
-#endif
-
+#define EACH_VECTOR FC_PASTE(EACH_VECTOR, V)
 #define DECLARE_SUM(r, v) W(vec) sum##r##v = W(zero)();
 #define LOAD_PANEL(r, v) const W(vec) panel##v = W(load)(b + v * lanes);
 #define STORE_PANEL(r, v) W(store)(p + v * lanes, panel##v);

@@ -164,6 +164,33 @@ typedef struct fc_dot {
     void *y;
 } fc_dot;
 
+/* Sums of many columns against many rows, lane by lane: sums[r * sum_row + c * lanes + l] = sum over k = l, l + lanes, ...
+ * < depth of w[r * w_row + k] * x[c * x_row + k], one chain, or that chain going on from what is in sums. x has zeros
+ * behind its depth, up to a whole vector; sums have room for FC_INNER_ROWS - 1 more rows. */
+#define FC_INNER_ROWS 5 /* at most of a tile */
+typedef struct fc_inner {
+    ptrdiff_t rows, columns, depth; /* rows at least 1 */
+    bool go_on;
+    const void *w;
+    ptrdiff_t w_row;
+    const void *x;
+    ptrdiff_t x_row;
+    void *sums;
+    ptrdiff_t sum_row;
+} fc_inner;
+
+/* y[r * y_row + c] = bias[r] + the sum of the lanes of sums[r * sum_row + c * lanes], halves added to halves; or that
+ * sum added to what is in y. */
+typedef struct fc_inner_sums {
+    ptrdiff_t rows, columns;
+    const void *sums;
+    ptrdiff_t sum_row;
+    const void *bias; /* [rows], or NULL: zeros */
+    bool add;         /* to y */
+    void *y;
+    ptrdiff_t y_row;
+} fc_inner_sums;
+
 /* Some pixels of a depthwise correlation whose channels are neighbours: y[r][c] = bias[c] + sum over taps (u, v) of
  * x[r][u * x_step[0] + v * x_step[1] + c] * w[u * w_step[0] + v * w_step[1] + c]. The sum is the chain of fc_tile, in the
  * order of u and v. */
@@ -370,6 +397,9 @@ typedef struct fc_gemm_kernels {
     void (*window_masks)(const fc_window_masks *masks);
     /* float32 and float64 only */
     void (*dot)(const fc_dot *dot);
+    int inner_rows; /* of a tile */
+    void (*inner)(const fc_inner *inner);
+    void (*inner_sums)(const fc_inner_sums *sums);
     void (*depthwise_rows[2])(const fc_depthwise_rows *rows); /* by stride - 1 */
     void (*depthwise_3x3[2])(const fc_depthwise_plane *plane);
     /* Pixels of at most a vector of channels, from an image into a block: the other lanes become zeros. One of the steps

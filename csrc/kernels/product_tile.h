@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* product_tile.h -- C (+)= A · B, V vectors wide, in tiles of ROWS rows; see fc_panel_product. Included once per element type
  * and V. The sums are named variables, as in gemm_tile.h. */
-#if V == 1
-#define EACH_VECTOR(DO, r) DO(r, 0)
-#elif V == 2
-#define EACH_VECTOR(DO, r) DO(r, 0) DO(r, 1)
-#else
-#define EACH_VECTOR(DO, r) DO(r, 0) DO(r, 1) DO(r, 2)
-#endif
-
+#define EACH_VECTOR FC_PASTE(EACH_VECTOR, V)
 #define DECLARE_SUM(r, v) W(vec) sum##r##v = W(zero)();
 #define LOAD_B(r, v) const W(vec) b##v = W(load)(b + v * lanes);
 #define MULTIPLY_ADD(r, v) sum##r##v = W(fma)(factor, b##v, sum##r##v);

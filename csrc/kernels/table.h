@@ -21,6 +21,7 @@
 #include "kernels/dot.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped_block.h"
+#include "kernels/inner.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
 #undef S
@@ -38,6 +39,7 @@
 #include "kernels/dot.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped_block.h"
+#include "kernels/inner.h"
 #include "kernels/pack.h"
 #include "kernels/winograd.h"
 #undef S
@@ -61,7 +63,8 @@
 #define FC_WINOGRAD_TABLE(shape, taps, type) \
     {shape##taps##_input_##type, shape##taps##_output_##type, shape##taps##_weights_##type}
 #define FC_FLOATING_TABLE(type)                                                                                        \
-    .dot = dot_##type, .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                       \
+    .dot = dot_##type, .inner_rows = INNER_ROWS, .inner = inner_##type, .inner_sums = inner_sums_##type,               \
+    .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                                          \
     .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2}, .block_in = block_in_##type,                \
     .block_out = block_out_##type,                                                                                     \
     .depthwise_sweep = {depthwise_sweep_##type##_3, depthwise_sweep_##type##_5, depthwise_sweep_##type##_7},           \

@@ -12,20 +12,33 @@
  * narrow tiles take more where there are few, so that enough sums are under way. */
 #define EACH_ROW_3(DO) DO(0) DO(1) DO(2)
 #define EACH_ROW_4(DO) EACH_ROW_3(DO) DO(3)
-#define EACH_ROW_6(DO) EACH_ROW_4(DO) DO(4) DO(5)
+#define EACH_ROW_5(DO) EACH_ROW_4(DO) DO(4)
+#define EACH_ROW_6(DO) EACH_ROW_5(DO) DO(5)
 #define EACH_ROW_7(DO) EACH_ROW_6(DO) DO(6)
 #define EACH_ROW_8(DO) EACH_ROW_7(DO) DO(7)
 #define EACH_ROW FC_PASTE(EACH_ROW, ROWS)
+
+/* DO(r, 0) … DO(r, V - 1) for the vectors of a tile's row. */
+#define EACH_VECTOR_1(DO, r) DO(r, 0)
+#define EACH_VECTOR_2(DO, r) EACH_VECTOR_1(DO, r) DO(r, 1)
+#define EACH_VECTOR_3(DO, r) EACH_VECTOR_2(DO, r) DO(r, 2)
+#define EACH_VECTOR_4(DO, r) EACH_VECTOR_3(DO, r) DO(r, 3)
+#define EACH_VECTOR_5(DO, r) EACH_VECTOR_4(DO, r) DO(r, 4)
+
 #if TILE_ROWS == 4
 #define LOWER_ROWS 3
 #define NARROW_ROWS_1 8
 #define NARROW_ROWS_2 6
 #define PRODUCT_VECTORS 2 /* 6 x 2 sums: one cache line a step of the panel */
+#define INNER_ROWS 4
+#define INNER_COLUMNS 3
 #else
 #define LOWER_ROWS 7
 #define NARROW_ROWS_1 TILE_ROWS
 #define NARROW_ROWS_2 TILE_ROWS
 #define PRODUCT_VECTORS 3
+#define INNER_ROWS 5
+#define INNER_COLUMNS 5
 #endif
 
 /* Before a loop whose destination may be one of its sources, element for element, but overlaps nothing otherwise. */

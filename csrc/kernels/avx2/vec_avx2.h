@@ -12,6 +12,7 @@
 
 /* 16 registers: 4 x 3 sums, 3 of a panel, 1 broadcast. */
 #define TILE_ROWS 4
+#define VECTOR_REGISTER "x" /* in the operands of assembly */
 
 typedef __m256 vec_f32;
 typedef __m256i mask_f32;
@@ -76,6 +77,17 @@ static inline void transpose_lanes_f32(vec_f32 v[8])
     }
 }
 /* Four vectors of 32 neighbours: element 4 * l + j is lane l of v[j]. */
+/* Lane i of the result is the sum of vector i's lanes, halves added to halves. */
+static inline vec_f32 sum_lanes_f32(const vec_f32 v[8])
+{
+    __m256 t[4];
+    for (int i = 0; i < 4; i++)
+        t[i] =
+            _mm256_add_ps(_mm256_permute2f128_ps(v[i], v[i + 4], 0x20), _mm256_permute2f128_ps(v[i], v[i + 4], 0x31));
+    for (int i = 0; i < 4; i += 2)
+        t[i] = _mm256_add_ps(_mm256_unpacklo_ps(t[i], t[i + 1]), _mm256_unpackhi_ps(t[i], t[i + 1]));
+    return _mm256_add_ps(_mm256_shuffle_ps(t[0], t[2], 0x44), _mm256_shuffle_ps(t[0], t[2], 0xee));
+}
 static inline void load_apart4_f32(const float *p, vec_f32 v[4])
 {
     const __m256 a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(p + 8);
@@ -150,6 +162,14 @@ static inline void transpose_lanes_f64(vec_f64 v[4])
     v[1] = _mm256_permute2f128_pd(high0, high1, 0x20);
     v[2] = _mm256_permute2f128_pd(low0, low1, 0x31);
     v[3] = _mm256_permute2f128_pd(high0, high1, 0x31);
+}
+static inline vec_f64 sum_lanes_f64(const vec_f64 v[4])
+{
+    __m256d t[2];
+    for (int i = 0; i < 2; i++)
+        t[i] =
+            _mm256_add_pd(_mm256_permute2f128_pd(v[i], v[i + 2], 0x20), _mm256_permute2f128_pd(v[i], v[i + 2], 0x31));
+    return _mm256_add_pd(_mm256_unpacklo_pd(t[0], t[1]), _mm256_unpackhi_pd(t[0], t[1]));
 }
 static inline void load_apart4_f64(const double *p, vec_f64 v[4])
 {

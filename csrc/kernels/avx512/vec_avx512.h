@@ -11,6 +11,7 @@
 
 /* 32 registers: 8 x 3 sums, 3 of a panel, the broadcasts fold into the multiplications. */
 #define TILE_ROWS 8
+#define VECTOR_REGISTER "v" /* in the operands of assembly */
 
 typedef __m512 vec_f32;
 typedef __mmask16 mask_f32;
@@ -78,6 +79,20 @@ static inline void transpose_lanes_f32(vec_f32 v[16])
     for (int i = 0; i < 16; i++) v[i] = t[i];
 }
 /* Four vectors of 64 neighbours: element 4 * l + j is lane l of v[j]. */
+/* Lane i of the result is the sum of vector i's lanes, halves added to halves. */
+static inline vec_f32 sum_lanes_f32(const vec_f32 v[16])
+{
+    __m512 t[8];
+    for (int i = 0; i < 8; i++) { /* halves of i and i + 4, or of i + 4 and i + 8 */
+        const __m512 a = v[i < 4 ? i : i + 4], b = v[i < 4 ? i + 4 : i + 8];
+        t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+    }
+    for (int i = 0; i < 4; i++) /* quarters of i, i + 4, i + 8, i + 12 */
+        t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd));
+    for (int i = 0; i < 4; i += 2)
+        t[i] = _mm512_add_ps(_mm512_unpacklo_ps(t[i], t[i + 1]), _mm512_unpackhi_ps(t[i], t[i + 1]));
+    return _mm512_add_ps(_mm512_shuffle_ps(t[0], t[2], 0x44), _mm512_shuffle_ps(t[0], t[2], 0xee));
+}
 static inline void load_apart4_f32(const float *p, vec_f32 v[4])
 {
     const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -156,6 +171,17 @@ static inline void transpose_lanes_f64(vec_f64 v[8])
         v[4 + j] = _mm512_shuffle_f64x2(even0, even1, 0xdd);
         v[6 + j] = _mm512_shuffle_f64x2(odd0, odd1, 0xdd);
     }
+}
+static inline vec_f64 sum_lanes_f64(const vec_f64 v[8])
+{
+    __m512d t[4];
+    for (int i = 0; i < 4; i++) {
+        const __m512d a = v[i < 2 ? i : i + 2], b = v[i < 2 ? i + 2 : i + 4];
+        t[i] = _mm512_add_pd(_mm512_shuffle_f64x2(a, b, 0x44), _mm512_shuffle_f64x2(a, b, 0xee));
+    }
+    for (int i = 0; i < 2; i++)
+        t[i] = _mm512_add_pd(_mm512_shuffle_f64x2(t[i], t[i + 2], 0x88), _mm512_shuffle_f64x2(t[i], t[i + 2], 0xdd));
+    return _mm512_add_pd(_mm512_unpacklo_pd(t[0], t[1]), _mm512_unpackhi_pd(t[0], t[1]));
 }
 static inline void load_apart4_f64(const double *p, vec_f64 v[4])
 {

@@ -12,6 +12,7 @@
 
 /* 32 registers: 8 x 3 sums, 3 of a panel, 1 to 5 broadcasts. */
 #define TILE_ROWS 8
+#define VECTOR_REGISTER "w" /* in the operands of assembly */
 
 typedef float32x4_t vec_f32;
 typedef int32x4_t mask_f32;
@@ -78,6 +79,11 @@ static inline void transpose_lanes_f32(vec_f32 v[4])
     v[3] = last.val[1];
 }
 /* Four vectors of 16 neighbours: element 4 * l + j is lane l of v[j]. */
+/* Lane i of the result is the sum of vector i's lanes, neighbours added first. */
+static inline vec_f32 sum_lanes_f32(const vec_f32 v[4])
+{
+    return vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3]));
+}
 static inline void load_apart4_f32(const float *p, vec_f32 v[4])
 {
     const float32x4x4_t apart = vld4q_f32(p);
@@ -146,6 +152,7 @@ static inline void transpose_lanes_f64(vec_f64 v[2])
     v[0] = low;
     v[1] = high;
 }
+static inline vec_f64 sum_lanes_f64(const vec_f64 v[2]) { return vpaddq_f64(v[0], v[1]); }
 static inline void load_apart4_f64(const double *p, vec_f64 v[4])
 {
     const float64x2x4_t apart = vld4q_f64(p);

@@ -38,6 +38,7 @@
         if (m) *p = v;                                                                                            \
     }                                                                                                             \
     static inline void transpose_lanes_##S(vec_##S v[1]) { (void)v; }                                             \
+    static inline vec_##S sum_lanes_##S(const vec_##S v[1]) { return v[0]; }                                      \
     static inline void load_apart4_##S(const T *p, vec_##S v[4]) { memcpy(v, p, 4 * sizeof *p); }                 \
     static inline void store_together4_##S(T *p, const vec_##S v[4]) { memcpy(p, v, 4 * sizeof *p); }
 
