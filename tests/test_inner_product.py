@@ -7,8 +7,8 @@ from numerics import assert_same_bits, fresh_rng
 
 import fastconv
 
-# x, w, options: every remainder of a tile's windows and channels, sums that end within a vector, several pieces of a sum,
-# blocks of windows, waves of images; pixels as they lie, and windows put together from rows, strided, dilated, grouped.
+# x, w, options: every remainder of a tile's windows and channels, sums that end within a vector, several pieces of one,
+# blocks of windows, waves of images; pixels as they lie, and windows put together: strided, dilated, grouped.
 CASES = [
     *(((1, 37, 1, width), (6, 37, 1, 1), {}) for width in range(2, 12)),
     *(((1, 64, 2, 3), (channels, 64, 1, 1), {}) for channels in range(1, 8)),
