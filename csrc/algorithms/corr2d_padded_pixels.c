@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* corr2d_padded_pixels.c -- correlation of NHWC images of few channels: first layers.
+/* corr2d_padded_pixels.c -- correlation of NHWC images of few channels: first layers, and 1x1 kernels on large maps.
  *
  * The pixels of one row of a window lie next to each other, so that they are one long sum where the matrix product of
  * gemm_nhwc.h would see many short ones. For that no row may be cut off by the border: images that are padded are copied
- * into zeros. */
+ * into zeros. A kernel computes a whole row of outputs then, unless the row is shorter than a tile or the sums are long. */
 #include <string.h>
 
 #include "algorithms/algorithm.h"
@@ -13,8 +13,10 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define MOST_CHANNELS 8 /* more are long sums as they are */
+#define MOST_CHANNELS 8 /* more are long sums as they are; of large maps twice as many */
+#define LARGE_MAP 2500  /* outputs */
 #define BYTES_WORTH_A_THREAD (64 * 1024)
+#define ROWS_OF_A_TASK 8
 
 /* What all windows read of an axis. */
 static ptrdiff_t span_of(const fc_problem *p, int axis)
@@ -26,7 +28,6 @@ static const char *decline(const fc_problem *p)
 {
     if (p->layout != FC_NHWC) return "layout is not NHWC";
     if (p->groups != 1) return "there are several groups";
-    if (p->window[1] < 2) return "the kernel is one pixel wide";
     if (p->dilation[1] != 1) return "the kernel is dilated along the width";
     if (!p->channels) return "there are no channels";
     if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
@@ -49,12 +50,30 @@ static bool lies_ready(const fc_problem *p)
     return true;
 }
 
-/* Measured: a copy pays for kernels of more than 3x3 taps, or for the fewest channels. */
+/* Whether a row of outputs is computed at once: sums of a single chain, and a tile's outputs or more. */
+static bool takes_rows(const fc_problem *p)
+{
+    return (p->dtype == FC_F32 || p->dtype == FC_F64) && p->out[1] >= FC_MAX_TILE_ROWS &&
+           p->window[1] * p->channels <= FC_DEPTH / fc_min(p->window[0], FC_DEPTH);
+}
+
+/* Measured over maps of 14 to 388 pixels, 1 to 256 channels and 2 to 768 outputs: rows of outputs save most where sums are
+ * short, and where the matrix product prepares a tile for few products. */
 static const char *pass(const fc_problem *p)
 {
-    if (p->channels > MOST_CHANNELS) return "there are many channels";
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    const double outputs = (double)p->out[0] * (double)p->out[1];
+    const bool narrow = p->out_channels <= 2 * lanes;
+    if (p->window[0] == 1 && p->window[1] == 1 && lies_ready(p)) {
+        if (!takes_rows(p)) return "its sums are too long, or its rows too short";
+        if (p->channels <= 32 || (outputs >= LARGE_MAP && p->channels <= (narrow ? 144 : 64))) return NULL;
+        return "there are many channels";
+    }
+    if (p->channels > (takes_rows(p) && outputs >= LARGE_MAP ? 2 * MOST_CHANNELS : MOST_CHANNELS))
+        return "there are many channels";
     if (lies_ready(p)) return NULL;
-    if (p->channels > 3 && p->window[0] * p->window[1] <= 9) return "a copy of the image would cost more than it saves";
+    if (!takes_rows(p) && p->channels > 3 && p->window[0] * p->window[1] <= 9)
+        return "a copy of the image would cost more than it saves";
     if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
     return NULL;
 }
@@ -142,6 +161,59 @@ static void copy_row(void *context, ptrdiff_t task, int slot)
     memset(to + (left + used) * pixel, 0, (size_t)((columns - left - used) * pixel));
 }
 
+typedef struct rows_call {
+    const fc_problem *p;
+    const fc_pixel_correlation *job;
+    fc_panels panels;
+    ptrdiff_t blocks; /* of rows, of one image */
+} rows_call;
+
+/* A row of outputs, panel by panel. */
+static void run_row(const rows_call *c, ptrdiff_t image, ptrdiff_t y)
+{
+    const fc_problem *p = c->p;
+    const fc_pixel_correlation *job = c->job;
+    const fc_gemm_kernels *k = &p->kernels->gemm[p->dtype];
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), row = job->axis[1].source * p->channels;
+    const ptrdiff_t from = (image * job->axis[0].source + y * p->stride[0]) * row, o = p->out_channels;
+    const ptrdiff_t to = (image * p->out[0] + y) * p->out[1] * o, depth = job->channels * job->axis[0].taps;
+    for (ptrdiff_t i = 0; i < c->panels.count; i++) {
+        const fc_panel_cut panel = fc_panel_at(&c->panels, i);
+        k->pixel_row[panel.vectors - 1](
+            &(fc_pixel_row){.outputs = p->out[1],
+                            .segments = job->axis[0].taps,
+                            .depth = job->channels,
+                            .columns = panel.columns,
+                            .a = (const char *)job->source + from * element,
+                            .a_row = job->axis[0].tap_step * row,
+                            .a_step = p->stride[1] * p->channels,
+                            .b = (const char *)job->weights + depth * panel.first * element,
+                            .init = job->bias ? (const char *)job->bias + panel.first * element : NULL,
+                            .c = (char *)job->destination + (to + panel.first) * element,
+                            .c_step = o});
+    }
+}
+
+static void run_rows(void *context, ptrdiff_t task, int slot)
+{
+    const rows_call *c = context;
+    const ptrdiff_t image = task / c->blocks, block = task % c->blocks, rows = c->p->out[0];
+    (void)slot;
+    for (ptrdiff_t y = fc_cut(rows, c->blocks, block); y < fc_cut(rows, c->blocks, block + 1); y++)
+        run_row(c, image, y);
+}
+
+static void multiply(const fc_problem *p, const fc_pixel_correlation *job, const fc_workspace *workspace)
+{
+    if (!takes_rows(p)) {
+        fc_gemm_nhwc(p, job, workspace);
+        return;
+    }
+    const rows_call c = {p, job, fc_panels_of(p->out_channels, p->kernels->gemm[p->dtype].lanes, FC_MAX_TILE_VECTORS),
+                         fc_ceil_div(p->out[0], ROWS_OF_A_TASK)};
+    fc_parallel_for(job->batch * c.blocks, workspace->threads, true, run_rows, (void *)&c);
+}
+
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     const ptrdiff_t wave = fc_images_of_wave(p, image_bytes(p)), element = (ptrdiff_t)fc_dtype_size(p->dtype);
@@ -153,7 +225,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         job.axis[1].source = p->in[1];
         job.source = operands->x;
         job.destination = operands->y;
-        fc_gemm_nhwc(p, &job, workspace);
+        multiply(p, &job, workspace);
         return;
     }
     job.source = workspace->shared;
@@ -165,7 +237,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         fc_parallel_for(job.batch * span_of(p, 0),
                         image_bytes(p) * (size_t)job.batch < BYTES_WORTH_A_THREAD ? 1 : workspace->threads, true,
                         copy_row, (void *)&c);
-        fc_gemm_nhwc(p, &job, workspace);
+        multiply(p, &job, workspace);
     }
 }
 

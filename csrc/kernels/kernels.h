@@ -155,6 +155,18 @@ typedef struct fc_panel_product {
     ptrdiff_t ahead_step[2];
 } fc_panel_product;
 
+/* Outputs next to each other: c[j * c_step + l] = init[l] + sum over u < segments and k < depth of
+ * a[u * a_row + j * a_step + k] * b[(u * depth + k) * vectors * lanes + l], for l < columns, of which all vectors but the last
+ * are full. The sum is the chain of fc_tile. There are FC_MAX_TILE_ROWS outputs at least: the last tile begins earlier. */
+typedef struct fc_pixel_row {
+    ptrdiff_t outputs, segments, depth, columns;
+    const void *a;
+    ptrdiff_t a_row, a_step;
+    const void *b, *init; /* init NULL: zeros */
+    void *c;
+    ptrdiff_t c_step;
+} fc_pixel_row;
+
 /* y[r] += sum over k < depth of w[r * w_row + k] * x[k]. Lane l of 2 * lanes sums the products of k = l, l + 2 * lanes, ... as
  * one chain; then halves are added to halves, and what fills no vector is a chain of its own. */
 typedef struct fc_dot {
@@ -396,6 +408,7 @@ typedef struct fc_gemm_kernels {
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);
     /* float32 and float64 only */
+    void (*pixel_row[FC_MAX_TILE_VECTORS])(const fc_pixel_row *row);
     void (*dot)(const fc_dot *dot);
     int inner_rows; /* of a tile */
     void (*inner)(const fc_inner *inner);

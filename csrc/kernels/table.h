@@ -23,6 +23,7 @@
 #include "kernels/grouped_block.h"
 #include "kernels/inner.h"
 #include "kernels/pack.h"
+#include "kernels/pixels.h"
 #include "kernels/winograd.h"
 #undef S
 #undef T
@@ -41,6 +42,7 @@
 #include "kernels/grouped_block.h"
 #include "kernels/inner.h"
 #include "kernels/pack.h"
+#include "kernels/pixels.h"
 #include "kernels/winograd.h"
 #undef S
 #undef T
@@ -63,7 +65,8 @@
 #define FC_WINOGRAD_TABLE(shape, taps, type) \
     {shape##taps##_input_##type, shape##taps##_output_##type, shape##taps##_weights_##type}
 #define FC_FLOATING_TABLE(type)                                                                                        \
-    .dot = dot_##type, .inner_rows = INNER_ROWS, .inner = inner_##type, .inner_sums = inner_sums_##type,               \
+    .pixel_row = {pixel_row_##type##_1, pixel_row_##type##_2, pixel_row_##type##_3}, .dot = dot_##type,                \
+    .inner_rows = INNER_ROWS, .inner = inner_##type, .inner_sums = inner_sums_##type,                                  \
     .depthwise_rows = {depthwise_rows_##type##_1, depthwise_rows_##type##_2},                                          \
     .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2}, .block_in = block_in_##type,                \
     .block_out = block_out_##type,                                                                                     \
