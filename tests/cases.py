@@ -154,7 +154,7 @@ def oracle(op: str, case: Case, dtype: str) -> tuple[np.ndarray, ...]:
 
 @lru_cache(maxsize=2048)
 def spread(op: str, case: Case, dtype: str) -> np.ndarray:
-    """Compute the size of results with signs that fall as they may: a few may cancel, and their error is relative to it."""
+    """Compute the size of results with signs that fall as they may: some cancel, and errors are relative to this."""
     p = problem(case, "NCHW", dtype)
     x, w, bias, grad_y = (None if a is None else np.square(a.astype(np.float64)) for a in (p.x, p.w, p.bias, p.grad_y))
     return np.sqrt(answer(op, case, Problem(x, w, bias, grad_y, np.dtype(np.float64)))[0])
