@@ -9,7 +9,7 @@ from numerics import assert_close, assert_same_bits
 
 import fastconv
 
-# Every end of a row of tiles, one to three vectors of outputs that end within one, several panels of them; rows too short
+# Every end of a row of tiles, one to three vectors of outputs that end within one, several panels; rows too short
 # and sums too long for a row at a time; windows along one axis, strided, dilated, as they lie.
 CASES = [
     *(Case(f"outputs-{width}", (1, 3, 5, width), (20, 3, 3), padding=pad(1)) for width in range(7, 18)),
