@@ -150,8 +150,12 @@ def test_subnormal_numbers_do_not_slow_a_call_down(isa: str, op: str, layout: st
     slow["w"] = plain["w"]
     for name in each_algorithm(op, lambda name: call(op, geometry, layout, plain, name)):
         ordinary = best_time(lambda: call(op, geometry, layout, plain, name))  # noqa: B023
-        denormal = best_time(lambda: call(op, geometry, layout, slow, name))  # noqa: B023
-        assert denormal < 4 * ordinary + 1e-4, f"{isa} {op} {name}: {denormal:.2g} s instead of {ordinary:.2g} s"
+        for _ in range(20):  # other programs may be at work: microcode would be slow every time
+            denormal = best_time(lambda: call(op, geometry, layout, slow, name))  # noqa: B023
+            if denormal < 4 * ordinary + 1e-4:
+                break
+        else:
+            pytest.fail(f"{isa} {op} {name}: {denormal:.2g} s instead of {ordinary:.2g} s")
 
 
 def rounded_up() -> Iterator[None]:
