@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Correlation in groups of a few channels where the loops of its blocks end: groups, members, pixels, rows."""
+"""Correlation in groups where the loops of its blocks end: groups, members, outputs, pixels, rows."""
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from numerics import assert_close, assert_same_bits
 import fastconv
 
 NAMES = {"corr2d": "grouped_block", "corr2d_input_grad": "grouped_block", "corr2d_weight_grad": "grouped"}
+PIXELS = "grouped_pixels"
 LAYOUTS = ("NCHW", "NHWC")
 
 
@@ -39,13 +40,31 @@ CASES = (
     grouped("many-images", 4, 4, 4, 9, 9, 3, 3, padding=pad(1), batch=21),
 )
 
+# Of grouped_pixels: lanes are outputs, so groups must fill vectors of 16 at least.
+PIXEL_CASES = (
+    *(
+        grouped(f"pixels-{m}-{o}", 2, m, o, 5, 9, 3, 3, padding=pad(1), batch=2)
+        for m, o in ((16, 16), (17, 24), (19, 31), (20, 32), (33, 33), (40, 17), (24, 49), (300, 17))
+    ),
+    *(grouped(f"pixels-width-{w}", 3, 16, 16, 3, w, 3, 3, padding=pad(1)) for w in (1, 2, 6, 7, 12, 13, 14, 15, 29)),
+    *(grouped(f"pixels-stride-{s}", 2, 16, 18, 13, 14, 3, 3, stride=(s, s), padding=pad(1)) for s in (2, 3, 9)),
+    grouped("pixels-last-row", 2, 16, 16, 1, 9, 1, 3, stride=(4, 2), padding=pads(0, 0, 1, 1)),
+    grouped("pixels-few-inputs", 2, 17, 16, 2, 3, 2, 2, stride=(5, 4), padding=pads(1, 2, 0, 3)),
+    grouped("pixels-uneven", 2, 17, 20, 9, 17, 5, 3, stride=(1, 3), dilation=(2, 2), padding=pads(1, 2, 0, 2)),
+    grouped("pixels-one-tap", 5, 18, 16, 4, 5, 1, 1, stride=(2, 2)),
+    grouped("pixels-padding-alone", 2, 16, 16, 3, 3, 2, 2, stride=(2, 2), padding=pads(7, 6, 6, 8)),
+    grouped("pixels-strips", 2, 16, 16, 90, 40, 3, 3, padding=pad(1), bias=False),
+)
 
-def run(op: str, case: Case, dtype: str, layout: str, **changed: np.ndarray) -> np.ndarray:
+
+def run(
+    op: str, case: Case, dtype: str, layout: str, algorithm: str | None = None, **changed: np.ndarray
+) -> np.ndarray:
     p = problem(case, layout, dtype)
     shape = {"corr2d": p.grad_y, "corr2d_input_grad": p.x, "corr2d_weight_grad": p.w}[op].shape
     arrays = {key: guarded_copy(changed.get(key, getattr(p, key))) for key in ("x", "w", "grad_y")}
     bias, out = None if p.bias is None else guarded_copy(p.bias), guarded(shape, p.dtype)
-    options = {**case.options, "layout": layout, "algorithm": NAMES[op], "out": out.array}
+    options = {**case.options, "layout": layout, "algorithm": algorithm or NAMES[op], "out": out.array}
     x, w, grad_y = (arrays[key].array for key in ("x", "w", "grad_y"))
     if op == "corr2d":
         fastconv.corr2d(x, w, None if bias is None else bias.array, **options)
@@ -67,6 +86,18 @@ def test_every_loop_ends_right(isa: str, op: str, dtype: str, layout: str, case:
     assert_close(y, expected(op, case, layout, dtype)[0], f"{isa} {op} {layout} {case}")
     fastconv.set_num_threads(1)
     assert_same_bits(run(op, case, dtype, layout), y, f"{isa} {op} {layout} {case}: one thread")
+
+
+@pytest.mark.parametrize("case", PIXEL_CASES, ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("op", ["corr2d", "corr2d_input_grad"])
+def test_every_loop_over_pixels_ends_right(isa: str, op: str, dtype: str, layout: str, case: Case):
+    fastconv.set_num_threads(3)
+    y = run(op, case, dtype, layout, PIXELS)
+    assert_close(y, expected(op, case, layout, dtype)[0], f"{isa} {op} {layout} {case}")
+    fastconv.set_num_threads(1)
+    assert_same_bits(run(op, case, dtype, layout, PIXELS), y, f"{isa} {op} {layout} {case}: one thread")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -108,3 +139,20 @@ def test_what_it_cannot_do_is_declined():
         assert declined(op, (1, 64, 8, 8), (96, 4, 3, 3), 16)
         assert declined(op, (1, 64, 8, 8), (64, 4, 3, 3), 16, "int32")
         assert declined(op, (1, 64, 32, 32), (64, 32, 3, 3), 2)
+
+
+@pytest.mark.parametrize("op", ["corr2d", "corr2d_input_grad"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_groups_that_fill_vectors_take_pixels(isa: str, layout: str, op: str):
+    def chosen(channels: int, groups: int, size: int, stride: int = 1) -> str:
+        x, w = (1, channels, size, size), (channels, channels // groups, 3, 3)
+        if layout == "NHWC":
+            x, w = (1, size, size, channels), (3, 3, channels // groups, channels)
+        return fastconv.explain(op, x, w, groups=groups, stride=stride, padding=1, layout=layout).algorithm
+
+    assert chosen(160, 10, 14) == PIXELS
+    assert chosen(160, 10, 28, stride=2) == PIXELS
+    assert chosen(912, 38, 7) == PIXELS
+    assert chosen(128, 2, 14) != PIXELS
+    assert chosen(64, 16, 14) != PIXELS
+    assert (chosen(120, 5, 56) == PIXELS) == (op != "corr2d")

@@ -3,14 +3,15 @@
 #include "algorithms/algorithm.h"
 
 static const fc_algorithm *const lists[FC_OPERATIONS][FC_MAX_ALGORITHMS + 1] = {
-    [FC_CORR2D] = {&fc_corr2d_dot, &fc_corr2d_inner_product, &fc_corr2d_winograd_nchw, &fc_corr2d_winograd_nhwc,
-                   &fc_corr2d_depthwise_block, &fc_corr2d_depthwise_nchw, &fc_corr2d_depthwise_nhwc,
-                   &fc_corr2d_grouped_block, &fc_corr2d_padded_rows, &fc_corr2d_padded_pixels, &fc_corr2d_turned_gemm,
-                   &fc_corr2d_implicit_gemm_nchw, &fc_corr2d_implicit_gemm_nhwc, &fc_corr2d_direct},
-    [FC_CORR2D_INPUT_GRAD] = {&fc_corr2d_input_grad_winograd_nchw, &fc_corr2d_input_grad_winograd_nhwc,
-                              &fc_corr2d_input_grad_depthwise_block, &fc_corr2d_input_grad_grouped_block,
-                              &fc_corr2d_input_grad_implicit_gemm_nchw, &fc_corr2d_input_grad_implicit_gemm_nhwc,
-                              &fc_corr2d_input_grad_direct},
+    [FC_CORR2D] = {&fc_corr2d_dot, &fc_corr2d_grouped_pixels, &fc_corr2d_inner_product, &fc_corr2d_winograd_nchw,
+                   &fc_corr2d_winograd_nhwc, &fc_corr2d_depthwise_block, &fc_corr2d_depthwise_nchw,
+                   &fc_corr2d_depthwise_nhwc, &fc_corr2d_grouped_block, &fc_corr2d_padded_rows,
+                   &fc_corr2d_padded_pixels, &fc_corr2d_turned_gemm, &fc_corr2d_implicit_gemm_nchw,
+                   &fc_corr2d_implicit_gemm_nhwc, &fc_corr2d_direct},
+    [FC_CORR2D_INPUT_GRAD] = {&fc_corr2d_input_grad_grouped_pixels, &fc_corr2d_input_grad_winograd_nchw,
+                              &fc_corr2d_input_grad_winograd_nhwc, &fc_corr2d_input_grad_depthwise_block,
+                              &fc_corr2d_input_grad_grouped_block, &fc_corr2d_input_grad_implicit_gemm_nchw,
+                              &fc_corr2d_input_grad_implicit_gemm_nhwc, &fc_corr2d_input_grad_direct},
     [FC_CORR2D_WEIGHT_GRAD] = {&fc_corr2d_weight_grad_depthwise, &fc_corr2d_weight_grad_grouped,
                                &fc_corr2d_weight_grad_implicit_gemm, &fc_corr2d_weight_grad_direct},
     [FC_MAX_POOL2D] = {&fc_max_pool2d_whole, &fc_max_pool2d_taps, &fc_max_pool2d_rows, &fc_max_pool2d_two_stack,

@@ -163,3 +163,25 @@ static void W(group_taps)(const fc_group_taps *d)
 #undef ADD_OUTPUT
 #undef KEEP
 #undef KEEP_OUTPUT
+
+/* Pixels from one place to another, `channels` of each. The last vector overlaps the one before it. */
+static void W(copy_pixels)(ptrdiff_t pixels, ptrdiff_t channels, void *to, ptrdiff_t to_step, const void *from,
+                           ptrdiff_t from_step)
+{
+    enum { lanes = W(LANES) };
+    const T *x = from;
+    T *y = to;
+    for (ptrdiff_t i = 0; i < pixels; i++, x += from_step, y += to_step) {
+        if (channels < lanes) {
+            for (ptrdiff_t c = 0; c < channels; c++) y[c] = x[c];
+            continue;
+        }
+        for (ptrdiff_t c = 0; c < channels - lanes; c += lanes) W(store)(y + c, W(load)(x + c));
+        W(store)(y + channels - lanes, W(load)(x + channels - lanes));
+    }
+}
+
+#define V 1
+#include "kernels/grouped_pixels.h"
+#define V 2
+#include "kernels/grouped_pixels.h"

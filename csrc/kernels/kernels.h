@@ -321,6 +321,20 @@ typedef struct fc_group_taps {
     void *sums;
 } fc_group_taps;
 
+/* One or two vectors of a group's outputs, for the number of pixels that the table gives: y[p][v * second + l] = start +
+ * sum over segments s and steps k of x[p][at[s] + k] * w[((s * depth + k) * vectors + v) * lanes + l], where start is
+ * bias[v * second + l], 0 without a bias, or with `add` what is in y. The sum is the chain of fc_tile. */
+#define FC_MAX_GROUP_ROWS 14
+typedef struct fc_group_pixels {
+    ptrdiff_t segments, depth;
+    const ptrdiff_t *at; /* [segments] */
+    const void *w, *bias;
+    bool add;
+    ptrdiff_t second;
+    const void *x[FC_MAX_GROUP_ROWS];
+    void *y[FC_MAX_GROUP_ROWS];
+} fc_group_pixels;
+
 /* to[c * to_step + r] = from[r * from_step + c]; `fill`: and zeros behind the last row, up to a whole vector. What lies
  * so many bytes behind each vector that is read or written is fetched on the way, unless it is 0: with steps of many
  * pages nothing else does. */
@@ -430,6 +444,11 @@ typedef struct fc_gemm_kernels {
     void (*group_tile)(const fc_group_tile *tile);  /* all pixels */
     void (*group_pixel)(const fc_group_tile *tile); /* the first alone */
     void (*group_taps)(const fc_group_taps *taps);
+    /* `channels` neighbours of each of some pixels, that lie so far apart. */
+    void (*copy_pixels)(ptrdiff_t pixels, ptrdiff_t channels, void *to, ptrdiff_t to_step, const void *from,
+                        ptrdiff_t from_step);
+    int group_rows[2]; /* pixels of group_pixels, by vectors - 1 */
+    void (*group_pixels[2])(const fc_group_pixels *pixels);
     void (*transpose)(const fc_transpose *transpose);
     fc_winograd_kernels winograd[FC_WINOGRAD_FORMS];
 } fc_gemm_kernels;

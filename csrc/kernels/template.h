@@ -32,6 +32,10 @@
 #define PRODUCT_VECTORS 2 /* 6 x 2 sums: one cache line a step of the panel */
 #define INNER_ROWS 4
 #define INNER_COLUMNS 3
+#define GROUP_PIXELS_1 12
+#define GROUP_STEPS_1 2
+#define GROUP_PIXELS_2 6
+#define GROUP_STEPS_2 1
 #else
 #define LOWER_ROWS 7
 #define NARROW_ROWS_1 TILE_ROWS
@@ -39,7 +43,18 @@
 #define PRODUCT_VECTORS 3
 #define INNER_ROWS 5
 #define INNER_COLUMNS 5
+/* Of one vector of outputs: the maps of most networks are a power of two times 7 wide. */
+#define GROUP_PIXELS_1 14
+#define GROUP_STEPS_1 4
+#define GROUP_PIXELS_2 12
+#define GROUP_STEPS_2 2
 #endif
+#define GROUP_EACH_6(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
+#define GROUP_EACH_12(DO) GROUP_EACH_6(DO) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+#define GROUP_EACH_14(DO) GROUP_EACH_12(DO) DO(12) DO(13)
+#define GROUP_STEP_EACH_1(DO, p) DO(p, 0)
+#define GROUP_STEP_EACH_2(DO, p) DO(p, 0) DO(p, 1)
+#define GROUP_STEP_EACH_4(DO, p) DO(p, 0) DO(p, 1) DO(p, 2) DO(p, 3)
 
 /* Before a loop whose destination may be one of its sources, element for element, but overlaps nothing otherwise. */
 #if defined(__clang__)

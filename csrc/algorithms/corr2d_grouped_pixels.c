@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* corr2d_grouped_pixels.c -- correlation in groups of some 8 to 64 channels and its input gradient, of either layout. Lanes are
+ * outputs of a group, one or two vectors of them beside up to fourteen pixels, whose sums stay in registers. A task takes some
+ * rows of one group: what they read is copied into a block, [row][column][member], with the zeros around it, so that all the
+ * taps of a row are one run of memory and no output is an exception. NCHW images are turned on the way in and on the way out.
+ * The input gradient is one grid of points for each phase of the stride, all of which read the same block. Sums are made in
+ * chunks of FC_DEPTH steps at most. */
+#include <string.h>
+
+#include "algorithms/algorithm.h"
+#include "algorithms/blocking.h"
+#include "algorithms/grouped_block.h"
+#include "algorithms/grouped_panels.h"
+#include "platform/memory.h"
+#include "platform/parallel.h"
+
+#define ENOUGH_TASKS 8
+#define FEWEST_ROWS 4                      /* of a task, where there are as many */
+#define BLOCK_BYTES (128 * 1024)           /* of a task, aimed at: a part of the second-level cache */
+#define MOST_BLOCK_BYTES (8 * 1024 * 1024) /* of a single row */
+#define MOST_OUTPUTS 32                    /* of a group, to prefer this method: more fill panels of three vectors */
+#define FEWEST_OUTPUTS 16
+#define WINOGRAD_PIXELS 384
+#define WINOGRAD_PIXELS_OF_ONE_VECTOR 3136
+
+typedef struct call {
+    const fc_problem *p;
+    const fc_gemm_kernels *kernels;
+    const fc_workspace *workspace;
+    const fc_group_grid *grid;
+    const char *source, *bias, *weights;
+    char *destination;
+    fc_strides from, to; /* of source and destination */
+    ptrdiff_t element, lanes, members, outputs, strips;
+    ptrdiff_t points, step; /* rows of points of the largest phase, and rows of the source between them */
+    ptrdiff_t width;        /* of the block */
+    size_t x_bytes, y_bytes;
+} call;
+
+/* One task: rows of points, and where they are read and written. */
+typedef struct part {
+    fc_range rows;
+    ptrdiff_t group;
+    char *x, *y, *nowhere;
+    ptrdiff_t y_row, y_pixel;
+} part;
+
+/* What the tiles of a panel have in common. */
+typedef struct panel {
+    const fc_grid_axis *axis;
+    ptrdiff_t vectors, first_output;
+    fc_group_pixels tile;
+} panel;
+
+/* Rows or columns of the source that so many points read. */
+static ptrdiff_t read_by(const fc_group_grid *g, int axis, ptrdiff_t points)
+{
+    return (points - 1) * g->axis[axis][0].source_step + g->reach[axis].end - g->reach[axis].first;
+}
+
+static size_t x_bytes(const fc_problem *p, const fc_group_grid *g, ptrdiff_t rows)
+{
+    const size_t pixel = fc_size_mul((size_t)fc_group_members(p), fc_dtype_size(p->dtype));
+    const size_t row = fc_size_mul((size_t)read_by(g, 1, g->axis[1][0].points), pixel);
+    return fc_size_lines(fc_size_mul((size_t)read_by(g, 0, rows), row));
+}
+
+/* In NHWC outputs are written where they belong. */
+static size_t y_bytes(const fc_problem *p, const fc_group_grid *g, ptrdiff_t rows)
+{
+    if (p->layout == FC_NHWC) return 0;
+    const size_t pixels = fc_size_mul((size_t)(rows * g->phases[0]), (size_t)fc_block_destination_size(p)[1]);
+    return fc_size_lines(fc_size_mul(pixels, (size_t)fc_group_outputs(p) * fc_dtype_size(p->dtype)));
+}
+
+static size_t block_bytes(const fc_problem *p, const fc_group_grid *g, ptrdiff_t rows)
+{
+    return fc_size_add(x_bytes(p, g, rows), y_bytes(p, g, rows));
+}
+
+static ptrdiff_t strips_of(const fc_problem *p, const fc_group_grid *g)
+{
+    const ptrdiff_t rows = g->axis[0][0].points;
+    ptrdiff_t strips =
+        fc_max(1, fc_min(fc_ceil_div(ENOUGH_TASKS, fc_max(1, p->batch * p->groups)), fc_ceil_div(rows, FEWEST_ROWS)));
+    while (strips < rows && block_bytes(p, g, fc_ceil_div(rows, strips)) > BLOCK_BYTES) strips++;
+    return strips;
+}
+
+static const char *decline(const fc_problem *p)
+{
+    fc_group_grid grid;
+    if (p->groups < 2) return "there are no groups";
+    if (p->dtype != FC_F32 && p->dtype != FC_F64) return "numbers are integers";
+    if (!p->channels || !p->out_channels) return "there are no channels";
+    if (fc_group_outputs(p) < p->kernels->gemm[p->dtype].lanes) return "a group does not fill a vector";
+    if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
+    if (!fc_block_forward(p) && (fc_phases(p, 0) > FC_MAX_PHASES || fc_phases(p, 1) > FC_MAX_PHASES))
+        return "stride is larger than 256";
+    fc_group_grid_of(p, &grid);
+    return block_bytes(p, &grid, 1) > MOST_BLOCK_BYTES ? "a row of an image is too long" : NULL;
+}
+
+static size_t slot_bytes(const fc_problem *p)
+{
+    fc_group_grid grid;
+    fc_group_grid_of(p, &grid);
+    return block_bytes(p, &grid, fc_ceil_div(grid.axis[0][0].points, strips_of(p, &grid))) +
+           (size_t)(FC_GROUP_VECTORS * fc_vector_bytes(p));
+}
+
+/* The rows that a task reads, of one group, with zeros where the image ends. */
+static void copy_in(const call *c, const part *t, const char *image)
+{
+    const fc_problem *p = c->p;
+    const ptrdiff_t *size = fc_block_source_size(p), element = c->element, members = c->members;
+    const ptrdiff_t first = t->rows.first * c->step + c->grid->reach[0].first;
+    const ptrdiff_t rows =
+        (t->rows.end - t->rows.first - 1) * c->step + c->grid->reach[0].end - c->grid->reach[0].first;
+    const ptrdiff_t left = fc_min(c->width, fc_max(0, -c->grid->reach[1].first));
+    const ptrdiff_t column = fc_max(0, c->grid->reach[1].first), row_bytes = c->width * members * element;
+    const ptrdiff_t columns = fc_max(0, fc_min(size[1] - column, c->width - left));
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        char *to = t->x + i * row_bytes;
+        const ptrdiff_t row = first + i;
+        const char *from = image + (row * c->from.h + column * c->from.w) * element;
+        if (row < 0 || row >= size[0] || !columns) {
+            memset(to, 0, (size_t)row_bytes);
+            continue;
+        }
+        memset(to, 0, (size_t)(left * members * element));
+        to += left * members * element;
+        if (p->layout == FC_NHWC)
+            c->kernels->copy_pixels(columns, members, to, members, from, c->from.w);
+        else
+            c->kernels->transpose(&(fc_transpose){.rows = members,
+                                                  .columns = columns,
+                                                  .from = from,
+                                                  .from_step = c->from.c,
+                                                  .to = to,
+                                                  .to_step = members});
+        memset(to + columns * members * element, 0, (size_t)((c->width - left - columns) * members * element));
+    }
+}
+
+/* The points of one phase, in tiles. */
+static void run_tiles(const call *c, const part *t, panel *work)
+{
+    const fc_grid_axis *rows = &work->axis[0], *columns = &work->axis[1];
+    const ptrdiff_t element = c->element, members = c->members, most = c->kernels->group_rows[work->vectors - 1];
+    const ptrdiff_t x_pixel = columns->source_step * members * element;
+    const ptrdiff_t y_pixel = columns->destination_step * t->y_pixel * element;
+    fc_group_pixels *d = &work->tile;
+    ptrdiff_t used = 0;
+    for (ptrdiff_t i = t->rows.first; i < fc_min(t->rows.end, rows->points); i++) {
+        const ptrdiff_t row = (i - t->rows.first) * c->step + rows->tap_first - c->grid->reach[0].first;
+        const ptrdiff_t to =
+            rows->destination_first + i * rows->destination_step - t->rows.first * rows->destination_step;
+        const char *x = t->x + (row * c->width + columns->tap_first - c->grid->reach[1].first) * members * element;
+        char *y = t->y + (to * t->y_row + columns->destination_first * t->y_pixel + work->first_output) * element;
+        if (!rows->taps || !columns->taps) x = t->x;
+        for (ptrdiff_t j = 0; j < columns->points; j++, x += x_pixel, y += y_pixel) {
+            d->x[used] = x;
+            d->y[used] = y;
+            if (++used < most) continue;
+            c->kernels->group_pixels[work->vectors - 1](d);
+            used = 0;
+        }
+    }
+    if (!used) return;
+    for (ptrdiff_t r = used; r < most; r++) { /* the last one again */
+        d->x[r] = d->x[used - 1];
+        d->y[r] = t->nowhere;
+    }
+    c->kernels->group_pixels[work->vectors - 1](d);
+}
+
+/* All outputs of one phase: the weights of a chunk of a panel stay in the first-level cache. */
+static void run_phase(const call *c, const part *t, const fc_grid_axis axis[2], const char *weights)
+{
+    const ptrdiff_t element = c->element, lanes = c->lanes, vectors = fc_ceil_div(c->outputs, lanes);
+    const ptrdiff_t taps = axis[0].taps * axis[1].taps;
+    const bool runs = axis[1].taps < 2 || axis[1].tap_step == 1; /* the taps of a row are neighbours */
+    const ptrdiff_t together = runs ? axis[1].taps : 1;
+    const fc_chunks chunks = fc_chunks_of(together ? taps / together : 0, together * c->members);
+    for (ptrdiff_t first = 0; first < vectors; first += FC_GROUP_VECTORS) {
+        ptrdiff_t at[FC_DEPTH];
+        panel work = {.axis = axis,
+                      .vectors = fc_min(FC_GROUP_VECTORS, vectors - first),
+                      .first_output = fc_group_vector(c->outputs, lanes, first)};
+        const char *w = weights + first * taps * c->members * lanes * element;
+        fc_group_pixels *d = &work.tile;
+        d->at = at;
+        if (work.vectors > 1) d->second = fc_group_vector(c->outputs, lanes, first + 1) - work.first_output;
+        if (c->bias) d->bias = c->bias + (t->group * c->outputs + work.first_output) * element;
+        for (ptrdiff_t q = 0; q < chunks.count; q++) {
+            const fc_chunk chunk = fc_chunk_at(&chunks, q);
+            for (ptrdiff_t s = 0; s < chunk.outers; s++) {
+                const ptrdiff_t tap = (chunk.outer + s) * together;
+                at[s] = (tap / axis[1].taps * axis[0].tap_step * c->width + tap % axis[1].taps * axis[1].tap_step) *
+                            c->members +
+                        chunk.inner;
+            }
+            d->segments = chunk.outers;
+            d->depth = chunk.inners;
+            d->w = w + (chunk.outer * together * c->members + chunk.inner) * work.vectors * lanes * element;
+            d->add = q > 0;
+            run_tiles(c, t, &work);
+        }
+    }
+}
+
+static void run_task(void *context, ptrdiff_t task, int slot)
+{
+    const call *c = context;
+    const fc_problem *p = c->p;
+    const ptrdiff_t strip = task % c->strips, group = task / c->strips % p->groups, n = task / c->strips / p->groups;
+    const ptrdiff_t *size = fc_block_destination_size(p), element = c->element;
+    const ptrdiff_t times = c->grid->phases[0]; /* rows of the destination to a row of points */
+    char *memory = c->workspace->slots + (size_t)slot * c->workspace->slot_bytes;
+    const char *weights = c->weights;
+    part t = {.rows = {fc_cut(c->points, c->strips, strip), fc_cut(c->points, c->strips, strip + 1)},
+              .group = group,
+              .x = memory,
+              .y = memory + c->x_bytes,
+              .nowhere = memory + c->x_bytes + c->y_bytes,
+              .y_row = size[1] * c->outputs,
+              .y_pixel = c->outputs};
+    char *home =
+        c->destination + (n * c->to.n + group * c->outputs * c->to.c + t.rows.first * times * c->to.h) * element;
+    if (p->layout == FC_NHWC) {
+        t.y = home;
+        t.y_row = c->to.h;
+        t.y_pixel = c->to.w;
+    }
+    copy_in(c, &t, c->source + (n * c->from.n + group * c->members * c->from.c) * element);
+    for (ptrdiff_t i = 0; i < c->grid->phases[0]; i++)
+        for (ptrdiff_t j = 0; j < c->grid->phases[1]; j++) {
+            const fc_grid_axis axis[2] = {c->grid->axis[0][i], c->grid->axis[1][j]};
+            const ptrdiff_t elements = fc_group_panel_elements(p, &axis[0], &axis[1]);
+            run_phase(c, &t, axis, weights + group * elements * element);
+            weights += p->groups * elements * element;
+        }
+    if (p->layout == FC_NHWC) return;
+    const ptrdiff_t rows = fc_min(t.rows.end * times, size[0]) - t.rows.first * times;
+    c->kernels->transpose(&(fc_transpose){.rows = rows * size[1],
+                                          .columns = c->outputs,
+                                          .from = t.y,
+                                          .from_step = c->outputs,
+                                          .to = home,
+                                          .to_step = c->to.c});
+}
+
+static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
+{
+    const bool forward = fc_block_forward(p);
+    fc_group_grid grid;
+    fc_group_grid_of(p, &grid);
+    const ptrdiff_t rows = grid.axis[0][0].points, strips = strips_of(p, &grid), most = fc_ceil_div(rows, strips);
+    call c = {
+        .p = p,
+        .kernels = &p->kernels->gemm[p->dtype],
+        .workspace = workspace,
+        .grid = &grid,
+        .source = forward ? operands->x : operands->grad_y,
+        .bias = operands->bias,
+        .weights = operands->prepared,
+        .destination = operands->y,
+        .from = fc_image_strides(p->layout, forward ? p->channels : p->out_channels, fc_block_source_size(p)),
+        .to = fc_image_strides(p->layout, forward ? p->out_channels : p->channels, fc_block_destination_size(p)),
+        .element = (ptrdiff_t)fc_dtype_size(p->dtype),
+        .lanes = p->kernels->gemm[p->dtype].lanes,
+        .members = fc_group_members(p),
+        .outputs = fc_group_outputs(p),
+        .strips = strips,
+        .points = rows,
+        .step = grid.axis[0][0].source_step,
+        .width = read_by(&grid, 1, grid.axis[1][0].points),
+        .x_bytes = x_bytes(p, &grid, most),
+        .y_bytes = y_bytes(p, &grid, most),
+    };
+    fc_parallel_for(p->batch * p->groups * strips, workspace->threads, true, run_task, &c);
+}
+
+/* Measured on AVX-512 and AVX2, with one thread and two, raw weights and prepared ones: RegNet's and ResNeXt's groups, one image
+ * and eight. Winograd's transforms save multiplications, but share out little of a small map, and a single vector of
+ * outputs makes them dearer. */
+static bool transforms_save_more(const fc_problem *p)
+{
+    const ptrdiff_t pixels = p->batch * p->out[0] * p->out[1], lanes = p->kernels->gemm[p->dtype].lanes;
+    if (!fc_block_forward(p)) return false; /* of groups there are none */
+    for (int i = 0; i < 2; i++)
+        if (p->window[i] != 3 || p->stride[i] != 1 || p->dilation[i] != 1) return false;
+    return pixels >= (fc_group_outputs(p) > lanes ? WINOGRAD_PIXELS : WINOGRAD_PIXELS_OF_ONE_VECTOR);
+}
+
+static const char *pass(const fc_problem *p)
+{
+    const ptrdiff_t outputs = fc_group_outputs(p);
+    if (outputs > MOST_OUTPUTS) return "groups have enough channels to fill panels";
+    if (outputs < FEWEST_OUTPUTS && !fc_grouped_decline(p) && !fc_grouped_pass(p))
+        return "groups of so few channels are better lanes themselves";
+    if (transforms_save_more(p)) return "Winograd's transforms save more";
+    if (fc_block_forward(p) && p->layout == FC_NHWC && outputs == MOST_OUTPUTS &&
+        (p->stride[0] > 1 || p->stride[1] > 1))
+        return "with a stride a copy of the image costs more than it saves";
+    return NULL;
+}
+
+const fc_algorithm fc_corr2d_grouped_pixels = {
+    .name = "grouped_pixels",
+    .decline = decline,
+    .pass = pass,
+    .slot_bytes = slot_bytes,
+    .prepared_bytes = fc_group_panels_bytes,
+    .prepare = fc_group_panels_prepare,
+    .run = run,
+};
+
+const fc_algorithm fc_corr2d_input_grad_grouped_pixels = {
+    .name = "grouped_pixels",
+    .decline = decline,
+    .pass = pass,
+    .slot_bytes = slot_bytes,
+    .prepared_bytes = fc_group_panels_bytes,
+    .prepare = fc_group_panels_prepare,
+    .run = run,
+};
