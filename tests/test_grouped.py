@@ -54,6 +54,8 @@ PIXEL_CASES = (
     grouped("pixels-one-tap", 5, 18, 16, 4, 5, 1, 1, stride=(2, 2)),
     grouped("pixels-padding-alone", 2, 16, 16, 3, 3, 2, 2, stride=(2, 2), padding=pads(7, 6, 6, 8)),
     grouped("pixels-strips", 2, 16, 16, 90, 40, 3, 3, padding=pad(1), bias=False),
+    grouped("pixels-long-rows", 2, 16, 16, 2, 261, 1, 3, padding=pad(1), batch=2),
+    grouped("pixels-many-images", 2, 18, 17, 6, 5, 2, 3, padding=pad(1), batch=19),
 )
 
 
@@ -91,7 +93,7 @@ def test_every_loop_ends_right(isa: str, op: str, dtype: str, layout: str, case:
 @pytest.mark.parametrize("case", PIXEL_CASES, ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("op", ["corr2d", "corr2d_input_grad"])
+@pytest.mark.parametrize("op", NAMES)
 def test_every_loop_over_pixels_ends_right(isa: str, op: str, dtype: str, layout: str, case: Case):
     fastconv.set_num_threads(3)
     y = run(op, case, dtype, layout, PIXELS)
@@ -150,6 +152,7 @@ def test_groups_that_fill_vectors_take_pixels(isa: str, layout: str, op: str):
             x, w = (1, size, size, channels), (3, 3, channels // groups, channels)
         return fastconv.explain(op, x, w, groups=groups, stride=stride, padding=1, layout=layout).algorithm
 
+    assert fastconv.explain("corr2d_weight_grad", (1, 64, 9, 9), (64, 32, 3, 3), groups=2).algorithm == PIXELS
     assert chosen(160, 10, 14) == PIXELS
     assert chosen(160, 10, 28, stride=2) == PIXELS
     assert chosen(912, 38, 7) == PIXELS

@@ -52,19 +52,6 @@ typedef struct panel {
     fc_group_pixels tile;
 } panel;
 
-/* Rows or columns of the source that so many points read. */
-static ptrdiff_t read_by(const fc_group_grid *g, int axis, ptrdiff_t points)
-{
-    return (points - 1) * g->axis[axis][0].source_step + g->reach[axis].end - g->reach[axis].first;
-}
-
-static size_t x_bytes(const fc_problem *p, const fc_group_grid *g, ptrdiff_t rows)
-{
-    const size_t pixel = fc_size_mul((size_t)fc_group_members(p), fc_dtype_size(p->dtype));
-    const size_t row = fc_size_mul((size_t)read_by(g, 1, g->axis[1][0].points), pixel);
-    return fc_size_lines(fc_size_mul((size_t)read_by(g, 0, rows), row));
-}
-
 /* In NHWC outputs are written where they belong. */
 static size_t y_bytes(const fc_problem *p, const fc_group_grid *g, ptrdiff_t rows)
 {
@@ -75,7 +62,7 @@ static size_t y_bytes(const fc_problem *p, const fc_group_grid *g, ptrdiff_t row
 
 static size_t block_bytes(const fc_problem *p, const fc_group_grid *g, ptrdiff_t rows)
 {
-    return fc_size_add(x_bytes(p, g, rows), y_bytes(p, g, rows));
+    return fc_size_add(fc_group_rows_bytes(p, g, rows), y_bytes(p, g, rows));
 }
 
 static ptrdiff_t strips_of(const fc_problem *p, const fc_group_grid *g)
@@ -94,6 +81,7 @@ static const char *decline(const fc_problem *p)
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "numbers are integers";
     if (!p->channels || !p->out_channels) return "there are no channels";
     if (fc_group_outputs(p) < p->kernels->gemm[p->dtype].lanes) return "a group does not fill a vector";
+    if (p->window[0] * p->window[1] > FC_MOST_GROUP_TAPS) return "the kernel has more than 128 taps";
     if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
     if (!fc_block_forward(p) && (fc_phases(p, 0) > FC_MAX_PHASES || fc_phases(p, 1) > FC_MAX_PHASES))
         return "stride is larger than 256";
@@ -107,40 +95,6 @@ static size_t slot_bytes(const fc_problem *p)
     fc_group_grid_of(p, &grid);
     return block_bytes(p, &grid, fc_ceil_div(grid.axis[0][0].points, strips_of(p, &grid))) +
            (size_t)(FC_GROUP_VECTORS * fc_vector_bytes(p));
-}
-
-/* The rows that a task reads, of one group, with zeros where the image ends. */
-static void copy_in(const call *c, const part *t, const char *image)
-{
-    const fc_problem *p = c->p;
-    const ptrdiff_t *size = fc_block_source_size(p), element = c->element, members = c->members;
-    const ptrdiff_t first = t->rows.first * c->step + c->grid->reach[0].first;
-    const ptrdiff_t rows =
-        (t->rows.end - t->rows.first - 1) * c->step + c->grid->reach[0].end - c->grid->reach[0].first;
-    const ptrdiff_t left = fc_min(c->width, fc_max(0, -c->grid->reach[1].first));
-    const ptrdiff_t column = fc_max(0, c->grid->reach[1].first), row_bytes = c->width * members * element;
-    const ptrdiff_t columns = fc_max(0, fc_min(size[1] - column, c->width - left));
-    for (ptrdiff_t i = 0; i < rows; i++) {
-        char *to = t->x + i * row_bytes;
-        const ptrdiff_t row = first + i;
-        const char *from = image + (row * c->from.h + column * c->from.w) * element;
-        if (row < 0 || row >= size[0] || !columns) {
-            memset(to, 0, (size_t)row_bytes);
-            continue;
-        }
-        memset(to, 0, (size_t)(left * members * element));
-        to += left * members * element;
-        if (p->layout == FC_NHWC)
-            c->kernels->copy_pixels(columns, members, to, members, from, c->from.w);
-        else
-            c->kernels->transpose(&(fc_transpose){.rows = members,
-                                                  .columns = columns,
-                                                  .from = from,
-                                                  .from_step = c->from.c,
-                                                  .to = to,
-                                                  .to_step = members});
-        memset(to + columns * members * element, 0, (size_t)((c->width - left - columns) * members * element));
-    }
 }
 
 /* The points of one phase, in tiles. */
@@ -233,7 +187,8 @@ static void run_task(void *context, ptrdiff_t task, int slot)
         t.y_row = c->to.h;
         t.y_pixel = c->to.w;
     }
-    copy_in(c, &t, c->source + (n * c->from.n + group * c->members * c->from.c) * element);
+    fc_group_copy_rows(p, c->grid, t.rows, &c->from,
+                       c->source + (n * c->from.n + group * c->members * c->from.c) * element, t.x);
     for (ptrdiff_t i = 0; i < c->grid->phases[0]; i++)
         for (ptrdiff_t j = 0; j < c->grid->phases[1]; j++) {
             const fc_grid_axis axis[2] = {c->grid->axis[0][i], c->grid->axis[1][j]};
@@ -275,8 +230,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .strips = strips,
         .points = rows,
         .step = grid.axis[0][0].source_step,
-        .width = read_by(&grid, 1, grid.axis[1][0].points),
-        .x_bytes = x_bytes(p, &grid, most),
+        .width = fc_group_read(&grid, 1, grid.axis[1][0].points),
+        .x_bytes = fc_group_rows_bytes(p, &grid, most),
         .y_bytes = y_bytes(p, &grid, most),
     };
     fc_parallel_for(p->batch * p->groups * strips, workspace->threads, true, run_task, &c);

@@ -6,7 +6,6 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define MOST_TURNED 128 /* rows of weights */
 #define ELEMENTS_WORTH_A_THREAD 16384
 
 typedef struct packing {
@@ -43,6 +42,44 @@ void fc_group_grid_of(const fc_problem *p, fc_group_grid *grid)
             reach.end = fc_max(reach.end, a.tap_first + (a.taps - 1) * a.tap_step + 1);
         }
         grid->reach[i] = reach.first < reach.end ? reach : (fc_range){0, 1};
+    }
+}
+
+size_t fc_group_rows_bytes(const fc_problem *p, const fc_group_grid *g, ptrdiff_t rows)
+{
+    const size_t pixel = fc_size_mul((size_t)fc_group_members(p), fc_dtype_size(p->dtype));
+    const size_t row = fc_size_mul((size_t)fc_group_read(g, 1, g->axis[1][0].points), pixel);
+    return fc_size_lines(fc_size_mul((size_t)fc_group_read(g, 0, rows), row));
+}
+
+void fc_group_copy_rows(const fc_problem *p, const fc_group_grid *g, fc_range rows, const fc_strides *steps,
+                        const void *image, void *block)
+{
+    const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
+    const ptrdiff_t *size = fc_block_source_size(p), element = (ptrdiff_t)fc_dtype_size(p->dtype);
+    const ptrdiff_t pixel = fc_group_members(p) * element, width = fc_group_read(g, 1, g->axis[1][0].points);
+    const ptrdiff_t first = rows.first * g->axis[0][0].source_step + g->reach[0].first;
+    const ptrdiff_t left = fc_min(width, fc_max(0, -g->reach[1].first)), column = fc_max(0, g->reach[1].first);
+    const ptrdiff_t columns = fc_max(0, fc_min(size[1] - column, width - left));
+    char *to = block;
+    for (ptrdiff_t i = 0; i < fc_group_read(g, 0, rows.end - rows.first); i++, to += width * pixel) {
+        const ptrdiff_t row = first + i;
+        const char *from = (const char *)image + (row * steps->h + column * steps->w) * element;
+        if (row < 0 || row >= size[0] || !columns) {
+            memset(to, 0, (size_t)(width * pixel));
+            continue;
+        }
+        memset(to, 0, (size_t)(left * pixel));
+        if (p->layout == FC_NHWC)
+            kernels->copy_pixels(columns, pixel / element, to + left * pixel, pixel / element, from, steps->w);
+        else
+            kernels->transpose(&(fc_transpose){.rows = pixel / element,
+                                               .columns = columns,
+                                               .from = from,
+                                               .from_step = steps->c,
+                                               .to = to + left * pixel,
+                                               .to_step = pixel / element});
+        memset(to + (left + columns) * pixel, 0, (size_t)((width - left - columns) * pixel));
     }
 }
 
@@ -113,7 +150,7 @@ static void write_tap(const packing *c, const char *w, ptrdiff_t u, ptrdiff_t v,
 /* Some members of a vector, turned: [member][tap][lanes]. */
 typedef struct turned {
     ptrdiff_t members;
-    _Alignas(64) char w[MOST_TURNED * FC_MAX_LANES * sizeof(double)];
+    _Alignas(64) char w[FC_MOST_GROUP_TAPS * FC_MAX_LANES * sizeof(double)];
 } turned;
 
 static void write_turned(const packing *c, const char *from, ptrdiff_t u, ptrdiff_t v, char *home, ptrdiff_t step)
@@ -127,7 +164,7 @@ static void write_turned(const packing *c, const char *from, ptrdiff_t u, ptrdif
 /* Where taps are neighbours. */
 static void pack_taps(const packing *c, ptrdiff_t group, ptrdiff_t vector, const char *from)
 {
-    const ptrdiff_t taps = c->p->window[0] * c->p->window[1], few = MOST_TURNED / taps;
+    const ptrdiff_t taps = c->p->window[0] * c->p->window[1], few = FC_MOST_GROUP_TAPS / taps;
     const ptrdiff_t together = c->steps.c == taps ? few : 1; /* members that are neighbours, too */
     turned t;
     for (ptrdiff_t m = 0; m < c->members; m += few) {
@@ -152,7 +189,7 @@ static void pack_group(void *context, ptrdiff_t group, int slot)
     (void)slot;
     for (ptrdiff_t vector = 0; vector < vectors_of(p); vector++) {
         const char *from = w + fc_group_vector(c->outputs, c->lanes, vector) * c->steps.n * c->element;
-        if (p->weight_layout == FC_OIHW && taps > 1 && taps <= MOST_TURNED)
+        if (p->weight_layout == FC_OIHW && taps > 1)
             pack_taps(c, group, vector, from);
         else
             each_tap(c, group, vector, from, 0, write_tap);

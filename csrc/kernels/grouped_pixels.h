@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* grouped_pixels.h -- V vectors of a group's outputs for P pixels; see fc_group_pixels. Some steps of the depth at a time,
- * so that a pixel's pointer serves all of them. Included once per element type and V. */
+/* grouped_pixels.h -- V vectors of a group's outputs for P pixels, see fc_group_pixels, or for P weights, see
+ * fc_group_weights. Some steps of the depth at a time, so that a pointer serves all of them. Included once per element type
+ * and V. */
 #if V == 1
 #define P GROUP_PIXELS_1
 #define STEPS GROUP_STEPS_1
@@ -15,12 +16,12 @@
 
 #define START(p, v) W(vec) sum##p##_##v = W(zero)();
 #define START_PIXEL(p) EACH_VECTOR(START, p)
-#define LOAD_W(k, v) const W(vec) w##k##_##v = W(load)(w + (k * V + v) * lanes);
+#define LOAD_W(k, v) const W(vec) w##k##_##v = W(load)(w + W_AT(k, v));
 #define LOAD_STEP(p, k) EACH_VECTOR(LOAD_W, k)
-#define ADD_STEP_1(p, k) sum##p##_0 = W(fma)(W(splat)(x + k), w##k##_0, sum##p##_0);
+#define ADD_STEP_1(p, k) sum##p##_0 = W(fma)(W(splat)(x + X_AT(k)), w##k##_0, sum##p##_0);
 #define ADD_STEP_2(p, k)                                   \
     {                                                      \
-        const W(vec) factor = W(splat)(x + k);             \
+        const W(vec) factor = W(splat)(x + X_AT(k));       \
         sum##p##_0 = W(fma)(factor, w##k##_0, sum##p##_0); \
         sum##p##_1 = W(fma)(factor, w##k##_1, sum##p##_1); \
     }
@@ -46,6 +47,8 @@
     }
 #define LOAD_BIAS(p, v) const W(vec) bias##v = d->bias ? W(load)((const T *)d->bias + v * second) : W(zero)();
 
+#define X_AT(k) (k)
+#define W_AT(k, v) ((k * V + v) * lanes)
 static void FC_PASTE(W(group_pixels), V)(const fc_group_pixels *d)
 {
     enum { lanes = W(LANES) };
@@ -68,6 +71,38 @@ static void FC_PASTE(W(group_pixels), V)(const fc_group_pixels *d)
     EACH_PIXEL(KEEP_PIXEL)
 }
 
+#undef X_AT
+#undef W_AT
+
+#define X_AT(k) ((k) * x_pixel)
+#define W_AT(k, v) ((k) * grad_pixel + (v) * second)
+#define ADD_TO(p, v)                                         \
+    {                                                        \
+        T *sums = (T *)d->sums + (p * V + v) * lanes;        \
+        W(store)(sums, W(add)(W(load)(sums), sum##p##_##v)); \
+    }
+#define ADD_ROW(p) EACH_VECTOR(ADD_TO, p)
+static void FC_PASTE(W(group_weights), V)(const fc_group_weights *d)
+{
+    enum { lanes = W(LANES) };
+    const ptrdiff_t columns = d->columns, x_pixel = d->x_pixel, grad_pixel = d->grad_pixel, second = d->second;
+    (void)second;
+    EACH_PIXEL(START_PIXEL)
+    for (ptrdiff_t i = 0; i < d->rows; i++) {
+        const T *w = (const T *)d->grad + i * d->grad_row;
+        ptrdiff_t at = i * d->x_row, j = 0;
+        for (; columns - j >= STEPS; j += STEPS, at += STEPS * x_pixel, w += STEPS * grad_pixel) {
+            EACH_STEP(LOAD_STEP, 0)
+            EACH_PIXEL(ADD_PIXEL)
+        }
+        for (; j < columns; j++, at += x_pixel, w += grad_pixel) {
+            LOAD_STEP(0, 0)
+            EACH_PIXEL(ADD_LAST)
+        }
+    }
+    EACH_PIXEL(ADD_ROW)
+}
+
 #undef EACH_VECTOR
 #undef EACH_PIXEL
 #undef EACH_STEP
@@ -84,6 +119,10 @@ static void FC_PASTE(W(group_pixels), V)(const fc_group_pixels *d)
 #undef KEEP
 #undef KEEP_PIXEL
 #undef LOAD_BIAS
+#undef X_AT
+#undef W_AT
+#undef ADD_TO
+#undef ADD_ROW
 #undef P
 #undef STEPS
 #undef V

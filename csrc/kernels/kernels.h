@@ -335,6 +335,15 @@ typedef struct fc_group_pixels {
     void *y[FC_MAX_GROUP_ROWS];
 } fc_group_pixels;
 
+/* The gradient of as many weights, for one or two vectors of outputs: sums[(r * vectors + v) * lanes + l] += sum over rows i
+ * and columns j of x[r][i * x_row + j * x_pixel] * grad[i * grad_row + j * grad_pixel + v * second + l]. */
+typedef struct fc_group_weights {
+    ptrdiff_t rows, columns, x_row, x_pixel, grad_row, grad_pixel, second;
+    const void *grad;
+    const void *x[FC_MAX_GROUP_ROWS];
+    void *sums;
+} fc_group_weights;
+
 /* to[c * to_step + r] = from[r * from_step + c]; `fill`: and zeros behind the last row, up to a whole vector. What lies
  * so many bytes behind each vector that is read or written is fetched on the way, unless it is 0: with steps of many
  * pages nothing else does. */
@@ -447,8 +456,9 @@ typedef struct fc_gemm_kernels {
     /* `channels` neighbours of each of some pixels, that lie so far apart. */
     void (*copy_pixels)(ptrdiff_t pixels, ptrdiff_t channels, void *to, ptrdiff_t to_step, const void *from,
                         ptrdiff_t from_step);
-    int group_rows[2]; /* pixels of group_pixels, by vectors - 1 */
+    int group_rows[2]; /* pixels of group_pixels and weights of group_weights, by vectors - 1 */
     void (*group_pixels[2])(const fc_group_pixels *pixels);
+    void (*group_weights[2])(const fc_group_weights *weights);
     void (*transpose)(const fc_transpose *transpose);
     fc_winograd_kernels winograd[FC_WINOGRAD_FORMS];
 } fc_gemm_kernels;
