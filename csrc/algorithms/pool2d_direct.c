@@ -14,6 +14,9 @@
 #define BYTES_A_TASK 65536
 #define CHANNELS_A_SLICE 32
 #define TASKS 16
+#define TOGETHER 4     /* planes */
+#define FEWEST_TASKS 4 /* with several planes */
+#define BYTES_TOGETHER (512 * 1024)
 
 typedef struct direct_call {
     const fc_problem *p;
@@ -21,6 +24,7 @@ typedef struct direct_call {
     fc_strides in, out;
     /* The gradient of the maximum: planes or channels of a task, and in NHWC tasks of an image. */
     ptrdiff_t part, slices;
+    bool together; /* planes take turns */
 } direct_call;
 
 #define FLOATING 1
@@ -93,9 +97,13 @@ typedef struct direct_call {
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace, ptrdiff_t tasks,
                 bool flush_subnormals, fc_task task)
 {
-    const direct_call call = {
-        p, operands, fc_image_strides(p->layout, p->channels, p->in), fc_image_strides(p->layout, p->channels, p->out),
-        0, 0};
+    const direct_call call = {p,
+                              operands,
+                              fc_image_strides(p->layout, p->channels, p->in),
+                              fc_image_strides(p->layout, p->channels, p->out),
+                              0,
+                              0,
+                              false};
     fc_parallel_for(tasks, workspace->threads, flush_subnormals, task, (void *)&call);
 }
 
@@ -105,6 +113,14 @@ static void run_max(const fc_problem *p, const fc_operands *operands, const fc_w
     run(p, operands, workspace, p->batch * p->channels * p->out[0], false, row[p->dtype]);
 }
 
+/* Where windows overlap, by the numbers of inputs and outputs, as neighbours then have one maximum; while a cache holds the
+ * planes. */
+static bool takes_turns(const fc_problem *p)
+{
+    const ptrdiff_t outputs = p->out[0] * p->out[1], inputs = p->in[0] * p->in[1];
+    return inputs < 2 * outputs && inputs <= BYTES_TOGETHER / TOGETHER / (ptrdiff_t)fc_dtype_size(p->dtype);
+}
+
 static void run_max_grad(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     static const fc_task planes[FC_DTYPES] = BY_DTYPE(max_grad_planes), slice[FC_DTYPES] = BY_DTYPE(max_grad_slice);
@@ -112,6 +128,8 @@ static void run_max_grad(const fc_problem *p, const fc_operands *operands, const
     if (!p->batch || !p->channels) return;
     if (p->layout == FC_NCHW) {
         call.part = fc_max(1, BYTES_A_TASK / (p->in[0] * p->in[1] * (ptrdiff_t)fc_dtype_size(p->dtype)));
+        call.together = takes_turns(p);
+        if (call.together) call.part = fc_max(call.part, fc_min(TOGETHER, p->batch * p->channels / FEWEST_TASKS));
         fc_parallel_for((p->batch * p->channels - 1) / call.part + 1, workspace->threads, false, planes[p->dtype],
                         &call);
     } else {

@@ -32,6 +32,20 @@ static void NAME(max_row)(void *context, ptrdiff_t task, int slot)
     }
 }
 
+/* Planes next to each other, in turns: neighbouring windows often have one maximum, whose sum waits for itself. */
+static inline __attribute__((always_inline)) void NAME(max_grad_some)(ptrdiff_t inputs, ptrdiff_t outputs, U *grad_x,
+                                                                      const U *grad_y, const int64_t *indices,
+                                                                      const int planes)
+{
+    memset(grad_x, 0, (size_t)(inputs * planes) * sizeof(U));
+    for (ptrdiff_t o = 0; o < outputs; o++)
+        for (int k = 0; k < planes; k++) {
+            const int64_t index = indices[k * outputs + o];
+            U *here = grad_x + k * inputs + index;
+            if (index >= 0) *here = (U)(*here + grad_y[k * outputs + o]);
+        }
+}
+
 /* NCHW: some planes, one behind the other. */
 static void NAME(max_grad_planes)(void *context, ptrdiff_t task, int slot)
 {
@@ -42,12 +56,13 @@ static void NAME(max_grad_planes)(void *context, ptrdiff_t task, int slot)
     const U *grad_y = (const U *)call->operands->grad_y + first * outputs;
     const int64_t *indices = call->operands->indices + first * outputs;
     U *grad_x = (U *)call->operands->y + first * inputs;
+    ptrdiff_t n = 0;
     (void)slot;
-    for (ptrdiff_t n = 0; n < planes; n++, grad_x += inputs, grad_y += outputs, indices += outputs) {
-        memset(grad_x, 0, (size_t)inputs * sizeof(U));
-        for (ptrdiff_t o = 0; o < outputs; o++)
-            if (indices[o] >= 0) grad_x[indices[o]] = (U)(grad_x[indices[o]] + grad_y[o]);
-    }
+    for (; call->together && planes - n >= TOGETHER; n += TOGETHER)
+        NAME(max_grad_some)
+        (inputs, outputs, grad_x + n * inputs, grad_y + n * outputs, indices + n * outputs, TOGETHER);
+    for (; n < planes; n++)
+        NAME(max_grad_some)(inputs, outputs, grad_x + n * inputs, grad_y + n * outputs, indices + n * outputs, 1);
 }
 
 /* NHWC: some channels of an image. */
