@@ -42,12 +42,17 @@ static inline ptrdiff_t fc_block_rows_read(const fc_problem *p, ptrdiff_t rows)
     return fc_min(p->out[0], (rows - 1 + span) / p->stride[0] + 2);
 }
 
+/* Steps of one are most of them, and a small task has no time to divide. */
+static inline ptrdiff_t fc_steps_up(ptrdiff_t a, ptrdiff_t step) { return step == 1 ? a : fc_ceil_div(a, step); }
+
+static inline ptrdiff_t fc_steps_down(ptrdiff_t a, ptrdiff_t step) { return step == 1 ? a : fc_floor_div(a, step); }
+
 /* The points of an axis whose destination lies in a range. */
 static inline fc_range fc_block_points_within(const fc_grid_axis *a, fc_range destination)
 {
     return (fc_range){
-        fc_max(0, fc_ceil_div(destination.first - a->destination_first, a->destination_step)),
-        fc_min(a->points, fc_ceil_div(destination.end - a->destination_first, a->destination_step)),
+        fc_max(0, fc_steps_up(destination.first - a->destination_first, a->destination_step)),
+        fc_min(a->points, fc_steps_up(destination.end - a->destination_first, a->destination_step)),
     };
 }
 
@@ -56,11 +61,11 @@ static inline fc_range fc_block_taps_within(const fc_grid_axis *a, ptrdiff_t poi
 {
     const ptrdiff_t at = point * a->source_step + a->tap_first, last = a->source - 1;
     if (a->tap_step > 0)
-        return (fc_range){fc_max(0, fc_ceil_div(-at, a->tap_step)),
-                          fc_min(a->taps, fc_floor_div(last - at, a->tap_step) + 1)};
+        return (fc_range){fc_max(0, fc_steps_up(-at, a->tap_step)),
+                          fc_min(a->taps, fc_steps_down(last - at, a->tap_step) + 1)};
     if (a->tap_step < 0)
-        return (fc_range){fc_max(0, fc_ceil_div(at - last, -a->tap_step)),
-                          fc_min(a->taps, fc_floor_div(at, -a->tap_step) + 1)};
+        return (fc_range){fc_max(0, fc_steps_up(at - last, -a->tap_step)),
+                          fc_min(a->taps, fc_steps_down(at, -a->tap_step) + 1)};
     return (fc_range){0, at >= 0 && at <= last ? a->taps : 0};
 }
 
@@ -78,21 +83,36 @@ static inline ptrdiff_t fc_block_highest_tap(const fc_grid_axis *a)
 static inline fc_range fc_block_points_inside(const fc_grid_axis *a)
 {
     const fc_range all = {
-        fc_max(0, fc_ceil_div(-fc_block_lowest_tap(a), a->source_step)),
-        fc_min(a->points, fc_floor_div(a->source - 1 - fc_block_highest_tap(a), a->source_step) + 1),
+        fc_max(0, fc_steps_up(-fc_block_lowest_tap(a), a->source_step)),
+        fc_min(a->points, fc_steps_down(a->source - 1 - fc_block_highest_tap(a), a->source_step) + 1),
     };
     return all.end > all.first && a->taps ? all : (fc_range){0, 0};
 }
 
-static inline fc_range fc_block_rows_of_source(const fc_problem *p, fc_range destination)
+/* The axes of all phases, found once a call: that takes longer than a small task. */
+typedef struct fc_block_grid {
+    ptrdiff_t phases[2];
+    fc_grid_axis axis[2][FC_MAX_PHASES];
+} fc_block_grid;
+
+static inline void fc_block_grid_of(const fc_problem *p, fc_block_grid *grid)
+{
+    for (int i = 0; i < 2; i++) {
+        grid->phases[i] = fc_block_phases(p, i);
+        for (ptrdiff_t phase = 0; phase < grid->phases[i]; phase++)
+            grid->axis[i][phase] = fc_block_axis_of(p, i, phase);
+    }
+}
+
+static inline fc_range fc_block_rows_of_source(const fc_block_grid *grid, fc_range destination)
 {
     fc_range rows = {PTRDIFF_MAX, 0};
-    for (ptrdiff_t i = 0; i < fc_block_phases(p, 0); i++) {
-        const fc_grid_axis a = fc_block_axis_of(p, 0, i);
-        const fc_range points = fc_block_points_within(&a, destination);
-        if (points.end <= points.first || !a.taps) continue;
-        rows.first = fc_min(rows.first, fc_max(0, points.first * a.source_step + fc_block_lowest_tap(&a)));
-        rows.end = fc_max(rows.end, fc_min(a.source, (points.end - 1) * a.source_step + fc_block_highest_tap(&a) + 1));
+    for (ptrdiff_t i = 0; i < grid->phases[0]; i++) {
+        const fc_grid_axis *a = &grid->axis[0][i];
+        const fc_range points = fc_block_points_within(a, destination);
+        if (points.end <= points.first || !a->taps) continue;
+        rows.first = fc_min(rows.first, fc_max(0, points.first * a->source_step + fc_block_lowest_tap(a)));
+        rows.end = fc_max(rows.end, fc_min(a->source, (points.end - 1) * a->source_step + fc_block_highest_tap(a) + 1));
     }
     return rows.end > rows.first ? rows : (fc_range){0, 0};
 }

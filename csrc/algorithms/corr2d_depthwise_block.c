@@ -27,7 +27,7 @@ typedef struct call {
     char *destination;
     fc_strides from, to; /* of source and destination */
     ptrdiff_t element, lanes, blocks, strips;
-    ptrdiff_t phases[2];
+    const fc_block_grid *grid;
     size_t x_bytes, y_bytes; /* of a slot's blocks */
 } call;
 
@@ -129,15 +129,15 @@ static void sweep(const call *c, const part *t)
 {
     const fc_problem *p = c->p;
     const ptrdiff_t k = p->window[0];
-    const fc_grid_axis rows = fc_block_axis_of(p, 0, 0), columns = fc_block_axis_of(p, 1, 0);
+    const fc_grid_axis *rows = &c->grid->axis[0][0], *columns = &c->grid->axis[1][0];
     c->kernels->depthwise_sweep[(k - 3) / 2](&(fc_depthwise_sweep){
         .rows = t->rows.end - t->rows.first,
-        .columns = columns.points,
-        .top = t->rows.first + fc_block_lowest_tap(&rows) - t->source_rows.first,
-        .left = fc_block_lowest_tap(&columns),
+        .columns = columns->points,
+        .top = t->rows.first + fc_block_lowest_tap(rows) - t->source_rows.first,
+        .left = fc_block_lowest_tap(columns),
         .height = t->source_rows.end - t->source_rows.first,
-        .width = columns.source,
-        .x_row = columns.source * c->lanes,
+        .width = columns->source,
+        .x_row = columns->source * c->lanes,
         .y_row = t->y_row,
         .y_pixel = t->y_pixel,
         .x = t->x,
@@ -161,9 +161,9 @@ static void turn(char *w, ptrdiff_t taps, size_t vector)
 
 static void run_part(const call *c, const part *t)
 {
-    for (ptrdiff_t m = 0; m < c->phases[0]; m++)
-        for (ptrdiff_t n = 0; n < c->phases[1]; n++) {
-            const fc_grid_axis axis[2] = {fc_block_axis_of(c->p, 0, m), fc_block_axis_of(c->p, 1, n)};
+    for (ptrdiff_t m = 0; m < c->grid->phases[0]; m++)
+        for (ptrdiff_t n = 0; n < c->grid->phases[1]; n++) {
+            const fc_grid_axis axis[2] = {c->grid->axis[0][m], c->grid->axis[1][n]};
             const fc_range rows = fc_block_points_within(&axis[0], t->rows);
             for (ptrdiff_t i = rows.first; i < rows.end; i++) run_row(c, t, axis, i);
         }
@@ -187,7 +187,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
               .y_pixel = lanes};
     char *home = c->destination + (n * c->to.n + first * c->to.c + t.rows.first * c->to.h) * element;
     const bool in_place = p->layout == FC_NHWC && t.channels == lanes;
-    t.source_rows = fc_block_rows_of_source(p, t.rows);
+    t.source_rows = fc_block_rows_of_source(c->grid, t.rows);
     c->kernels->block_in((t.source_rows.end - t.source_rows.first) * fc_block_source_size(p)[1], t.channels, memory,
                          c->source + (n * c->from.n + first * c->from.c + t.source_rows.first * c->from.h) * element,
                          c->from.w, c->from.c);
@@ -214,6 +214,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     const ptrdiff_t most = fc_ceil_div(fc_block_destination_size(p)[0], strips_of(p));
+    fc_block_grid grid;
     call c = {
         .p = p,
         .kernels = &p->kernels->gemm[p->dtype],
@@ -228,10 +229,11 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .lanes = p->kernels->gemm[p->dtype].lanes,
         .blocks = blocks_of(p),
         .strips = strips_of(p),
-        .phases = {fc_block_phases(p, 0), fc_block_phases(p, 1)},
+        .grid = &grid,
         .x_bytes = fc_size_lines(source_bytes(p, most)),
         .y_bytes = fc_size_lines(destination_bytes(p, most)),
     };
+    fc_block_grid_of(p, &grid);
     fc_parallel_for(p->batch * c.blocks * c.strips, workspace->threads, true, run_task, &c);
 }
 

@@ -23,6 +23,7 @@ typedef struct call {
     const fc_workspace *workspace;
     const char *source, *w, *bias;
     char *destination;
+    const fc_block_grid *grid;
     fc_strides from, to; /* of source and destination */
     fc_strides weight;   /* of a block's weights: n of those that are written, c of those that are read */
     ptrdiff_t element, lanes, blocks, strips, members, outputs;
@@ -156,10 +157,9 @@ static ptrdiff_t end_of_run(const fc_grid_axis *a, ptrdiff_t from, ptrdiff_t end
 static void run_part(const call *c, const part *t)
 {
     const fc_problem *p = c->p;
-    const ptrdiff_t width = fc_block_source_size(p)[1], row_phases = fc_block_phases(p, 0);
-    for (ptrdiff_t phase = 0; phase < row_phases * fc_block_phases(p, 1); phase++) {
-        const fc_grid_axis axis[2] = {fc_block_axis_of(p, 0, phase % row_phases),
-                                      fc_block_axis_of(p, 1, phase / row_phases)};
+    const ptrdiff_t width = fc_block_source_size(p)[1], row_phases = c->grid->phases[0];
+    for (ptrdiff_t phase = 0; phase < row_phases * c->grid->phases[1]; phase++) {
+        const fc_grid_axis axis[2] = {c->grid->axis[0][phase % row_phases], c->grid->axis[1][phase / row_phases]};
         const fc_range all = fc_block_points_within(&axis[0], t->rows);
         tile next = {.d = {.members = c->members,
                            .x_tap = {axis[0].tap_step * width * c->lanes, axis[1].tap_step * c->lanes},
@@ -194,7 +194,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
               .w = memory + c->x_bytes + c->y_bytes,
               .x_plane = (ptrdiff_t)source_plane(p, most) / element,
               .y_plane = (ptrdiff_t)destination_plane(p, most) / element};
-    t.source_rows = fc_block_rows_of_source(p, t.rows);
+    t.source_rows = fc_block_rows_of_source(c->grid, t.rows);
     fc_grouped_in(
         p, (t.source_rows.end - t.source_rows.first) * fc_block_source_size(p)[1], groups, c->members, t.x, t.x_plane,
         c->source + (n * c->from.n + first * c->members * c->from.c + t.source_rows.first * c->from.h) * element,
@@ -214,11 +214,13 @@ static void run_task(void *context, ptrdiff_t task, int slot)
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     const bool forward = fc_block_forward(p);
+    fc_block_grid grid;
     const ptrdiff_t strips = strips_of(p), most = fc_ceil_div(fc_block_destination_size(p)[0], strips);
     call c = {
         .p = p,
         .kernels = &p->kernels->gemm[p->dtype],
         .workspace = workspace,
+        .grid = &grid,
         .source = forward ? operands->x : operands->grad_y,
         .w = operands->w,
         .bias = operands->bias,
@@ -236,6 +238,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .y_bytes = (size_t)outputs_of(p) * destination_plane(p, most),
     };
     if (!forward) c.weight = (fc_strides){c.weight.c, c.weight.n, c.weight.h, c.weight.w};
+    fc_block_grid_of(p, &grid);
     fc_parallel_for(p->batch * c.blocks * c.strips, workspace->threads, true, run_task, &c);
 }
 
