@@ -13,6 +13,8 @@ Tables whose names begin with pool_ hold poolings, the others (depthwise_, group
 measured by the operation that a library's differentiation calls. The gradient of the maximum is given what the
 library's forward pass keeps: fastconv and torch places, TensorFlow and JAX x.
 
+With --json and --add a result grows in pieces: one table, or one operation, at a time.
+
 --quick takes one pooling of each mode of each table, one correlation of each kind, and two rounds against torch and
 ONNX Runtime: about a minute. --peers names others.
 """
@@ -28,6 +30,7 @@ import numpy as np
 import operations
 import operator_summary as summary
 import peers
+import pieces
 import roofline
 from compare import LARGEST, LAYER_SECONDS, QUICK_ROUNDS
 from conditions import conditions
@@ -113,9 +116,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help=f"turns of every contestant (8; --quick: {QUICK_ROUNDS})")
     parser.add_argument("--peers", nargs="+", choices=tuple(adapters), help="beside torch (all that are installed)")
     parser.add_argument("--json", type=Path, help="where to write the result")
+    parser.add_argument(
+        "--add", action="store_true", help="to what is there: the rows that are not measured again stay"
+    )
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else 8)
     arguments.peers = arguments.peers or [name for name in found if not arguments.quick or name in QUICK_PEERS]
+    if arguments.add and not arguments.json:
+        parser.error("--add wants --json")
     absent = set(arguments.peers) - set(found)
     if absent:
         parser.error(f"not installed: {', '.join(sorted(absent))}")
@@ -139,6 +147,9 @@ def main() -> None:
         rows.append(row)
         tqdm.write("\n".join(summary.row_lines(row)))
     machine = roofline.best(machine, {"bandwidth_gbs": roofline.bandwidth(arguments.threads)})
+    if arguments.add:
+        before, its_machine = pieces.earlier(arguments.json, about, rows)
+        rows, machine = before + rows, roofline.best(machine, its_machine)
     for row in rows:
         row["share"] = summary.shares(row, machine["bandwidth_gbs"])
     print("\n".join(summary.report(rows, machine, skipped)))

@@ -13,6 +13,7 @@ import numpy as np
 import operations
 import operator_summary as summary
 import peers
+import pieces
 import pytest
 import tensorflow as tf
 from layers import Layer, network_tables, operator_tables, table_path
@@ -105,6 +106,21 @@ def test_means_leave_out_who_does_not_take_part():
 
 def test_shares_are_of_the_bandwidth():
     assert summary.shares(ROWS[0], 8.0)["fastconv NCHW"] == pytest.approx(0.25)
+
+
+def test_a_result_grows_in_pieces(tmp_path: Path):
+    path, about = tmp_path / "result.json", {key: "same" for key in pieces.SAME} | {"peers": {"torch": "2"}}
+    assert pieces.earlier(path, about, ROWS) == ([], {})
+    before = {**about, "peers": {"torch": "2", "TensorFlow": "1"}}
+    path.write_text(json.dumps({"conditions": before, "machine": {"bandwidth_gbs": 7.0}, "rows": ROWS}))
+    rows, machine = pieces.earlier(path, about, [ROWS[1] | {"seconds": {}}])
+    assert [row["shape"]["name"] for row in rows] == ["a"]
+    assert machine == {"bandwidth_gbs": 7.0}
+    assert about["peers"] == {"torch": "2", "TensorFlow": "1"}
+    with pytest.raises(ValueError, match="with threads 'same', this is 3"):
+        pieces.earlier(path, {**about, "threads": 3}, ROWS)
+    with pytest.raises(ValueError, match="with torch 2, this is 1"):
+        pieces.earlier(path, {**about, "peers": {"torch": "1"}}, ROWS)
 
 
 # ---- contestants -----------------------------------------------------------------------------------------------------
