@@ -149,7 +149,7 @@ def main() -> None:
     machine = roofline.best(machine, {"bandwidth_gbs": roofline.bandwidth(arguments.threads)})
     if arguments.add:
         before, its_machine = pieces.earlier(arguments.json, about, rows)
-        rows, machine = before + rows, roofline.best(machine, its_machine)
+        rows, machine = before + rows, roofline.best(machine, {**machine, **its_machine})
     for row in rows:
         row["share"] = summary.shares(row, machine["bandwidth_gbs"])
     print("\n".join(summary.report(rows, machine, skipped)))

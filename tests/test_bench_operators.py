@@ -109,7 +109,7 @@ def test_shares_are_of_the_bandwidth():
 
 
 def test_a_result_grows_in_pieces(tmp_path: Path):
-    path, about = tmp_path / "result.json", {key: "same" for key in pieces.SAME} | {"peers": {"torch": "2"}}
+    path, about = tmp_path / "result.json", dict.fromkeys(pieces.SAME, "same") | {"peers": {"torch": "2"}}
     assert pieces.earlier(path, about, ROWS) == ([], {})
     before = {**about, "peers": {"torch": "2", "TensorFlow": "1"}}
     path.write_text(json.dumps({"conditions": before, "machine": {"bandwidth_gbs": 7.0}, "rows": ROWS}))
