@@ -21,18 +21,16 @@ ONNX Runtime: about a minute. --peers names others.
 
 import argparse
 import json
-import math
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
+import command
 import numpy as np
 import operations
 import operator_summary as summary
 import peers
 import pieces
 import roofline
-from compare import LARGEST, LAYER_SECONDS, QUICK_ROUNDS
 from conditions import conditions
 from contest import Library, admit, contest
 from layers import Layer, operator_tables, read_layers, representative, table_path
@@ -42,8 +40,6 @@ from pools import Pool, is_pool_table, read_pools, representative_pools
 from report import condition_line
 from summary import Row
 from tqdm import tqdm
-
-import fastconv
 
 QUICK_SECONDS = 1
 QUICK_PEERS = ("torch", "onnxruntime")
@@ -86,48 +82,23 @@ def chosen(arguments: argparse.Namespace) -> tuple[list[tuple[Operation, Layer |
     """What to run, and what is too large to."""
     rows = [row for table in arguments.shapes for row in read_table(table, arguments.quick)]
     rows = [replace(row, batch=row.batch * batch) for row in rows for batch in arguments.batch]
-    itemsize = np.dtype(arguments.dtype).itemsize
-    large = [row for row in rows if max(map(math.prod, (row.x_shape, row.y_shape))) * itemsize > LARGEST]
+    fitting, large = command.that_fit(rows, arguments.dtype)
     wanted = [OPERATIONS[name] for name in arguments.operations]
-    pairs = [(operation, row) for row in rows if row not in large for operation in wanted]
-    return [(operation, row) for operation, row in pairs if operation.takes(row, arguments.dtype)], [
-        f"{row.table} {row.name} of {row.batch} images" for row in large
-    ]
-
-
-def load_libraries(names: list[str], threads: int, dtype: str) -> list[Library]:
-    """Ours first, then the peers that compute in this dtype."""
-    loaded = [(name, peers.load(name, threads)) for name in tqdm(names, desc="libraries", leave=False, disable=None)]
-    able = [(name, peer) for name, peer in loaded if dtype in (*peer.dtypes, *peer.integers)]
-    return [("fastconv", Fastconv(threads)), *able]
+    pairs = [(operation, row) for row in fitting for operation in wanted]
+    return [(operation, row) for operation, row in pairs if operation.takes(row, arguments.dtype)], large
 
 
 def parse() -> argparse.Namespace:
     """Command line."""
-    tables, adapters = operator_tables(), {**peers.ADAPTERS, **peers.FILTERS}
-    found = peers.installed(adapters)
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="some rows, about a minute")
-    parser.add_argument("--shapes", nargs="+", default=tables, help=f"tables ({', '.join(tables)}) or CSV files")
-    parser.add_argument("--operations", nargs="+", choices=tuple(OPERATIONS), default=list(OPERATIONS))
-    parser.add_argument("--batch", nargs="+", type=int, default=[1], help="images, times those of the table")
-    parser.add_argument("--dtype", choices=("float32", "float64", *Fastconv.integers), default="float32")
-    parser.add_argument("--threads", type=int, default=fastconv.get_num_threads(), help="of every contestant")
-    parser.add_argument("--rounds", type=int, help=f"turns of every contestant (8; --quick: {QUICK_ROUNDS})")
-    parser.add_argument("--peers", nargs="+", choices=tuple(adapters), help="beside torch (all that are installed)")
-    parser.add_argument("--json", type=Path, help="where to write the result")
-    parser.add_argument(
-        "--add", action="store_true", help="to what is there: the rows that are not measured again stay"
-    )
-    arguments = parser.parse_args()
-    arguments.rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else 8)
-    arguments.peers = arguments.peers or [name for name in found if not arguments.quick or name in QUICK_PEERS]
+    adapters = {**peers.ADAPTERS, **peers.FILTERS}
+    dtypes = ("float32", "float64", *Fastconv.integers)
+    words = command.parser(__doc__, "some rows, about a minute", operator_tables(), dtypes)
+    words.add_argument("--operations", nargs="+", choices=tuple(OPERATIONS), default=list(OPERATIONS))
+    words.add_argument("--batch", nargs="+", type=int, default=[1], help="images, times those of the table")
+    words.add_argument("--add", action="store_true", help="to what is there: the rows that are not measured again stay")
+    arguments = command.parsed_with_peers(words, adapters, peers.installed(adapters), QUICK_PEERS)
     if arguments.add and not arguments.json:
-        parser.error("--add wants --json")
-    absent = set(arguments.peers) - set(found)
-    if absent:
-        parser.error(f"not installed: {', '.join(sorted(absent))}")
-    arguments.peers = ["torch", *(name for name in arguments.peers if name != "torch")]
+        words.error("--add wants --json")
     return arguments
 
 
@@ -135,13 +106,13 @@ def main() -> None:
     """Measure, print, write."""
     arguments = parse()
     work, skipped = chosen(arguments)
-    libraries = load_libraries(arguments.peers, arguments.threads, arguments.dtype)
+    libraries = command.load_libraries(arguments.peers, arguments.threads, arguments.dtype, integers=True)
     about: dict[str, Any] = conditions(arguments.threads, arguments.dtype, arguments.rounds)
     about["peers"] = {name: peer.version for name, peer in libraries[1:]}
     print(condition_line(about))
     machine = {"bandwidth_gbs": roofline.bandwidth(arguments.threads)}
     rows = []
-    seconds = QUICK_SECONDS if arguments.quick else LAYER_SECONDS
+    seconds = QUICK_SECONDS if arguments.quick else command.LAYER_SECONDS
     for operation, layer in tqdm(work, desc="rows", unit="row", disable=None):
         row = measure(operation, layer, libraries, arguments.dtype, arguments.rounds, seconds)
         rows.append(row)

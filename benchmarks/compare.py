@@ -22,6 +22,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+import command
 import numpy as np
 import peers
 import roofline
@@ -29,17 +30,12 @@ import torch
 from conditions import conditions
 from contest import Library, admit, contest
 from layers import Layer, batched, network_tables, read_layers, representative
-from peers.fastconv import Fastconv
 from report import condition_line, layer_lines, report
 from summary import BASE, BASE_NHWC, OURS, Row, means
 from tqdm import tqdm
 
-import fastconv
-
 TOLERANCE = {"float32": 1e-4, "float64": 1e-12}  # relative error in the L2 norm
-LAYER_SECONDS, QUICK_SECONDS = 60, 5  # no further round of a layer begins after these
-QUICK_ROUNDS = 2
-LARGEST = 1 << 28  # bytes of one array
+QUICK_SECONDS = 5  # in the place of command.LAYER_SECONDS
 KEPT = (BASE, BASE_NHWC, *OURS)
 
 
@@ -89,39 +85,16 @@ def chosen_layers(arguments: argparse.Namespace) -> tuple[list[Layer], list[str]
     """What to run, and what is too large to."""
     layers = [layer for table in arguments.shapes for layer in read_layers(table)]
     layers = batched(representative(layers) if arguments.quick else layers, arguments.batch)
-    itemsize = np.dtype(arguments.dtype).itemsize
-    large = [layer for layer in layers if max(map(math.prod, (layer.x_shape, layer.y_shape))) * itemsize > LARGEST]
-    skipped = [f"{layer.table} {layer.name} of {layer.batch} images" for layer in large]
-    return [layer for layer in layers if layer not in large], skipped
-
-
-def load_libraries(names: list[str], threads: int, dtype: str) -> list[Library]:
-    """Ours first, then the peers that compute in this dtype."""
-    loaded = [(name, peers.load(name, threads)) for name in tqdm(names, desc="libraries", leave=False, disable=None)]
-    return [("fastconv", Fastconv(threads)), *((name, peer) for name, peer in loaded if dtype in peer.dtypes)]
+    return command.that_fit(layers, arguments.dtype)
 
 
 def parse() -> argparse.Namespace:
     """Command line."""
-    tables = network_tables()
-    found = peers.installed()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="some layers, about a minute")
-    parser.add_argument("--shapes", nargs="+", default=tables, help=f"tables ({', '.join(tables)}) or CSV files")
-    parser.add_argument("--batch", nargs="+", type=int, help="images, times those of the table (1 8; --quick: 1)")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    parser.add_argument("--threads", type=int, default=fastconv.get_num_threads(), help="of every contestant")
-    parser.add_argument("--rounds", type=int, help=f"turns of every contestant (8; --quick: {QUICK_ROUNDS})")
-    parser.add_argument("--peers", nargs="+", choices=tuple(peers.ADAPTERS), default=found, help="beside torch")
-    parser.add_argument("--json", type=Path, help="where to write the result")
-    parser.add_argument("--chart", type=Path, help="where to draw it, a PNG")
-    arguments = parser.parse_args()
+    words = command.parser(__doc__, "some layers, about a minute", network_tables(), ("float32", "float64"))
+    words.add_argument("--batch", nargs="+", type=int, help="images, times those of the table (1 8; --quick: 1)")
+    words.add_argument("--chart", type=Path, help="where to draw it, a PNG")
+    arguments = command.parsed_with_peers(words, peers.ADAPTERS, peers.installed())
     arguments.batch = arguments.batch or ([1] if arguments.quick else [1, 8])
-    arguments.rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else 8)
-    absent = set(arguments.peers) - set(found)
-    if absent:
-        parser.error(f"not installed: {', '.join(sorted(absent))}")
-    arguments.peers = ["torch", *(name for name in arguments.peers if name != "torch")]
     return arguments
 
 
@@ -129,7 +102,7 @@ def main() -> None:
     """Measure, print, write."""
     arguments = parse()
     layers, skipped = chosen_layers(arguments)
-    libraries = load_libraries(arguments.peers, arguments.threads, arguments.dtype)
+    libraries = command.load_libraries(arguments.peers, arguments.threads, arguments.dtype)
     about = conditions(arguments.threads, arguments.dtype, arguments.rounds)
     about["peers"] = {name: peer.version for name, peer in libraries[1:]}
     print(condition_line(about))
@@ -138,7 +111,7 @@ def main() -> None:
         print(f"others load this machine: {load:.1f} processes ran in the last minute; expect the numbers to scatter")
     machine = roofline.measure(arguments.threads, arguments.dtype)
     rows = []
-    seconds = QUICK_SECONDS if arguments.quick else LAYER_SECONDS
+    seconds = QUICK_SECONDS if arguments.quick else command.LAYER_SECONDS
     for layer in tqdm(layers, desc="layers", unit="layer", disable=None):
         row = measure(layer, libraries, arguments.dtype, arguments.rounds, seconds)
         rows.append(row)
