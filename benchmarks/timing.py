@@ -21,7 +21,30 @@ def interleaved(
 
     No round begins after so many seconds, but for the first.
     """
-    best = dict.fromkeys(contestants, math.inf)
+    return {name: min(map(min, turns)) for name, turns in _taken(contestants, rounds, seconds).items()}
+
+
+def medians(
+    contestants: dict[str, Callable[[], object]], rounds: int, seconds: float = math.inf
+) -> tuple[dict[str, float], float]:
+    """Seconds of the median call of each; and by how much quarters of its calls differ, the median contestant's.
+
+    For long calls that do many things: their fastest one is luck.
+    """
+    times = {
+        name: [one for turn in turns for one in turn] for name, turns in _taken(contestants, rounds, seconds).items()
+    }
+    middle = {name: statistics.median(found) for name, found in times.items()}
+    apart = []
+    for name, found in times.items():
+        low, _, high = statistics.quantiles(found, n=4, method="inclusive") if len(found) > 1 else (0.0, 0.0, 0.0)
+        apart.append((high - low) / middle[name])
+    return middle, statistics.median(apart)
+
+
+def _taken(contestants: dict[str, Callable[[], object]], rounds: int, seconds: float) -> dict[str, list[list[float]]]:
+    """Seconds of all calls of all turns."""
+    taken: dict[str, list[list[float]]] = {name: [] for name in contestants}
     for call in contestants.values():
         call()
     start = time.perf_counter()
@@ -30,8 +53,8 @@ def interleaved(
             break
         for name, call in contestants.items():
             _rest()
-            best[name] = min(best[name], _fastest(call))
-    return best
+            taken[name].append(_turn(call))
+    return taken
 
 
 def _rest() -> None:
@@ -44,19 +67,18 @@ def _rest() -> None:
             return
 
 
-def _fastest(call: Callable[[], object]) -> float:
+def _turn(call: Callable[[], object]) -> list[float]:
     for _ in range(SETTLE_CALLS):
         start = time.perf_counter()
         call()
         if time.perf_counter() - start > CALL_SECONDS:
             break  # long enough to have settled on the way
-    best, spent, calls = math.inf, 0.0, 0
-    while spent < CALL_SECONDS or (calls < LEAST_CALLS and spent < LONGEST_TURN_SECONDS):
+    times: list[float] = []
+    while sum(times) < CALL_SECONDS or (len(times) < LEAST_CALLS and sum(times) < LONGEST_TURN_SECONDS):
         start = time.perf_counter()
         call()
-        took = time.perf_counter() - start
-        best, spent, calls = min(best, took), spent + took, calls + 1
-    return best
+        times.append(time.perf_counter() - start)
+    return times
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:
