@@ -7,12 +7,14 @@ Images and weights are normally distributed; the reference is the definition in 
 below 1e-15.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 import fastconv
 
-KERNELS = ((3, 3), (5, 5), (1, 3), (1, 7))  # those of Winograd's forms
+KERNELS = ((3, 3, 1), (3, 3, 2), (5, 5, 1), (1, 3, 1), (1, 7, 1))  # and strides: those of Winograd's forms
 CHANNELS = (16, 64, 128, 256, 512)
 SIZE = 14
 OUT_CHANNELS = 32
@@ -23,12 +25,12 @@ def relative(y: NDArray[np.floating], reference: NDArray[np.float64]) -> float:
     return float(np.linalg.norm(y - reference) / np.linalg.norm(reference))
 
 
-def errors(layout: str, channels: int, kernel: tuple[int, int]) -> dict[str, float]:
+def errors(layout: str, channels: int, kernel: tuple[int, int], stride: int) -> dict[str, float]:
     """Of every algorithm that takes the problem."""
     rng = np.random.default_rng(channels)
     x = rng.standard_normal((1, channels, SIZE, SIZE), np.float32)
     w = rng.standard_normal((OUT_CHANNELS, channels, *kernel), np.float32)
-    options = {"padding": (kernel[0] // 2, kernel[1] // 2), "layout": layout}
+    options: dict[str, Any] = {"padding": (kernel[0] // 2, kernel[1] // 2), "stride": stride, "layout": layout}
     if layout == "NHWC":
         x, w = np.ascontiguousarray(x.transpose(0, 2, 3, 1)), np.ascontiguousarray(w.transpose(2, 3, 1, 0))
     reference = fastconv.corr2d(x.astype(float), w.astype(float), **options, algorithm="direct")
@@ -43,10 +45,10 @@ def errors(layout: str, channels: int, kernel: tuple[int, int]) -> dict[str, flo
 def main() -> None:
     """Measure and print."""
     print(f"{fastconv.get_isa()}; relative L2 error, float32")
-    for kernel in KERNELS:
-        print(f"{f'{kernel[0]}x{kernel[1]}, channels':24}" + "".join(f"{channels:>10}" for channels in CHANNELS))
+    for *kernel, stride in KERNELS:
+        print(f"{f'{kernel[0]}x{kernel[1]}/{stride}, channels':24}" + "".join(f"{channels:>10}" for channels in CHANNELS))
         for layout in ("NCHW", "NHWC"):
-            columns = [errors(layout, channels, kernel) for channels in CHANNELS]
+            columns = [errors(layout, channels, (kernel[0], kernel[1]), stride) for channels in CHANNELS]
             for name in columns[0]:
                 present = [f"{column[name]:10.1e}" if name in column else f"{'-':>10}" for column in columns]
                 print(f"{layout} {name:19}" + "".join(present))

@@ -20,7 +20,7 @@ static ptrdiff_t turned_channels(const fc_gemm_kernels *kernels) { return TURNED
 /* Elements of the pixels of a run: inputs, or outputs of one piece. */
 static ptrdiff_t run_elements(const fc_winograd_plan *s, const fc_gemm_kernels *kernels)
 {
-    const ptrdiff_t inputs = s->window[0] * (RUN_COLUMNS + s->window[1]) * turned_channels(kernels);
+    const ptrdiff_t inputs = s->window[0] * (RUN_COLUMNS * s->stride + s->window[1]) * turned_channels(kernels);
     return fc_max(inputs, s->tile[0] * (RUN_COLUMNS + s->tile[1]) * FC_WINOGRAD_PIECE);
 }
 
@@ -47,8 +47,8 @@ static fc_winograd_run run_of(const fc_winograd_call *c, const fc_winograd_block
 static fc_winograd_area inside_of(const fc_winograd_call *c, const fc_winograd_run *run, const char *pixels)
 {
     const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t first[2] = {run->y - c->p->pad_before[0], run->x - c->p->pad_before[1]};
-    const ptrdiff_t span[2] = {s->window[0], (run->tiles - 1) * s->tile[1] + s->window[1]};
+    const ptrdiff_t first[2] = {run->y * s->stride - c->p->pad_before[0], run->x * s->stride - c->p->pad_before[1]};
+    const ptrdiff_t span[2] = {s->window[0], (run->tiles - 1) * s->tile[1] * s->stride + s->window[1]};
     fc_winograd_area part = {.pixels = pixels, .pixel_bytes = turned_channels(c->kernels) * c->element};
     for (int i = 0; i < 2; i++) {
         part.from[i] = fc_max(0, first[i]);
@@ -75,7 +75,8 @@ static void turn_rows(const fc_winograd_call *c, const fc_winograd_area *part, p
                          .from_step = p->in[0] * p->in[1],
                          .to_step = step,
                          .fill = true,
-                         .from_ahead = fetches_ahead(p->in, c->element) ? RUN_COLUMNS * c->element : 0};
+                         .from_ahead =
+                             fetches_ahead(p->in, c->element) ? RUN_COLUMNS * c->plan.stride * c->element : 0};
     for (ptrdiff_t y = part->from[0]; y < (together ? fc_min(part->from[0] + 1, part->to[0]) : part->to[0]); y++) {
         rows.from = planes + (y * p->in[1] + part->from[1]) * c->element;
         rows.to = to + (y - part->from[0]) * columns * step * c->element;

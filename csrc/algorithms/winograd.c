@@ -25,23 +25,26 @@
 /* Tried in this order. */
 static const struct {
     fc_winograd_form form;
-    ptrdiff_t taps[2], tile[2];
-} forms[] = {{FC_WINOGRAD_3X3, {3, 3}, {4, 4}}, {FC_WINOGRAD_5X5, {5, 5}, {2, 2}}, {FC_WINOGRAD_3, {1, 3}, {1, 4}},
-             {FC_WINOGRAD_3, {3, 1}, {4, 1}},   {FC_WINOGRAD_7, {1, 7}, {1, 3}},   {FC_WINOGRAD_7, {7, 1}, {3, 1}}};
+    ptrdiff_t stride, taps[2], tile[2];
+} forms[] = {{FC_WINOGRAD_3X3, 1, {3, 3}, {4, 4}}, {FC_WINOGRAD_3X3_APART, 2, {3, 3}, {2, 2}},
+             {FC_WINOGRAD_5X5, 1, {5, 5}, {2, 2}}, {FC_WINOGRAD_3, 1, {1, 3}, {1, 4}},
+             {FC_WINOGRAD_3, 1, {3, 1}, {4, 1}},   {FC_WINOGRAD_7, 1, {1, 7}, {1, 3}},
+             {FC_WINOGRAD_7, 1, {7, 1}, {3, 1}}};
 enum { FORMS = sizeof forms / sizeof forms[0] };
 
 static int form_of(const fc_problem *p)
 {
     for (int i = 0; i < FORMS; i++)
-        if (p->window[0] == forms[i].taps[0] && p->window[1] == forms[i].taps[1]) return i;
+        if (p->window[0] == forms[i].taps[0] && p->window[1] == forms[i].taps[1] && p->stride[0] == forms[i].stride &&
+            p->stride[1] == forms[i].stride)
+            return i;
     return FORMS;
 }
 
 const char *fc_winograd_decline(const fc_problem *p)
 {
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "dtype is not float32 or float64";
-    if (form_of(p) == FORMS) return "kernel is not 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1";
-    if (p->stride[0] != 1 || p->stride[1] != 1) return "stride is not 1";
+    if (form_of(p) == FORMS) return "kernel is not 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1 with stride 1, or 3x3 with stride 2";
     if ((p->dilation[0] != 1 && p->window[0] > 1) || (p->dilation[1] != 1 && p->window[1] > 1))
         return "dilation is not 1";
     if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
@@ -51,18 +54,30 @@ const char *fc_winograd_decline(const fc_problem *p)
     return NULL;
 }
 
+/* Of every second pixel there is less to save, and nothing where tiles reach far beyond the map. */
+static const char *pass_apart(const fc_problem *p)
+{
+    const double outputs = (double)p->out[0] * (double)p->out[1];
+    const double computed = 4.0 * (double)fc_ceil_div(p->out[0], 2) * (double)fc_ceil_div(p->out[1], 2);
+    if (computed > 1.15 * outputs) return "much of its tiles would lie outside of the map";
+    if ((double)p->batch * outputs < (p->weights_stay ? 48 : FEW_OUTPUTS))
+        return "there are too few outputs to transform the weights for";
+    return NULL;
+}
+
 /* Measured over maps of 4 to 224 pixels and 8 to 512 channels: transforms of few channels cost more than they save, those
  * of raw weights are paid in every call, and lines save less. */
 const char *fc_winograd_pass(const fc_problem *p)
 {
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
     const ptrdiff_t taps = p->window[0] * p->window[1];
-    const bool line = p->window[0] == 1 || p->window[1] == 1;
-    const ptrdiff_t fewest = line ? (p->weights_stay ? 32 : 64) : p->layout == FC_NCHW ? 12 : 8;
+    const bool line = p->window[0] == 1 || p->window[1] == 1, apart = p->stride[0] > 1;
+    const ptrdiff_t fewest = line ? (p->weights_stay ? 32 : 64) : apart ? 32 : p->layout == FC_NCHW ? 12 : 8;
     const double outputs = (double)p->batch * (double)p->out[0] * (double)p->out[1];
     if (channels < fewest || filters < fewest) return "there are too few channels on one side";
     if (p->weights_stay && outputs < FEW_OUTPUTS && (double)channels * (double)filters * (double)taps > MANY_WEIGHTS)
         return "there are too few outputs for transformed weights that no cache holds";
+    if (apart) return pass_apart(p);
     if (outputs < (p->weights_stay && taps > 9 ? 12 : 48))
         return "there are too few outputs to transform the weights for";
     return NULL;
@@ -90,13 +105,14 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     const ptrdiff_t slack = FC_MAX_TILE_ROWS; /* products compute whole tiles */
     const int form = form_of(p);
     fc_winograd_plan s = {.form = forms[form].form,
+                          .stride = forms[form].stride,
                           .frequencies = 1,
                           .channels = p->channels / p->groups,
                           .filters = p->out_channels / p->groups,
                           .m_row = FC_WINOGRAD_PIECE};
     for (int i = 0; i < 2; i++) {
         s.tile[i] = forms[form].tile[i];
-        s.window[i] = s.tile[i] + p->window[i] - 1;
+        s.window[i] = (s.tile[i] - 1) * s.stride + p->window[i];
         s.frequencies *= s.window[i];
     }
     s.tile_rows = fc_ceil_div(p->out[0], s.tile[0]);
@@ -355,7 +371,7 @@ void fc_winograd_find_pixels(const fc_winograd_call *c, const fc_winograd_area *
 {
     const fc_winograd_plan *s = &c->plan;
     const ptrdiff_t step = area->pixel_bytes, columns = area->to[1] - area->from[1];
-    const ptrdiff_t top = y - c->p->pad_before[0], left = x - c->p->pad_before[1];
+    const ptrdiff_t top = y * s->stride - c->p->pad_before[0], left = x * s->stride - c->p->pad_before[1];
     const bool whole = left >= area->from[1] && left + s->window[1] <= area->to[1];
     for (ptrdiff_t i = top; i < top + s->window[0]; i++, pixel += s->window[1]) {
         const bool row_inside = i >= area->from[0] && i < area->to[0];

@@ -24,6 +24,7 @@
 /* The shape of one call, and of its memory; steps count elements. */
 typedef struct fc_winograd_plan {
     fc_winograd_form form;
+    ptrdiff_t stride;
     ptrdiff_t window[2], tile[2], frequencies; /* inputs and outputs of a tile, along each axis */
     ptrdiff_t channels, filters;               /* of one group */
     ptrdiff_t tile_rows, tiles, total;         /* tile rows of an image, tiles of one row, tiles of all images */

@@ -357,11 +357,13 @@ typedef struct fc_transpose {
     ptrdiff_t from_ahead, to_ahead;
 } fc_transpose;
 
-/* The forms of Winograd's algorithm that have kernels, by their windows: squares, and lines along either axis. Frequencies
+/* The forms of Winograd's algorithm that have kernels, by their windows: squares, of every second pixel too, and lines along
+ * either axis. Frequencies
  * lie frequency_step apart; whole vectors of them are written. */
 typedef enum fc_winograd_form {
     FC_WINOGRAD_3X3,
     FC_WINOGRAD_5X5,
+    FC_WINOGRAD_3X3_APART,
     FC_WINOGRAD_3,
     FC_WINOGRAD_7,
     FC_WINOGRAD_FORMS

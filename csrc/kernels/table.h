@@ -82,6 +82,7 @@
     .group_pixels = {group_pixels_##type##_1, group_pixels_##type##_2}, .transpose = transpose_vectors_##type,         \
     .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type),                                               \
                  [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                               \
+                 [FC_WINOGRAD_3X3_APART] = FC_WINOGRAD_TABLE(apart, 3, type),                                          \
                  [FC_WINOGRAD_3] = FC_WINOGRAD_TABLE(line, 3, type),                                                   \
                  [FC_WINOGRAD_7] = FC_WINOGRAD_TABLE(line, 7, type)}
 #define FC_GEMM_TABLE(type, width, ...)                                                   \

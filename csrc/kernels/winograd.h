@@ -183,39 +183,105 @@ static inline void W(raise7)(const W(vec) g[7], W(vec) u[9])
     u[8] = g[6];
 }
 
+/* ---- 3x3 of every second pixel ------------------------------------------------------------------------------------ */
+
+/* Two outputs y = (w0 d0 + w1 d1 + w2 d2, w0 d2 + w1 d3 + w2 d4): of the even inputs two taps by the points 0, 1 and
+ * infinity, of the odd ones a tap each. */
+static inline void W(spread5)(const W(vec) d[5], W(vec) v[5])
+{
+    v[0] = W(sub)(d[0], d[2]);
+    v[1] = d[2];
+    v[2] = W(sub)(d[4], d[2]);
+    v[3] = d[1];
+    v[4] = d[3];
+}
+
+static inline void W(gather3_apart)(const W(vec) m[5], W(vec) y[2])
+{
+    y[0] = W(add)(W(add)(m[0], m[1]), m[3]);
+    y[1] = W(add)(W(add)(m[1], m[2]), m[4]);
+}
+
+static inline void W(raise3_apart)(const W(vec) g[3], W(vec) u[5])
+{
+    u[0] = g[0];
+    u[1] = W(add)(g[0], g[2]);
+    u[2] = g[2];
+    u[3] = g[1];
+    u[4] = g[1];
+}
+
 /* ---- the forms --------------------------------------------------------------------------------------------------- */
 
-/* Names of a form's kernels: FORM(input) of SHAPE square and TAPS 3 is square3_input_f32; BY_TAPS(gather) is gather3_f32. */
+/* Names of a form's kernels: FORM(input) of SHAPE square and TAPS 3 is square3_input_f32. */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 #define FORM(word) W(FC_PASTE(JOIN(SHAPE, TAPS), word))
-#define BY_TAPS(word) W(JOIN(word, TAPS))
 
-#define TAPS 3
 #define WINDOW 6
 #define SPREAD spread6
+#define TAPS 3
+#define OUTPUTS 4
+#define GATHER gather3
+#define RAISE raise3
+#define SHAPE line
 #include "kernels/winograd_line.h"
+#undef SHAPE
+#define SHAPE square
 #include "kernels/winograd_square.h"
 #undef TAPS
+#undef OUTPUTS
+#undef GATHER
+#undef RAISE
 
 #define TAPS 5
+#define OUTPUTS 2
+#define GATHER gather5
+#define RAISE raise5
 #include "kernels/winograd_square.h"
 #undef TAPS
+#undef OUTPUTS
+#undef GATHER
+#undef RAISE
 #undef WINDOW
 #undef SPREAD
+#undef SHAPE
 
-#define TAPS 7
+#define WINDOW 5
+#define SPREAD spread5
+#define TAPS 3
+#define OUTPUTS 2
+#define GATHER gather3_apart
+#define RAISE raise3_apart
+#define SHAPE apart
+#include "kernels/winograd_square.h"
+#undef TAPS
+#undef OUTPUTS
+#undef GATHER
+#undef RAISE
+#undef WINDOW
+#undef SPREAD
+#undef SHAPE
+
 #define WINDOW 9
 #define SPREAD spread9
+#define TAPS 7
+#define OUTPUTS 3
+#define GATHER gather7
+#define RAISE raise7
+#define SHAPE line
 #include "kernels/winograd_line.h"
 #undef TAPS
+#undef OUTPUTS
+#undef GATHER
+#undef RAISE
 #undef WINDOW
 #undef SPREAD
+#undef SHAPE
 
 #undef JOIN_
 #undef JOIN
 #undef FORM
-#undef BY_TAPS
 #undef ROOT_HALF
 #undef ROOT_TWO
 #undef FACTOR

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* winograd_line.h -- the kernels of a form along one axis, from the transforms of winograd.h. Included once per TAPS;
- * WINDOW inputs give WINDOW - TAPS + 1 outputs. */
-#define SHAPE line
+/* winograd_line.h -- the kernels of a form along one axis, from the transforms of winograd.h. Included once per SHAPE and
+ * TAPS; WINDOW inputs give OUTPUTS. */
 
 static void FORM(input)(const fc_winograd_input *t)
 {
@@ -23,7 +22,7 @@ static void FORM(input)(const fc_winograd_input *t)
 
 static void FORM(output)(const fc_winograd_output *t)
 {
-    enum { lanes = W(LANES), outputs = WINDOW - TAPS + 1 };
+    enum { lanes = W(LANES), outputs = OUTPUTS };
     const W(vec) zero = W(zero)();
     W(vec) check = zero;
     const T *m = t->m;
@@ -32,7 +31,7 @@ static void FORM(output)(const fc_winograd_output *t)
         const W(vec) bias = t->bias ? W(load_first)((const T *)t->bias + c, t->channels - c, mask) : zero;
         W(vec) column[WINDOW], y[outputs];
         for (int j = 0; j < WINDOW; j++) column[j] = W(load)(m + j * t->frequency_step);
-        BY_TAPS(gather)(column, y);
+        W(GATHER)(column, y);
         for (int j = 0; j < outputs; j++) {
             const W(vec) value = W(add)(bias, y[j]);
             check = W(fma)(zero, value, check);
@@ -52,9 +51,7 @@ static void FORM(weights)(const fc_winograd_weights *t)
         const W(mask) mask = W(first_lanes)(t->filters - c);
         W(vec) g[TAPS], spread[WINDOW];
         for (int j = 0; j < TAPS; j++) g[j] = W(load_first)(w + j * step, t->filters - c, mask);
-        BY_TAPS(raise)(g, spread);
+        W(RAISE)(g, spread);
         for (int j = 0; j < WINDOW; j++) W(store)(u + j * t->frequency_step, spread[j]);
     }
 }
-
-#undef SHAPE

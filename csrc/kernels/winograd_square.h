@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* winograd_square.h -- the kernels of a form along both axes, from the transforms of winograd.h. Included once per TAPS;
- * WINDOW inputs along an axis give WINDOW - TAPS + 1 outputs. */
-#define SHAPE square
+/* winograd_square.h -- the kernels of a form along both axes, from the transforms of winograd.h. Included once per SHAPE and
+ * TAPS; WINDOW inputs along an axis give OUTPUTS. */
 
 static void FORM(input)(const fc_winograd_input *t)
 {
@@ -28,7 +27,7 @@ static void FORM(input)(const fc_winograd_input *t)
 
 static void FORM(output)(const fc_winograd_output *t)
 {
-    enum { lanes = W(LANES), outputs = WINDOW - TAPS + 1 };
+    enum { lanes = W(LANES), outputs = OUTPUTS };
     const W(vec) zero = W(zero)();
     W(vec) check = zero;
     const T *m = t->m;
@@ -39,11 +38,11 @@ static void FORM(output)(const fc_winograd_output *t)
         W(vec) half[outputs][WINDOW], column[WINDOW], y[outputs];
         for (int j = 0; j < WINDOW; j++) {
             for (int i = 0; i < WINDOW; i++) column[i] = W(load)(m + (i * WINDOW + j) * step);
-            BY_TAPS(gather)(column, y);
+            W(GATHER)(column, y);
             for (int i = 0; i < outputs; i++) half[i][j] = y[i];
         }
         for (int i = 0; i < outputs; i++) {
-            BY_TAPS(gather)(half[i], y);
+            W(GATHER)(half[i], y);
             for (int j = 0; j < outputs; j++) {
                 const W(vec) value = W(add)(bias, y[j]);
                 T *to = t->pixel[i * outputs + j];
@@ -67,14 +66,12 @@ static void FORM(weights)(const fc_winograd_weights *t)
         for (int j = 0; j < TAPS; j++) {
             for (int i = 0; i < TAPS; i++)
                 g[i] = W(load_first)(w + i * t->tap_step[0] + j * t->tap_step[1], t->filters - c, mask);
-            BY_TAPS(raise)(g, spread);
+            W(RAISE)(g, spread);
             for (int i = 0; i < WINDOW; i++) half[i][j] = spread[i];
         }
         for (int i = 0; i < WINDOW; i++) {
-            BY_TAPS(raise)(half[i], spread);
+            W(RAISE)(half[i], spread);
             for (int j = 0; j < WINDOW; j++) W(store)(u + (i * WINDOW + j) * step, spread[j]);
         }
     }
 }
-
-#undef SHAPE
