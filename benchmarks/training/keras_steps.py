@@ -38,7 +38,7 @@ def step(network: str, contestant: str) -> Callable[[], float]:
     if contestant == OURS_IN_KERAS:
         model = fastconv.tensorflow.accelerate(model)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer = keras.optimizers.SGD(data.RATE, data.MOMENTUM)
+    optimizer = keras.optimizers.SGD(data.RATES[network], data.MOMENTUM)
     model.compile(optimizer, loss, jit_compile=True if contestant == KERAS_XLA else "auto")
     x, y = map(tf.constant, data.batch(network))
     return lambda: float(model.train_on_batch(x, y))

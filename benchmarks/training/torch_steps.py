@@ -41,7 +41,7 @@ def step(network: str, contestant: str) -> Callable[[], float]:
         fastconv.torch.accelerate(model)
     images, labels = data.batch(network)
     x, y = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=form), torch.from_numpy(labels)
-    optimizer = torch.optim.SGD(model.parameters(), data.RATE, momentum=data.MOMENTUM)
+    optimizer = torch.optim.SGD(model.parameters(), data.RATES[network], momentum=data.MOMENTUM)
 
     def call() -> float:
         loss = F.cross_entropy(model(x), y)
