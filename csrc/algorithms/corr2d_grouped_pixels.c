@@ -80,7 +80,7 @@ static const char *decline(const fc_problem *p)
     if (p->groups < 2) return "there are no groups";
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "numbers are integers";
     if (!p->channels || !p->out_channels) return "there are no channels";
-    if (fc_group_outputs(p) < p->kernels->gemm[p->dtype].lanes) return "a group does not fill a vector";
+    if (!fc_group_fills_vectors(p)) return "a group does not fill a vector";
     if (p->window[0] * p->window[1] > FC_MOST_GROUP_TAPS) return "the kernel has more than 128 taps";
     if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
     if (!fc_block_forward(p) && (fc_phases(p, 0) > FC_MAX_PHASES || fc_phases(p, 1) > FC_MAX_PHASES))

@@ -97,7 +97,7 @@ static const char *decline(const fc_problem *p)
     if (p->groups < 2) return "there are no groups";
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "numbers are integers";
     if (!p->channels || !p->out_channels) return "there are no channels";
-    if (p->out_channels / p->groups < p->kernels->gemm[p->dtype].lanes) return "a group does not fill a vector";
+    if (!fc_group_fills_vectors(&forward)) return "a group does not fill a vector";
     if (p->window[0] * p->window[1] > FC_MOST_GROUP_TAPS) return "the kernel has more than 128 taps";
     if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
     fc_group_grid_of(&forward, &grid);

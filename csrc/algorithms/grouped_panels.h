@@ -22,6 +22,12 @@ static inline ptrdiff_t fc_group_outputs(const fc_problem *p)
     return (fc_block_forward(p) ? p->out_channels : p->channels) / p->groups;
 }
 
+/* Whether outputs fill a vector of any instruction set: weights prepared with one may be used under another. */
+static inline bool fc_group_fills_vectors(const fc_problem *p)
+{
+    return fc_group_outputs(p) * (ptrdiff_t)fc_dtype_size(p->dtype) >= FC_MAX_LANES * (ptrdiff_t)sizeof(float);
+}
+
 /* The grid of a correlation or of its input gradient: an axis a phase, whose taps are in rising order, and what all of them
  * reach, from a point on. */
 typedef struct fc_group_grid {
