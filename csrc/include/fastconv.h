@@ -205,6 +205,13 @@ fc_status fc_set_num_threads(int64_t threads, fc_error *error);
  * limit before. A front end sets its framework's number around a call. */
 int fc_limit_threads(int threads);
 
+/* Threads of the calling thread's calls that are not the pool's: a front end lends its framework's around a call, since
+ * two pools that wait for work on the same cores slow each other down. A team runs `body(context)` on its threads at
+ * once, the calling one among them, and returns when all have; any number of them will do. NULL: the pool. Answers the
+ * team before. In a forked child nothing is lent: a team's threads are not there. */
+typedef void (*fc_team)(void (*body)(void *context), void *context);
+fc_team fc_lend_team(fc_team team);
+
 /* When set, the algorithm is chosen as if for a single image. */
 bool fc_get_batch_invariant(void);
 void fc_set_batch_invariant(bool on);

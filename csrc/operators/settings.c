@@ -152,6 +152,8 @@ int fc_limit_threads(int threads)
     return before;
 }
 
+fc_team fc_lend_team(fc_team team) { return fc_parallel_lend(team); }
+
 bool fc_get_batch_invariant(void)
 {
     fc_configure(NULL);

@@ -44,6 +44,9 @@ static struct {
     pthread_cond_t wake;
 } pool = {.busy = ATOMIC_FLAG_INIT, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
+static _Thread_local fc_team lent;
+static atomic_bool forked; /* this process is a child, whose parent's teams it does not have */
+
 static pthread_once_t fork_handler = PTHREAD_ONCE_INIT;
 
 static void pause_briefly(void)
@@ -139,6 +142,7 @@ static void reset_in_child(void)
 {
     atomic_store(&pool.gate, 0);
     atomic_store(&pool.sleepers, 0);
+    atomic_store(&forked, true);
     pool.workers = 0;
     pthread_mutex_init(&pool.mutex, NULL);
     pthread_cond_init(&pool.wake, NULL);
@@ -191,6 +195,26 @@ static void close_call(void)
     }
 }
 
+typedef struct team_call {
+    const job *work;
+    atomic_int joined;
+} team_call;
+
+static void take_part(void *context)
+{
+    team_call *call = context;
+    int slot = atomic_fetch_add(&call->joined, 1);
+    if (slot < call->work->threads) run_in_mode(call->work, claim_tasks, slot);
+}
+
+fc_team fc_parallel_lend(fc_team team)
+{
+    fc_team before = lent;
+    pthread_once(&fork_handler, install_fork_handler);
+    lent = team;
+    return before;
+}
+
 void fc_parallel_for(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context)
 {
     job work = {run, context, tasks, threads, flush_subnormals};
@@ -199,10 +223,16 @@ void fc_parallel_for(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_tas
         run_in_mode(&work, run_serially, 0);
         return;
     }
-    pthread_once(&fork_handler, install_fork_handler);
-    start_workers(work.threads - 1);
-    open_call(&work);
-    run_in_mode(&work, claim_tasks, 0);
-    close_call();
+    if (lent && !atomic_load_explicit(&forked, memory_order_relaxed)) {
+        team_call call = {.work = &work};
+        atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+        lent(take_part, &call);
+    } else {
+        pthread_once(&fork_handler, install_fork_handler);
+        start_workers(work.threads - 1);
+        open_call(&work);
+        run_in_mode(&work, claim_tasks, 0);
+        close_call();
+    }
     atomic_flag_clear_explicit(&pool.busy, memory_order_release);
 }

@@ -4,20 +4,27 @@
  * The caller takes part and never waits for a worker that has not joined. Tasks are claimed one by one, so the split
  * of the work must come from the problem alone: which thread runs a task, and how many there are, changes nothing.
  * A call made while the pool is busy (from another thread, or from inside a task) runs all its tasks by itself.
- * A forked child starts with an empty pool. */
+ * A forked child starts with an empty pool.
+ *
+ * A team that is lent (fastconv.h) takes the workers' place in the calls of its thread, by the same rules. */
 #ifndef FC_PLATFORM_PARALLEL_H
 #define FC_PLATFORM_PARALLEL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "fastconv.h"
+
 #define FC_MAX_THREADS 1024
 
-/* `slot` is this thread's number in the call: below the call's `threads`, the caller's is 0. */
+/* `slot` is this thread's number in the call, below the call's `threads`. */
 typedef void (*fc_task)(void *context, ptrdiff_t task, int slot);
 
 /* Runs task 0 … tasks - 1 on at most `threads` threads. With `flush_subnormals` the tasks run in that mode, and each
  * thread's floating-point mode is restored behind them. */
 void fc_parallel_for(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context);
+
+/* Of the calling thread; answers the one before. NULL: the pool. */
+fc_team fc_parallel_lend(fc_team team);
 
 #endif

@@ -88,6 +88,54 @@ static void compare_thread_counts(const call *c, const char *algorithm, void *co
     results_free(&first);
 }
 
+/* ---- a lent team ------------------------------------------------------------------------------------------ */
+
+#define TEAM 5
+
+typedef struct member {
+    void (*body)(void *);
+    void *context;
+} member;
+
+static pid_t lender;
+static int lent_calls;
+
+static void *take_part(void *context)
+{
+    member *m = context;
+    m->body(m->context);
+    return NULL;
+}
+
+/* The caller, and at every other call four threads more. */
+static void lent_team(void (*body)(void *), void *context)
+{
+    pthread_t others[TEAM - 1];
+    member m = {body, context};
+    int count = lent_calls++ % 2 ? TEAM - 1 : 0;
+    CHECK(getpid() == lender, "a forked child was lent its parent's threads");
+    for (int i = 0; i < count; i++)
+        CHECK(pthread_create(&others[i], NULL, take_part, &m) == 0, "cannot start a thread");
+    body(context);
+    for (int i = 0; i < count; i++) CHECK(pthread_join(others[i], NULL) == 0, "cannot join a thread");
+}
+
+static void compare_team(const call *c, const char *algorithm, void *context)
+{
+    results pools;
+    (void)context;
+    CHECK(fc_set_num_threads(3, NULL) == FC_OK, "3 threads"); /* fewer than the team has, and more than its caller */
+    call_must_run(c, algorithm);
+    pools = results_of(c);
+    CHECK(!fc_lend_team(lent_team), "a team was lent before");
+    for (int i = 0; i < 2; i++) {
+        call_must_run(c, algorithm);
+        check_results(c, &pools);
+    }
+    CHECK(fc_lend_team(NULL) == lent_team, "the team before was not told");
+    results_free(&pools);
+}
+
 /* ---- fork ------------------------------------------------------------------------------------------------- */
 
 static void run_in_child(const call *c)
@@ -99,6 +147,7 @@ static void run_in_child(const call *c)
     call_must_run(c, NULL); /* the pool has threads now */
     mine = results_of(c);
     fflush(stdout);
+    fc_lend_team(lent_team);
     child = fork();
     CHECK(child >= 0, "cannot fork");
     if (child == 0) {
@@ -109,6 +158,7 @@ static void run_in_child(const call *c)
         }
         _exit(0);
     }
+    fc_lend_team(NULL);
     CHECK(waitpid(child, &status, 0) == child, "lost the child");
     CHECK(WIFEXITED(status), "the child was ended by signal %d", WTERMSIG(status));
     CHECK(WEXITSTATUS(status) == 0, "the child failed");
@@ -158,16 +208,19 @@ static void run_at_once(void)
 void test_threads(void)
 {
     const int threads = fc_get_num_threads();
+    lender = getpid();
     for (int operation = 0; operation < FC_OPERATIONS; operation++)
         for (int layout = 0; layout < 2; layout++)
             for (int stride = 1; stride <= 2; stride++) {
                 call c = large_call((fc_operation)operation, (fc_layout)layout, stride);
                 fill_fractions(&c);
                 each_variant(&c, compare_thread_counts, NULL);
+                each_variant(&c, compare_team, NULL);
                 fc_set_isa(fc_isa_name(0), NULL);
                 if (may_fork && layout == 0 && stride == 1) run_in_child(&c);
                 call_free(&c);
             }
+    CHECK(lent_calls, "no call was large enough for the team");
     CHECK(fc_set_num_threads(4, NULL) == FC_OK, "4 threads");
     run_at_once();
     CHECK(fc_set_num_threads(threads, NULL) == FC_OK, "%d threads", threads);
