@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Several processes and threads: DDP, DataLoader's forked workers, torch's number of threads."""
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from torch_cases import drawn
 
 import fastconv
 import fastconv.torch as ft
+from fastconv.torch import _threads
 
 DDP = """
 import sys
@@ -81,7 +83,9 @@ if __name__ == "__main__":
 THREADS = """
 import os, sys, torch
 import fastconv, fastconv.torch as ft
+from fastconv.torch import _threads
 
+assert _threads.use_team(sys.argv[3] == "team") == (sys.argv[3] == "team")
 fastconv.set_num_threads(4)
 torch.set_num_threads(int(sys.argv[1]))
 x, w = torch.ones(4, 32, 64, 64), torch.ones(32, 32, 3, 3, requires_grad=True)
@@ -121,18 +125,28 @@ def test_forked_workers_of_a_dataloader(tmp_path: Path):
     assert run(written(tmp_path, LOADER)) == "all loaded\n"
 
 
-def threads(torchs: int, last: str) -> list[int]:
+def threads(torchs: int, last: str, whose: str) -> list[int]:
     """Threads of a process after some calls from torch, after the last call, and fastconv's own setting."""
-    return [int(number) for number in run("-c", THREADS, torchs, last).split()]
+    return [int(number) for number in run("-c", THREADS, torchs, last, whose).split()]
 
 
 @pytest.mark.parametrize(("torchs", "workers"), [(1, 0), (3, 2), (16, 3)])
 def test_torchs_number_of_threads_is_honoured(torchs: int, workers: int):
     """fastconv's number is 4: calls from torch take the lesser, and leave it as it was for the others."""
-    before, after, setting = threads(torchs, "numpy")
+    before, after, setting = threads(torchs, "numpy", "pool")
     assert setting == 4
     assert after - before == 3 - workers
-    before, after, setting = threads(torchs, "torch")
+    before, after, setting = threads(torchs, "torch", "pool")
+    assert after == before
+
+
+@pytest.mark.skipif(not _threads.use_team(True), reason="torch's threads cannot be had here")
+@pytest.mark.parametrize("torchs", [1, 3, 16])
+def test_calls_from_torch_start_no_thread_of_ours(torchs: int):
+    before, after, setting = threads(torchs, "numpy", "team")
+    assert setting == 4
+    assert after - before == 3  # the first three
+    before, after, setting = threads(torchs, "torch", "team")
     assert after == before
 
 
@@ -140,13 +154,15 @@ def test_bits_do_not_depend_on_the_threads():
     x, w = drawn(2, 32, 40, 40, dtype=torch.float32), drawn(32, 32, 3, 3, dtype=torch.float32)
     results, torchs = [], torch.get_num_threads()
     try:
-        for number in (1, 2, 5):
+        for number, whose in itertools.product((1, 2, 5), (True, False)):
+            _threads.use_team(whose)
             torch.set_num_threads(number)
             fastconv.set_num_threads(8)
             y = ft.corr2d(x, w)
             results.append((y, *torch.autograd.grad(y.square().sum(), (x, w))))
     finally:
         torch.set_num_threads(torchs)
+        _threads.use_team(True)
     for one, *others in zip(*results, strict=True):
         assert all(torch.equal(one, other) for other in others)
 

@@ -142,6 +142,8 @@ cdef extern from "fastconv.h" nogil:
     int fc_get_num_threads()
     fc_status fc_set_num_threads(int64_t threads, fc_error *)
     int fc_limit_threads(int threads)
+    ctypedef void (*fc_team)(void (*body)(void *context) noexcept nogil, void *context) noexcept nogil
+    fc_team fc_lend_team(fc_team team)
     cbool fc_get_batch_invariant()
     void fc_set_batch_invariant(cbool on)
     void *fc_take_memory(size_t bytes)

@@ -14,6 +14,7 @@ from fastconv._capi cimport *
 from fastconv._core cimport check
 from fastconv._forms cimport small, small_pair
 from fastconv.torch._tensors cimport *
+from fastconv.torch._threads cimport borrow, give_back
 
 from fastconv.torch import forms
 
@@ -23,7 +24,6 @@ DISPATCHED, NATIVE, RECORDED = 0, 1, 2
 cdef object Tensor = torch.Tensor
 cdef object Parameter = torch.nn.Parameter
 cdef object grad_enabled = torch.is_grad_enabled
-cdef object num_threads = torch.get_num_threads
 cdef dict PADDINGS = {
     "explicit": FC_PAD_EXPLICIT, "valid": FC_PAD_VALID, "same": FC_PAD_SAME, "same_lower": FC_PAD_SAME_LOWER,
 }
@@ -235,10 +235,10 @@ def corr2d(input, weight, bias, stride, pad, padding, dilation, groups, channels
     if bias is not None:
         bias = dense(bias, &b, 0)
     result = empty(input, (p.batch, p.out_channels, out[0], out[1]), form, &y)
-    fc_limit_threads(num_threads())
+    borrow()
     with nogil:
         status = fc_corr2d(&p, x.data, w.data, b.data, y.data, chosen, &error)
-        fc_limit_threads(0)
+        give_back()
         check(status, &error)
     return finished(result, input)
 
@@ -262,10 +262,10 @@ def corr2d_input_grad(grad, weight, input_size, stride, pad, padding, dilation, 
     must_be_output(&g, &p, out)
     _grads, _filters = dense(grad, &g, form), dense(weight, &w, order)
     result = empty(grad, (size[0], size[1], size[2], size[3]), form, &x)
-    fc_limit_threads(num_threads())
+    borrow()
     with nogil:
         status = fc_corr2d_input_grad(&p, g.data, w.data, x.data, NULL, &error)
-        fc_limit_threads(0)
+        give_back()
         check(status, &error)
     return finished(result, grad)
 
@@ -296,10 +296,10 @@ def corr2d_weight_grad(grad, input, weight_size, stride, pad, padding, dilation,
     grad_bias = empty(grad, (size[0] if with_bias else 0,), 0, &b)
     if not with_bias:
         b.data = NULL
-    fc_limit_threads(num_threads())
+    borrow()
     with nogil:
         status = fc_corr2d_weight_grad(&p, g.data, x.data, w.data, b.data, NULL, &error)
-        fc_limit_threads(0)
+        give_back()
         check(status, &error)
     return finished(result, grad), finished(grad_bias, grad)
 
@@ -349,10 +349,10 @@ cdef object max_pooled(object input, tuple options, object channels_last, object
     shape = (p.batch, p.channels, out[0], out[1])
     result = empty(input, shape, form, &y)
     indices = empty_indices(shape, form, &i) if with_indices else None
-    fc_limit_threads(num_threads())
+    borrow()
     with nogil:
         status = fc_max_pool2d(&p, x.data, y.data, <int64_t *>i.data, chosen, &error)
-        fc_limit_threads(0)
+        give_back()
         check(status, &error)
     return (finished(result, input), indices) if with_indices else finished(result, input)
 
@@ -388,10 +388,10 @@ def max_pool2d_grad(grad, indices, input_size, channels_last):
         p.out[axis] = g.shape[2 + axis]
     _grads, _places = dense(grad, &g, form), dense(indices, &i, form)
     result = empty(grad, (size[0], size[1], size[2], size[3]), form, &x)
-    fc_limit_threads(num_threads())
+    borrow()
     with nogil:
         status = fc_max_pool2d_grad(&p, g.data, <const int64_t *>i.data, x.data, NULL, &error)
-        fc_limit_threads(0)
+        give_back()
         check(status, &error)
     return finished(result, grad)
 
@@ -415,10 +415,10 @@ def avg_pool2d(input, kernel_size, stride, pad, padding, dilation, ceil_mode, co
     describe_pool(&p, &x, x.shape, form, options, out)
     _images = dense(input, &x, form)
     result = empty(input, (p.batch, p.channels, out[0], out[1]), form, &y)
-    fc_limit_threads(num_threads())
+    borrow()
     with nogil:
         status = fc_avg_pool2d(&p, x.data, y.data, chosen, &error)
-        fc_limit_threads(0)
+        give_back()
         check(status, &error)
     return finished(result, input)
 
@@ -444,10 +444,10 @@ def avg_pool2d_grad(grad, input_size, kernel_size, stride, pad, padding, dilatio
         raise ValueError(f"the gradient must have the shape of the output, {(size[0], size[1], out[0], out[1])}")
     _grads = dense(grad, &g, form)
     result = empty(grad, (size[0], size[1], size[2], size[3]), form, &x)
-    fc_limit_threads(num_threads())
+    borrow()
     with nogil:
         status = fc_avg_pool2d_grad(&p, g.data, x.data, NULL, &error)
-        fc_limit_threads(0)
+        give_back()
         check(status, &error)
     return finished(result, grad)
 

@@ -13,11 +13,11 @@ from fastconv._capi cimport *
 from fastconv._core cimport check
 from fastconv.torch._eager cimport describe, finished, format_of, order_of, plain, route, windows
 from fastconv.torch._tensors cimport *
+from fastconv.torch._threads cimport borrow, give_back
 
 from fastconv.torch._eager import NATIVE
 
 cdef object grad_enabled = torch.is_grad_enabled
-cdef object num_threads = torch.get_num_threads
 cdef object torch_empty = torch.empty
 cdef object CPU = torch.device("cpu")
 cdef object UINT8 = torch.uint8
@@ -146,11 +146,11 @@ cdef class Frozen:
         if bias is not None:
             bias = dense(bias, &b, 0)
         result = empty(input, plan.shape, form, &y)
-        fc_limit_threads(num_threads())
+        borrow()
         with nogil:
             status = fc_corr2d_prepared(&plan.params, x.data, plan.copy.data, plan.copy.size, b.data, y.data,
                                         plan.algorithm, &error)
-            fc_limit_threads(0)
+            give_back()
             check(status, &error)
         return finished(result, input)
 
@@ -210,9 +210,9 @@ cdef class Frozen:
             return copy
         _filters, copy.tensor, copy.size = copy.tensor, torch_empty((size,), dtype=UINT8, device=CPU), size
         copy.data = <void *><size_t>copy.tensor.data_ptr()
-        fc_limit_threads(num_threads())
+        borrow()
         with nogil:
             status = fc_corr2d_prepare(p, algorithm, w.data, copy.data, size, &error)
-            fc_limit_threads(0)
+            give_back()
         self.preparations += 1
         return copy if status == FC_OK and fc_get_isa() == isa else None
