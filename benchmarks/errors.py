@@ -46,7 +46,8 @@ def main() -> None:
     """Measure and print."""
     print(f"{fastconv.get_isa()}; relative L2 error, float32")
     for *kernel, stride in KERNELS:
-        print(f"{f'{kernel[0]}x{kernel[1]}/{stride}, channels':24}" + "".join(f"{channels:>10}" for channels in CHANNELS))
+        title = f"{kernel[0]}x{kernel[1]}/{stride}, channels"
+        print(f"{title:24}" + "".join(f"{channels:>10}" for channels in CHANNELS))
         for layout in ("NCHW", "NHWC"):
             columns = [errors(layout, channels, (kernel[0], kernel[1]), stride) for channels in CHANNELS]
             for name in columns[0]:
