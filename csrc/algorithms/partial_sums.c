@@ -10,11 +10,15 @@
 
 ADD_PARTIAL_SUMS(add_f32, float)
 ADD_PARTIAL_SUMS(add_f64, double)
+ADD_PARTIAL_SUMS(add_i32, uint32_t)
+ADD_PARTIAL_SUMS(add_i64, uint64_t)
 
 void fc_add_partial_sums(fc_dtype dtype, ptrdiff_t partials, ptrdiff_t count, ptrdiff_t step, void *sums)
 {
-    if (dtype == FC_F32)
-        add_f32(partials, count, step, sums);
-    else
-        add_f64(partials, count, step, sums);
+    switch (dtype) {
+    case FC_F32: add_f32(partials, count, step, sums); break;
+    case FC_F64: add_f64(partials, count, step, sums); break;
+    case FC_I32: add_i32(partials, count, step, sums); break;
+    default: add_i64(partials, count, step, sums);
+    }
 }

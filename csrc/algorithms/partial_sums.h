@@ -13,7 +13,7 @@ static inline ptrdiff_t fc_partial_sums(ptrdiff_t blocks, ptrdiff_t units)
     return fc_max(1, fc_min(fc_ceil_div(tasks, blocks), units));
 }
 
-/* Adds the others to the first of some partial sums of `count` elements, `step` elements apart; float32 or float64. */
+/* Adds the others to the first of some partial sums of `count` elements, `step` elements apart. */
 void fc_add_partial_sums(fc_dtype dtype, ptrdiff_t partials, ptrdiff_t count, ptrdiff_t step, void *sums);
 
 #endif
