@@ -17,6 +17,7 @@ GEOMETRIES = {
     "grouped": ((1, 12, 11, 13), (18, 4, 3, 3), {"padding": pad(1), "groups": 3}),
     "depthwise": ((1, 19, 14, 12), (19, 1, 5, 5), {"padding": pad(2), "groups": 19}),
     "pointwise": ((2, 26, 9, 7), (49, 26, 1, 1), {}),
+    "first layer": ((2, 4, 9, 10), (16, 4, 3, 3), {"padding": pad(1)}),
 }
 
 
@@ -90,6 +91,26 @@ def test_a_spike_in_one_filter_reaches_one_channel(isa: str, place: str, spike: 
         finite = np.isfinite(ref.planes(y, layout)).all(axis=(0, 2, 3))
         np.testing.assert_array_equal(np.flatnonzero(~finite), [7], err_msg=f"{isa} {algorithm} {place}")
         assert not np.isfinite(ref.planes(y, layout)[:, 7]).any() or place == "w", f"{isa} {algorithm}"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize("spike", SPIKES)
+def test_a_spike_at_the_border_of_a_weight_gradient(isa: str, spike: float, name: str, dtype: str, layout: str):
+    """Taps that lie in the padding where the output is a spike do not see it."""
+    x, w, options = draw(name, layout, dtype)
+    marks = np.zeros(fastconv.corr2d(x, w, **options).shape)
+    ref.planes(marks, layout)[0, 1, 0, 0] = 1
+    hit = ref.corr2d_weight_grad(marks, np.ones(x.shape), w.shape, **options)[0] > 0
+    grad_y = random_array(fresh_rng("spikes", name, "border"), marks.shape, dtype)
+    spiked = np.where(marks > 0, grad_y.dtype.type(spike), grad_y)
+
+    def call(grad: np.ndarray, algorithm: str) -> np.ndarray:
+        return fastconv.corr2d_weight_grad(grad, x, w.shape, **options, algorithm=algorithm)
+
+    for algorithm, grad_w in each_algorithm("corr2d_weight_grad", lambda algorithm: call(spiked, algorithm)).items():
+        check_spread(call(grad_y, algorithm), grad_w, hit, f"{isa} {algorithm} {name} {layout}")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
