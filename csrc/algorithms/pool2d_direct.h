@@ -58,11 +58,17 @@ static void NAME(max_grad_planes)(void *context, ptrdiff_t task, int slot)
     U *grad_x = (U *)call->operands->y + first * inputs;
     ptrdiff_t n = 0;
     (void)slot;
-    for (; call->together && planes - n >= TOGETHER; n += TOGETHER)
-        NAME(max_grad_some)
-        (inputs, outputs, grad_x + n * inputs, grad_y + n * outputs, indices + n * outputs, TOGETHER);
-    for (; n < planes; n++)
-        NAME(max_grad_some)(inputs, outputs, grad_x + n * inputs, grad_y + n * outputs, indices + n * outputs, 1);
+    while (n < planes) {
+        U *to = grad_x + n * inputs;
+        const U *from = grad_y + n * outputs;
+        if (call->together && planes - n >= TOGETHER) {
+            NAME(max_grad_some)(inputs, outputs, to, from, indices + n * outputs, TOGETHER);
+            n += TOGETHER;
+        } else {
+            NAME(max_grad_some)(inputs, outputs, to, from, indices + n * outputs, 1);
+            n++;
+        }
+    }
 }
 
 /* NHWC: some channels of an image. */
