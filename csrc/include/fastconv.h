@@ -41,7 +41,7 @@ const char *fc_status_text(fc_status status);
 
 typedef struct fc_error {
     fc_status status;
-    char message[400];
+    char message[500];
 } fc_error;
 
 /* Correlation takes the first four, with sums modulo 2^32 and 2^64 for the integers. Max pooling takes all;

@@ -24,7 +24,7 @@ static const char *pass_over(const fc_algorithm *algorithm, const fc_problem *pr
 
 static fc_status refuse_name(const fc_problem *problem, const char *name, fc_error *error)
 {
-    char known[200] = "auto";
+    char known[360] = "auto";
     for (const fc_algorithm *const *list = fc_algorithms(problem->operation); *list; list++)
         snprintf(known + strlen(known), sizeof known - strlen(known), ", %s", (*list)->name);
     return fc_fail(error, FC_BAD_VALUE, "algorithm '%.60s' is unknown; there are: %s", name, known);
