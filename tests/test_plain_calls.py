@@ -26,7 +26,9 @@ from variants import VARIANTS
 import fastconv
 from fastconv.functional import _plain
 
-MODULES = [sys.modules[f"fastconv.functional.{name}"] for name in ("correlation", "pooling", "prepare")]
+MODULES = [
+    sys.modules[f"fastconv.functional.{name}"] for name in ("correlation", "correlation_grad", "pooling", "prepare")
+]
 Outcome = tuple[Any, ...]
 
 
@@ -36,7 +38,7 @@ class Doors:
     def __init__(self, is_open: bool) -> None:
         self.answered = 0
         self._open = is_open
-        for name in ("corr2d", "max_pool2d", "avg_pool2d"):
+        for name in ("corr2d", "corr2d_input_grad", "corr2d_weight_grad", "max_pool2d", "avg_pool2d"):
             setattr(self, name, self._door(getattr(_plain, name)))
 
     def Filters(self, *arguments: Any) -> Any:  # noqa: N802
@@ -167,9 +169,18 @@ ARRAYS: dict[str, tuple[Callable[[np.ndarray], Any], bool]] = {
 X, W, B = numbers(2, 4, 6, 5), numbers(6, 4, 3, 2), numbers(6)
 CORRELATIONS: dict[str, Callable[..., Any]] = {"corr2d": fastconv.corr2d, "prepared": prepared}
 POOLS: dict[str, Callable[..., Any]] = {"max": fastconv.max_pool2d, "avg": fastconv.avg_pool2d}
-FUNCTIONS = {**CORRELATIONS, **POOLS}
+GRADIENTS: dict[str, Callable[..., Any]] = {
+    "input_grad": fastconv.corr2d_input_grad,
+    "weight_grad": fastconv.corr2d_weight_grad,
+}
+FUNCTIONS = {**CORRELATIONS, **POOLS, **GRADIENTS}
 BASES: dict[str, dict[str, Any]] = {name: {"x": X, "w": W, "bias": B} for name in CORRELATIONS}
 BASES |= {name: {"x": X, "pool_size": 2} for name in POOLS}
+G = numbers(2, 6, 4, 4)
+BASES |= {
+    "input_grad": {"grad_y": G, "w": W, "x_shape": X.shape},
+    "weight_grad": {"grad_y": G, "x": X, "w_shape": W.shape},
+}
 
 
 def called(name: str, **changed: Any) -> bool:
@@ -187,13 +198,16 @@ TAKEN = {("nothing in it", "x"), ("one too many", "x"), ("no array", "bias")}
 
 
 @pytest.mark.parametrize("form", ARRAYS)
-@pytest.mark.parametrize(("name", "argument"), [(n, a) for n in FUNCTIONS for a in ("x", "w", "bias") if a in BASES[n]])
+@pytest.mark.parametrize(
+    ("name", "argument"), [(n, a) for n in FUNCTIONS for a in ("x", "w", "bias", "grad_y") if a in BASES[n]]
+)
 def test_an_array_in_another_form(name: str, argument: str, form: str):
     change, short = ARRAYS[form]
     taken = called(name, **{argument: lambda: change(BASES[name][argument])})
     if name == "prepared" and argument != "x":
         return  # it copies what it is given, so that most forms lie well
-    assert taken is (short or (form, argument) in TAKEN or (form == "float64" and name in POOLS))
+    fits = name not in GRADIENTS and (form, argument) in TAKEN  # sizes beside a gradient's are not free
+    assert taken is (short or fits or (form == "float64" and name in POOLS))
 
 
 @pytest.mark.parametrize("name", CORRELATIONS)
@@ -280,6 +294,48 @@ def test_an_option_in_another_form(name: str, key: str, value: Any, short: bool)
     assert taken is (short or (name in POOLS and isinstance(value, str) and (key, value) in POOL_TAKES))
 
 
+@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize(("key", "value", "short"), [(key, *value) for key, all in CHOICES.items() for value in all])
+def test_an_option_of_a_gradient(name: str, key: str, value: Any, short: bool):
+    try:
+        shape = fastconv.corr2d(X, W, **{key: value}).shape
+    except (TypeError, ValueError, OverflowError, MemoryError):
+        shape = G.shape
+    assert called(name, grad_y=numbers(*shape), **{key: value}) is short
+
+
+@pytest.mark.parametrize(
+    ("change", "short"),
+    [
+        (tuple, True),
+        (list, False),
+        (lambda shape: Number.TWO if shape is None else (Number.TWO, *shape[1:]), False),
+        (lambda shape: tuple(map(np.int64, shape)), False),
+        (lambda shape: (True, *shape[1:]), False),
+        (lambda shape: (-1, *shape[1:]), False),
+        (lambda shape: (2**64, *shape[1:]), False),
+        (lambda shape: (2.0, *shape[1:]), False),
+        (lambda shape: shape[1:], False),
+        (lambda shape: (1, *shape), False),
+        (lambda shape: (*shape[:3], shape[3] + 1), False),
+        (lambda shape: (), False),
+        (lambda shape: None, False),
+        (lambda shape: "2463", False),
+    ],
+)
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_a_shape_in_another_form(name: str, change: Callable[[Any], Any], short: bool):
+    key = "x_shape" if name == "input_grad" else "w_shape"
+    assert called(name, **{key: lambda: change(BASES[name][key])}) is short
+
+
+@pytest.mark.parametrize(
+    ("value", "short"), [(True, True), (False, True), (1, False), (np.True_, False), (None, False)]
+)
+def test_the_bias_gradient_in_another_form(value: Any, short: bool):
+    assert called("weight_grad", with_bias=value) is short
+
+
 @pytest.mark.parametrize("name", POOLS)
 def test_padding_beside_the_divisor(name: str):
     for padding, ceil, count in itertools.product((0, 1, ((2, 0), (1, 3)), "same"), (False, True), (False, True)):
@@ -292,6 +348,7 @@ def test_padding_beside_the_divisor(name: str):
 # ---- where to write --------------------------------------------------------------------------------------------------
 
 SHAPES = {"corr2d": (2, 6, 4, 4), "prepared": (2, 6, 4, 4), "max": (2, 4, 3, 2), "avg": (2, 4, 3, 2)}
+SHAPES |= {"input_grad": X.shape, "weight_grad": W.shape}
 
 
 def within(shape: tuple[int, ...], dtype: Any, offset: int) -> np.ndarray:
@@ -327,7 +384,7 @@ def test_an_out_in_another_form(name: str, form: str):
     assert called(name, out=lambda: make(SHAPES[name])) is short
 
 
-@pytest.mark.parametrize("other", ["x", "w", "bias"])
+@pytest.mark.parametrize("other", ["x", "w", "bias", "grad_y"])
 @pytest.mark.parametrize("gap", [-8, -4, 0, 4])
 @pytest.mark.parametrize("behind", [True, False])
 def test_an_out_beside_or_within_an_input(other: str, gap: int, behind: bool):
@@ -342,9 +399,8 @@ def test_an_out_beside_or_within_an_input(other: str, gap: int, behind: bool):
         keywords["out"] = whole[out_at : out_at + out_bytes].view(np.float32).reshape(shape)
         return FUNCTIONS[name], (), keywords
 
-    assert both_ways(lambda: make("corr2d")) is (gap >= 0)
-    if other == "x":
-        for name in ("prepared", *POOLS):
+    for name in FUNCTIONS:
+        if other in BASES[name] and (name != "prepared" or other == "x"):
             assert both_ways(lambda name=name: make(name)) is (gap >= 0)
 
 
@@ -368,6 +424,14 @@ def test_any_shapes(x, w, stride, padding, dilation, groups, layout, bias):
     offsets = None if bias is None else numbers((w[0] if layout == "NCHW" else w[-1]) + bias)
     for name in CORRELATIONS:
         called(name, x=numbers(*x), w=numbers(*w), bias=offsets, groups=groups, **options)
+    try:
+        shape = fastconv.corr2d(numbers(*x), numbers(*w), groups=groups, **options).shape
+    except ValueError:
+        shape = tuple(x)
+    if bias == 1:
+        shape = shape[1:]
+    called("input_grad", grad_y=numbers(*shape), w=numbers(*w), x_shape=tuple(x), groups=groups, **options)
+    called("weight_grad", grad_y=numbers(*shape), x=numbers(*x), w_shape=tuple(w), groups=groups, **options)
     for name in POOLS:
         called(name, x=numbers(*x), pool_size=stride, ceil_mode=groups == 2, **options)
 
@@ -392,6 +456,10 @@ def test_shapes_that_are_taken(x: tuple[int, ...], w: tuple[int, ...], channels:
     for name in CORRELATIONS:
         assert called(name, x=one, w=two, bias=None, layout=layout)
         assert called(name, x=one, w=two, bias=bias, layout=layout)
+    grad_y = numbers(*fastconv.corr2d(one, two, layout=layout).shape, dtype=dtype)
+    assert called("input_grad", grad_y=grad_y, w=two, x_shape=one.shape, layout=layout)
+    for with_bias in (False, True):
+        assert called("weight_grad", grad_y=grad_y, x=one, w_shape=two.shape, with_bias=with_bias, layout=layout)
     for name in POOLS:
         assert called(name, x=one, layout=layout, padding=1)
 

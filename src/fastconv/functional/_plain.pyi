@@ -17,6 +17,31 @@ def corr2d(
     algorithm: Any,
     out: Any,
 ) -> _Array | None: ...
+def corr2d_input_grad(
+    grad_y: Any,
+    w: Any,
+    x_shape: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+    layout: Any,
+    algorithm: Any,
+    out: Any,
+) -> _Array | None: ...
+def corr2d_weight_grad(
+    grad_y: Any,
+    x: Any,
+    w_shape: Any,
+    with_bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+    layout: Any,
+    algorithm: Any,
+    out: Any,
+) -> _Array | tuple[_Array, _Array] | None: ...
 def max_pool2d(
     x: Any,
     pool_size: Any,

@@ -106,10 +106,9 @@ cdef bint padding_into(fc_padding *kind, int64_t *before, int64_t *after, object
             and small_pair(vertical, &before[0], &after[0]) and small_pair(horizontal, &before[1], &after[1]))
 
 
-cdef bint images_into(fc_layout layout, cnp.ndarray x, int64_t *batch, int64_t *channels, int64_t *size) noexcept:
+cdef bint images_into(fc_layout layout, int rank, const cnp.npy_intp *shape, int64_t *batch, int64_t *channels,
+                      int64_t *size) noexcept:
     """Read the sizes of images of rank 2 to 4."""
-    cdef int rank = cnp.PyArray_NDIM(x)
-    cdef cnp.npy_intp *shape = cnp.PyArray_DIMS(x)
     if rank < 2 or rank > 4:
         return False
     batch[0] = shape[0] if rank == 4 else 1
@@ -149,13 +148,12 @@ cdef bint windows_into(fc_corr2d_params *p, object stride, object padding, objec
             and padding_into(&p.padding, p.pad_before, p.pad_after, padding))
 
 
-cdef bint filters_into(fc_corr2d_params *p, cnp.ndarray w) noexcept:
+cdef bint filters_into(fc_corr2d_params *p, int rank, const cnp.npy_intp *shape) noexcept:
     """Read the sizes of one kernel or of filters with channels."""
-    cdef cnp.npy_intp *shape = cnp.PyArray_DIMS(w)
-    if cnp.PyArray_NDIM(w) == 2:
+    if rank == 2:
         p.out_channels = p.weight_channels = 1
         p.kernel[0], p.kernel[1] = shape[0], shape[1]
-    elif cnp.PyArray_NDIM(w) != 4:
+    elif rank != 4:
         return False
     elif p.layout == FC_NCHW:
         p.out_channels, p.weight_channels, p.kernel[0], p.kernel[1] = shape[0], shape[1], shape[2], shape[3]
@@ -169,7 +167,8 @@ cdef object output_for(fc_corr2d_params *p, cnp.ndarray x, int weight_rank, obje
     cdef cnp.npy_intp shape[4]
     cdef int64_t size[2]
     cdef int rank = cnp.PyArray_NDIM(x)
-    if (rank == 2) != (weight_rank == 2) or not images_into(p.layout, x, &p.batch, &p.channels, p.size):
+    if (rank == 2) != (weight_rank == 2) or not images_into(
+            p.layout, rank, cnp.PyArray_DIMS(x), &p.batch, &p.channels, p.size):
         return None
     p.dtype = computed_in(dtype)
     if fc_corr2d_shape(p, size, NULL) != FC_OK:
@@ -194,7 +193,8 @@ def corr2d(x, w, bias, stride, padding, dilation, groups, layout, algorithm, out
     dtype = plain_dtype(x)
     if dtype is None or plain_dtype(w) is not dtype or type(algorithm) is not str or algorithm != "auto":
         return None
-    if not windows_into(&p, stride, padding, dilation, groups, layout) or not filters_into(&p, w):
+    if not windows_into(&p, stride, padding, dilation, groups, layout) or not filters_into(
+            &p, cnp.PyArray_NDIM(w), cnp.PyArray_DIMS(w)):
         return None
     if bias is not None:
         if not fits_as_bias(bias, dtype, p.out_channels):
@@ -239,7 +239,7 @@ cdef class Filters:
         self.dtype = plain_dtype(w)
         if (self.dtype is None or algorithm != "auto"
                 or not windows_into(&self.params, stride, padding, dilation, groups, layout)
-                or not filters_into(&self.params, w)
+                or not filters_into(&self.params, cnp.PyArray_NDIM(w), cnp.PyArray_DIMS(w))
                 or (bias is not None and not fits_as_bias(bias, self.dtype, self.params.out_channels))):
             self.dtype = None
             return
@@ -292,6 +292,94 @@ cdef class Filters:
         return y
 
 
+# ---- the gradients of correlation ------------------------------------------------------------------------------------
+
+
+cdef int sizes_into(cnp.npy_intp *into, object shape):
+    """Read a shape of rank 2 to 4; answers the rank, or 0."""
+    cdef int64_t size
+    cdef int axis
+    if type(shape) is not tuple or not 2 <= len(<tuple>shape) <= 4:
+        return 0
+    for axis in range(len(<tuple>shape)):
+        if not small((<tuple>shape)[axis], &size) or size < 0:
+            return 0
+        into[axis] = size
+    return <int>len(<tuple>shape)
+
+
+cdef bint output_has(fc_corr2d_params *p, object dtype, int x_rank, const cnp.npy_intp *x, int w_rank,
+                     const cnp.npy_intp *w, object grad_y):
+    """Judge images and filters of these shapes, and whether `grad_y` has that of their correlation."""
+    cdef cnp.npy_intp shape[4]
+    cdef int64_t size[2]
+    cdef int axis
+    if (x_rank == 2) != (w_rank == 2) or not filters_into(p, w_rank, w):
+        return False
+    if not images_into(p.layout, x_rank, x, &p.batch, &p.channels, p.size):
+        return False
+    p.dtype = computed_in(dtype)
+    if fc_corr2d_shape(p, size, NULL) != FC_OK or cnp.PyArray_NDIM(grad_y) != x_rank:
+        return False
+    shape_into(shape, x_rank, p.layout, p.batch, p.out_channels, size)
+    for axis in range(x_rank):
+        if cnp.PyArray_DIM(grad_y, axis) != shape[axis]:
+            return False
+    return True
+
+
+def corr2d_input_grad(grad_y, w, x_shape, stride, padding, dilation, groups, layout, algorithm, out):
+    """As `fastconv.corr2d_input_grad`."""
+    cdef fc_corr2d_params p
+    cdef fc_error error
+    cdef cnp.npy_intp shape[4]
+    cdef int rank = sizes_into(shape, x_shape)
+    cdef void *grads
+    cdef void *filters
+    cdef void *images
+    dtype = plain_dtype(grad_y)
+    if (rank == 0 or dtype is None or plain_dtype(w) is not dtype or type(algorithm) is not str or algorithm != "auto"
+            or not windows_into(&p, stride, padding, dilation, groups, layout)
+            or not output_has(&p, dtype, rank, shape, cnp.PyArray_NDIM(w), cnp.PyArray_DIMS(w), grad_y)):
+        return None
+    grad_x = result(out, dtype, rank, shape)
+    if grad_x is None or (out is not None and not (apart(grad_x, grad_y) and apart(grad_x, w))):
+        return None
+    grads, filters, images = cnp.PyArray_DATA(grad_y), cnp.PyArray_DATA(w), cnp.PyArray_DATA(grad_x)
+    with nogil:
+        check(fc_corr2d_input_grad(&p, grads, filters, images, NULL, &error), &error)
+    return grad_x
+
+
+def corr2d_weight_grad(grad_y, x, w_shape, with_bias, stride, padding, dilation, groups, layout, algorithm, out):
+    """As `fastconv.corr2d_weight_grad`."""
+    cdef fc_corr2d_params p
+    cdef fc_error error
+    cdef cnp.npy_intp shape[4]
+    cdef cnp.npy_intp filters
+    cdef int rank = sizes_into(shape, w_shape)
+    cdef void *grads
+    cdef void *images
+    cdef void *weights
+    cdef void *offsets = NULL
+    dtype = plain_dtype(grad_y)
+    if (rank == 0 or dtype is None or plain_dtype(x) is not dtype or type(algorithm) is not str or algorithm != "auto"
+            or not is_bool(with_bias) or not windows_into(&p, stride, padding, dilation, groups, layout)
+            or not output_has(&p, dtype, cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), rank, shape, grad_y)):
+        return None
+    grad_w, grad_bias = result(out, dtype, rank, shape), None
+    if grad_w is None or (out is not None and not (apart(grad_w, grad_y) and apart(grad_w, x))):
+        return None
+    if with_bias:
+        filters = p.out_channels
+        grad_bias = fresh_array(dtype, 1, &filters)
+        offsets = cnp.PyArray_DATA(grad_bias)
+    grads, images, weights = cnp.PyArray_DATA(grad_y), cnp.PyArray_DATA(x), cnp.PyArray_DATA(grad_w)
+    with nogil:
+        check(fc_corr2d_weight_grad(&p, grads, images, weights, offsets, NULL, &error), &error)
+    return (grad_w, grad_bias) if with_bias else grad_w
+
+
 # ---- pooling ---------------------------------------------------------------------------------------------------------
 
 
@@ -312,7 +400,7 @@ cdef object pooled_for(fc_pool2d_params *p, object x, object pool_size, object s
             or not small_pair(pool_size if stride is None else stride, &p.stride[0], &p.stride[1])
             or not small_pair(dilation, &p.dilation[0], &p.dilation[1])
             or not padding_into(&p.padding, p.pad_before, p.pad_after, padding)
-            or not images_into(p.layout, x, &p.batch, &p.channels, p.size)):
+            or not images_into(p.layout, cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), &p.batch, &p.channels, p.size)):
         return None
     p.dtype = computed_in(dtype)
     p.ceil_mode = ceil_mode is True

@@ -3,6 +3,9 @@
 
 from typing import Any, Literal, overload
 
+import numpy as np
+
+from fastconv.functional import _plain
 from fastconv.functional.arrays import Array, Result, as_array, contiguous, correlation_dtypes
 from fastconv.functional.problems import Ranks, must_have_shape, problem, shape_of
 from fastconv.geometry import IntOrPair, Layout, Padding, Windows, integer, layout_name
@@ -61,6 +64,10 @@ def corr2d_input_grad(
            [2., 6., 4.],
            [2., 5., 3.]])
     """
+    if type(grad_y) is np.ndarray:
+        plain = _plain.corr2d_input_grad(grad_y, w, x_shape, stride, padding, dilation, groups, layout, algorithm, out)
+        if plain is not None:
+            return plain
     grad_y, w, x_shape = as_array("grad_y", grad_y), as_array("w", w), shape_of("x_shape", x_shape)
     compute, dtype = correlation_dtypes(grad_y=grad_y, w=w)
     ranks = Ranks.of(x_shape, w.shape, layout_name(layout))
@@ -156,6 +163,12 @@ def corr2d_weight_grad(
     array([[ 8., 12.],
            [20., 24.]])
     """
+    if type(grad_y) is np.ndarray:
+        plain = _plain.corr2d_weight_grad(
+            grad_y, x, w_shape, with_bias, stride, padding, dilation, groups, layout, algorithm, out
+        )
+        if plain is not None:
+            return plain
     grad_y, x, w_shape = as_array("grad_y", grad_y), as_array("x", x), shape_of("w_shape", w_shape)
     compute, dtype = correlation_dtypes(grad_y=grad_y, x=x)
     ranks = Ranks.of(x.shape, w_shape, layout_name(layout))
