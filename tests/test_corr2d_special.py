@@ -15,6 +15,7 @@ GEOMETRIES = {
     "strided": ((2, 5, 21, 19), (9, 5, 4, 3), {"stride": (2, 3), "padding": pad(2)}),
     "dilated": ((1, 8, 15, 16), (8, 8, 3, 3), {"dilation": (2, 2), "padding": pad(2)}),
     "grouped": ((1, 12, 11, 13), (18, 4, 3, 3), {"padding": pad(1), "groups": 3}),
+    "groups of many": ((1, 32, 11, 13), (40, 16, 3, 3), {"padding": pad(1), "groups": 2}),
     "depthwise": ((1, 19, 14, 12), (19, 1, 5, 5), {"padding": pad(2), "groups": 19}),
     "pointwise": ((2, 26, 9, 7), (49, 26, 1, 1), {}),
     "first layer": ((2, 4, 9, 10), (16, 4, 3, 3), {"padding": pad(1)}),

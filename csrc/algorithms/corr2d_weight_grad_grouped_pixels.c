@@ -11,6 +11,7 @@
 #include "algorithms/grouped_block.h"
 #include "algorithms/grouped_panels.h"
 #include "algorithms/partial_sums.h"
+#include "algorithms/weight_home.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -105,12 +106,26 @@ static const char *decline(const fc_problem *p)
     return sum_bytes(p) > MOST_BLOCK_BYTES ? "the weights of a group exceed 8 MiB" : NULL;
 }
 
+/* Who computes what is not finite: around the images there are zeros here, which an infinity makes NaN. */
+static const fc_algorithm *without_zeros(const fc_problem *p)
+{
+    return fc_corr2d_weight_grad_implicit_gemm.decline(p) ? &fc_corr2d_weight_grad_direct
+                                                          : &fc_corr2d_weight_grad_implicit_gemm;
+}
+
+static size_t larger(size_t own, size_t (*other)(const fc_problem *), const fc_problem *p)
+{
+    const size_t bytes = other ? other(p) : 0;
+    return bytes > own ? bytes : own;
+}
+
 static size_t shared_bytes(const fc_problem *p)
 {
     const fc_problem forward = forward_of(p);
     fc_group_grid grid;
     fc_group_grid_of(&forward, &grid);
-    return fc_size_mul((size_t)(partials_of(p, strips_of(p, &grid)) * p->groups), sum_bytes(p));
+    return larger(fc_size_mul((size_t)(partials_of(p, strips_of(p, &grid)) * p->groups), sum_bytes(p)),
+                  without_zeros(p)->shared_bytes, p);
 }
 
 static size_t slot_bytes(const fc_problem *p)
@@ -118,7 +133,7 @@ static size_t slot_bytes(const fc_problem *p)
     const fc_problem forward = forward_of(p);
     fc_group_grid grid;
     fc_group_grid_of(&forward, &grid);
-    return block_bytes(p, &grid, fc_ceil_div(p->out[0], strips_of(p, &grid)));
+    return larger(block_bytes(p, &grid, fc_ceil_div(p->out[0], strips_of(p, &grid))), without_zeros(p)->slot_bytes, p);
 }
 
 /* One tile of weights, from `first` on, over the pixels of a strip, a chunk at a time. */
@@ -286,7 +301,10 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     };
     fc_parallel_for(p->groups * c.partials, workspace->threads, true, sum_group, &c);
     if (c.partials > 1) fc_parallel_for(p->groups, workspace->threads, true, finish_group, &c);
-    fc_bias_grad(p, operands, workspace->threads);
+    if (fc_weights_are_finite(p, operands->y))
+        fc_bias_grad(p, operands, workspace->threads);
+    else
+        without_zeros(p)->run(p, operands, workspace);
 }
 
 /* Measured on AVX-512 and AVX2, with one thread and two, for RegNet's and ResNeXt's groups. */

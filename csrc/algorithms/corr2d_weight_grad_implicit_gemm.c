@@ -10,7 +10,6 @@
  *
  * Strips of images, or some small images, are a unit. Units are dealt out to at most 16 partial sums, as many as the
  * problem says, which are added in their order at the end: the bits do not depend on the threads. */
-#include <math.h>
 #include <string.h>
 
 #include "algorithms/algorithm.h"
@@ -465,25 +464,6 @@ static void finish_block(void *context, ptrdiff_t task, int slot_number)
     bring_home(&w);
 }
 
-#define ALL_FINITE(NAME, T)                                             \
-    static bool NAME(ptrdiff_t count, const T *w)                       \
-    {                                                                   \
-        bool finite = true;                                             \
-        for (ptrdiff_t i = 0; i < count; i++) finite &= isfinite(w[i]); \
-        return finite;                                                  \
-    }
-
-ALL_FINITE(finite_f32, float)
-ALL_FINITE(finite_f64, double)
-
-/* Whether zeros around x may have met an infinity or a NaN. */
-static bool zeros_matter(const fc_problem *p, const void *grad_w)
-{
-    const ptrdiff_t weights = p->out_channels * (p->channels / p->groups) * p->window[0] * p->window[1];
-    if (p->dtype == FC_F32) return !finite_f32(weights, grad_w);
-    return p->dtype == FC_F64 && !finite_f64(weights, grad_w);
-}
-
 static fc_pixel_source source_of(const fc_problem *p, const void *pixels, ptrdiff_t channels, const ptrdiff_t size[2])
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
@@ -511,7 +491,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         fc_parallel_for(c.plan.tasks * c.plan.partials, workspace->threads, true, sum_block, &c);
         if (c.plan.partials > 1) fc_parallel_for(c.plan.tasks, workspace->threads, true, finish_block, &c);
         may_pad = false;
-    } while (c.plan.tap_rows && zeros_matter(p, operands->y));
+    } while (c.plan.tap_rows && !fc_weights_are_finite(p, operands->y)); /* zeros may have met an infinity */
     fc_bias_grad(p, operands, workspace->threads);
 }
 

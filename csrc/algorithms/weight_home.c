@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "algorithms/weight_home.h"
 
+#include <math.h>
 #include <string.h>
 
 bool fc_channels_are_neighbours(const fc_problem *p)
@@ -39,4 +40,22 @@ void fc_bring_weights_home(const fc_problem *p, const fc_weight_sums *s, ptrdiff
                                       .to = to + (t / p->window[1] * ws.h + t % p->window[1] * ws.w) * element,
                                       .to_step = column_step});
     }
+}
+
+#define ALL_FINITE(NAME, T)                                             \
+    static bool NAME(ptrdiff_t count, const T *w)                       \
+    {                                                                   \
+        bool finite = true;                                             \
+        for (ptrdiff_t i = 0; i < count; i++) finite &= isfinite(w[i]); \
+        return finite;                                                  \
+    }
+
+ALL_FINITE(finite_f32, float)
+ALL_FINITE(finite_f64, double)
+
+bool fc_weights_are_finite(const fc_problem *p, const void *grad_w)
+{
+    const ptrdiff_t weights = p->out_channels * (p->channels / p->groups) * p->window[0] * p->window[1];
+    if (p->dtype == FC_F32) return finite_f32(weights, grad_w);
+    return p->dtype != FC_F64 || finite_f64(weights, grad_w);
 }
