@@ -358,8 +358,7 @@ typedef struct fc_transpose {
 } fc_transpose;
 
 /* The forms of Winograd's algorithm that have kernels, by their windows: squares, of every second pixel too, and lines along
- * either axis. Frequencies
- * lie frequency_step apart; whole vectors of them are written. */
+ * either axis. Frequencies lie frequency_step apart; whole vectors of them are written. */
 typedef enum fc_winograd_form {
     FC_WINOGRAD_3X3,
     FC_WINOGRAD_5X5,

@@ -76,7 +76,6 @@ static inline void transpose_lanes_f32(vec_f32 v[8])
         v[4 + j] = _mm256_permute2f128_ps(t[j], t[4 + j], 0x31);
     }
 }
-/* Four vectors of 32 neighbours: element 4 * l + j is lane l of v[j]. */
 /* Lane i of the result is the sum of vector i's lanes, halves added to halves. */
 static inline vec_f32 sum_lanes_f32(const vec_f32 v[8])
 {
@@ -88,6 +87,7 @@ static inline vec_f32 sum_lanes_f32(const vec_f32 v[8])
         t[i] = _mm256_add_ps(_mm256_unpacklo_ps(t[i], t[i + 1]), _mm256_unpackhi_ps(t[i], t[i + 1]));
     return _mm256_add_ps(_mm256_shuffle_ps(t[0], t[2], 0x44), _mm256_shuffle_ps(t[0], t[2], 0xee));
 }
+/* Four vectors of 32 neighbours: element 4 * l + j is lane l of v[j]. */
 static inline void load_apart4_f32(const float *p, vec_f32 v[4])
 {
     const __m256 a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(p + 8);

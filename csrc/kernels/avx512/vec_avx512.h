@@ -78,7 +78,6 @@ static inline void transpose_lanes_f32(vec_f32 v[16])
     }
     for (int i = 0; i < 16; i++) v[i] = t[i];
 }
-/* Four vectors of 64 neighbours: element 4 * l + j is lane l of v[j]. */
 /* Lane i of the result is the sum of vector i's lanes, halves added to halves. */
 static inline vec_f32 sum_lanes_f32(const vec_f32 v[16])
 {
@@ -93,6 +92,7 @@ static inline vec_f32 sum_lanes_f32(const vec_f32 v[16])
         t[i] = _mm512_add_ps(_mm512_unpacklo_ps(t[i], t[i + 1]), _mm512_unpackhi_ps(t[i], t[i + 1]));
     return _mm512_add_ps(_mm512_shuffle_ps(t[0], t[2], 0x44), _mm512_shuffle_ps(t[0], t[2], 0xee));
 }
+/* Four vectors of 64 neighbours: element 4 * l + j is lane l of v[j]. */
 static inline void load_apart4_f32(const float *p, vec_f32 v[4])
 {
     const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);

@@ -78,12 +78,12 @@ static inline void transpose_lanes_f32(vec_f32 v[4])
     v[2] = last.val[0];
     v[3] = last.val[1];
 }
-/* Four vectors of 16 neighbours: element 4 * l + j is lane l of v[j]. */
 /* Lane i of the result is the sum of vector i's lanes, neighbours added first. */
 static inline vec_f32 sum_lanes_f32(const vec_f32 v[4])
 {
     return vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3]));
 }
+/* Four vectors of 16 neighbours: element 4 * l + j is lane l of v[j]. */
 static inline void load_apart4_f32(const float *p, vec_f32 v[4])
 {
     const float32x4x4_t apart = vld4q_f32(p);
