@@ -31,8 +31,7 @@ cdef void run_as_team(void (*body)(void *context) noexcept nogil, void *context)
 def use_team(bint on):
     """Run on torch's threads if they can be had and `on`; answer whether it is so."""
     global region, team
-    team = NULL
-    region = NULL
+    team = NULL  # `region` stays: another thread may be on its way there
     if on and "ATen parallel backend: OpenMP" in torch.__config__.parallel_info():
         for library in (Path(torch.__file__).parent / "lib").glob("libtorch_cpu.so"):
             try:
