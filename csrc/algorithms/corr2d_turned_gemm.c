@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* corr2d_turned_gemm.c -- correlation on NCHW images by the matrix product for NHWC: some images are turned into pixels,
- * and the results back into planes.
+/* corr2d_turned_gemm.c -- correlation and its input gradient on NCHW images by the matrix product for NHWC: some images
+ * are turned into pixels, and the results back into planes.
  *
  * Two turns cost a few instructions an element. What they save: the panels of gemm_nchw.c take apart the rows of small and
  * of strided maps, and leave lanes empty where a map ends. */
 #include "algorithms/algorithm.h"
+#include "algorithms/block_axis.h"
 #include "algorithms/strided_copy.h"
 #include "algorithms/turn.h"
 #include "algorithms/wave.h"
@@ -22,29 +23,42 @@ static fc_problem turned(const fc_problem *p)
     return t;
 }
 
+static const fc_algorithm *product(const fc_problem *p)
+{
+    return fc_block_forward(p) ? &fc_corr2d_implicit_gemm_nhwc : &fc_corr2d_input_grad_implicit_gemm_nhwc;
+}
+
 static const char *decline(const fc_problem *p)
 {
+    const fc_problem t = turned(p);
     if (p->layout != FC_NCHW) return "layout is not NCHW";
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "dtype is not float32 or float64";
-    return NULL;
+    return product(p)->decline(&t);
 }
 
-static size_t input_bytes(const fc_problem *p)
+/* Channels and pixels of the images that are read, and of those that are written. */
+static ptrdiff_t source_channels(const fc_problem *p) { return fc_block_forward(p) ? p->channels : p->out_channels; }
+
+static ptrdiff_t destination_channels(const fc_problem *p)
 {
-    const size_t pixels = fc_size_mul((size_t)p->in[0], (size_t)p->in[1]);
-    return fc_size_lines(fc_size_mul(fc_size_mul((size_t)p->channels, pixels), fc_dtype_size(p->dtype)));
+    return fc_block_forward(p) ? p->out_channels : p->channels;
 }
 
-static size_t output_bytes(const fc_problem *p)
+static size_t bytes_of(const fc_problem *p, ptrdiff_t channels, const ptrdiff_t size[2])
 {
-    const size_t pixels = fc_size_mul((size_t)p->out[0], (size_t)p->out[1]);
-    return fc_size_lines(fc_size_mul(fc_size_mul((size_t)p->out_channels, pixels), fc_dtype_size(p->dtype)));
+    const size_t pixels = fc_size_mul((size_t)size[0], (size_t)size[1]);
+    return fc_size_lines(fc_size_mul(fc_size_mul((size_t)channels, pixels), fc_dtype_size(p->dtype)));
 }
 
-static size_t image_bytes(const fc_problem *p) { return fc_size_add(input_bytes(p), output_bytes(p)); }
+static size_t source_bytes(const fc_problem *p) { return bytes_of(p, source_channels(p), fc_block_source_size(p)); }
+
+static size_t image_bytes(const fc_problem *p)
+{
+    return fc_size_add(source_bytes(p), bytes_of(p, destination_channels(p), fc_block_destination_size(p)));
+}
 
 /* Measured over maps of 4 to 28 pixels, 32 to 1024 channels, and strides 1 and 2. */
-static const char *pass(const fc_problem *p)
+static const char *pass_forward(const fc_problem *p)
 {
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     if (p->channels / p->groups < FEWEST_CHANNELS || p->out_channels / p->groups < FEWEST_CHANNELS)
@@ -59,6 +73,17 @@ static const char *pass(const fc_problem *p)
     return NULL;
 }
 
+/* Measured over the layers of ResNet-50, InceptionV3 and MobileNetV2, one image and eight. */
+static const char *pass_input_grad(const fc_problem *p)
+{
+    if (p->channels / p->groups < FEWEST_CHANNELS || p->out_channels / p->groups < FEWEST_CHANNELS)
+        return "there are too few channels on one side";
+    if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
+    if (p->in[0] * p->in[1] > MOST_OUTPUTS && p->stride[0] == 1 && p->stride[1] == 1)
+        return "rows of so large a map fill vectors";
+    return NULL;
+}
+
 static size_t shared_bytes(const fc_problem *p)
 {
     return fc_size_mul((size_t)fc_images_of_wave(p, image_bytes(p)), image_bytes(p));
@@ -67,44 +92,63 @@ static size_t shared_bytes(const fc_problem *p)
 static size_t slot_bytes(const fc_problem *p)
 {
     const fc_problem t = turned(p);
-    return fc_corr2d_implicit_gemm_nhwc.slot_bytes(&t);
+    return product(p)->slot_bytes(&t);
 }
 
 static size_t prepared_bytes(const fc_problem *p)
 {
     const fc_problem t = turned(p);
-    return fc_corr2d_implicit_gemm_nhwc.prepared_bytes(&t);
+    return product(p)->prepared_bytes(&t);
 }
 
 static void prepare(const fc_problem *p, const void *w, void *prepared)
 {
     const fc_problem t = turned(p);
-    fc_corr2d_implicit_gemm_nhwc.prepare(&t, w, prepared);
+    product(p)->prepare(&t, w, prepared);
 }
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
+    const bool forward = fc_block_forward(p);
     const ptrdiff_t wave = fc_images_of_wave(p, image_bytes(p)), element = (ptrdiff_t)fc_dtype_size(p->dtype);
-    const ptrdiff_t inputs = p->in[0] * p->in[1], outputs = p->out[0] * p->out[1];
-    char *pixels = workspace->shared, *results = pixels + (size_t)wave * input_bytes(p);
+    const ptrdiff_t read = fc_block_source_size(p)[0] * fc_block_source_size(p)[1], in = source_channels(p);
+    const ptrdiff_t written = fc_block_destination_size(p)[0] * fc_block_destination_size(p)[1];
+    const ptrdiff_t out = destination_channels(p);
+    const char *source = forward ? operands->x : operands->grad_y;
+    char *pixels = workspace->shared, *results = pixels + (size_t)wave * source_bytes(p);
     fc_operands o = *operands;
     fc_problem t = turned(p);
-    o.x = pixels;
+    if (forward)
+        o.x = pixels;
+    else
+        o.grad_y = pixels;
     o.y = results;
     for (ptrdiff_t first = 0; first < p->batch; first += wave) {
-        const char *x = (const char *)operands->x + first * p->channels * inputs * element;
-        char *y = (char *)operands->y + first * p->out_channels * outputs * element;
         t.batch = fc_min(wave, p->batch - first);
-        fc_turn_images(p, &(fc_turn){t.batch, p->channels, inputs, x, pixels}, workspace->threads);
-        fc_corr2d_implicit_gemm_nhwc.run(&t, &o, workspace);
-        fc_turn_images(p, &(fc_turn){t.batch, outputs, p->out_channels, results, y}, workspace->threads);
+        fc_turn_images(p, &(fc_turn){t.batch, in, read, source + first * in * read * element, pixels},
+                       workspace->threads);
+        product(p)->run(&t, &o, workspace);
+        fc_turn_images(
+            p, &(fc_turn){t.batch, written, out, results, (char *)operands->y + first * out * written * element},
+            workspace->threads);
     }
 }
 
 const fc_algorithm fc_corr2d_turned_gemm = {
     .name = "turned_gemm",
     .decline = decline,
-    .pass = pass,
+    .pass = pass_forward,
+    .shared_bytes = shared_bytes,
+    .slot_bytes = slot_bytes,
+    .prepared_bytes = prepared_bytes,
+    .prepare = prepare,
+    .run = run,
+};
+
+const fc_algorithm fc_corr2d_input_grad_turned_gemm = {
+    .name = "turned_gemm",
+    .decline = decline,
+    .pass = pass_input_grad,
     .shared_bytes = shared_bytes,
     .slot_bytes = slot_bytes,
     .prepared_bytes = prepared_bytes,
