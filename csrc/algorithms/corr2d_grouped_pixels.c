@@ -262,17 +262,8 @@ static const char *pass(const fc_problem *p)
     return NULL;
 }
 
+/* Forward and input gradient. */
 const fc_algorithm fc_corr2d_grouped_pixels = {
-    .name = "grouped_pixels",
-    .decline = decline,
-    .pass = pass,
-    .slot_bytes = slot_bytes,
-    .prepared_bytes = fc_group_panels_bytes,
-    .prepare = fc_group_panels_prepare,
-    .run = run,
-};
-
-const fc_algorithm fc_corr2d_input_grad_grouped_pixels = {
     .name = "grouped_pixels",
     .decline = decline,
     .pass = pass,
