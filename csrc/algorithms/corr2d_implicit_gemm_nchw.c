@@ -25,10 +25,8 @@ static size_t forward_prepared_bytes(const fc_problem *p)
 }
 
 /* A 1x1 kernel that skips and pads nothing sees one long row, which fills vectors better. */
-static void find_axes(const fc_problem *p, fc_grid_axis axis[2])
+static void join_rows(fc_grid_axis axis[2])
 {
-    axis[0] = fc_forward_axis(p, 0);
-    axis[1] = fc_forward_axis(p, 1);
     for (int i = 0; i < 2; i++)
         if (axis[i].taps > 1 || axis[i].source_step > 1 || axis[i].points != axis[i].source) return;
     axis[1].points = axis[1].source = axis[1].destination = axis[0].points * axis[1].points;
@@ -37,18 +35,8 @@ static void find_axes(const fc_problem *p, fc_grid_axis axis[2])
 
 static void forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    fc_plane_correlation job = {
-        .dtype = p->dtype,
-        .batch = p->batch,
-        .groups = p->groups,
-        .channels = p->channels / p->groups,
-        .rows = p->out_channels / p->groups,
-        .source = operands->x,
-        .weights = p->weight_layout == FC_OIHW ? operands->w : operands->prepared,
-        .bias = operands->bias,
-        .destination = operands->y,
-    };
-    find_axes(p, job.axis);
+    fc_plane_correlation job = fc_forward_on_planes(p, operands);
+    join_rows(job.axis);
     fc_gemm_nchw(p, &job, workspace);
 }
 

@@ -29,13 +29,11 @@
 typedef struct call {
     fc_gemm_nchw_call panels; /* for windows that must be put together */
     fc_plane_correlation job;
-    const fc_operands *operands;
     const fc_gemm_kernels *kernels;
-    ptrdiff_t element, rows, depth, columns; /* of one group */
-    ptrdiff_t row_step;                      /* elements of one window's copy */
-    ptrdiff_t row_blocks, first, images;     /* of the wave, and of all groups */
+    ptrdiff_t element, depth, columns;   /* of one group */
+    ptrdiff_t row_step;                  /* elements of one window's copy */
+    ptrdiff_t row_blocks, first, images; /* of the wave, and of all groups */
     char *windows;
-    bool planes; /* a window is a pixel of every plane */
 } call;
 
 static ptrdiff_t depth_of(const fc_problem *p) { return p->channels / p->groups * p->window[0] * p->window[1]; }
@@ -171,10 +169,10 @@ static void run_block(const call *c, fc_range rows, fc_range columns, ptrdiff_t 
     const ptrdiff_t group = (c->first + image) % c->job.groups, lanes = c->kernels->lanes,
                     chunk = CHUNK_BYTES / c->element;
     const ptrdiff_t count = rows.end - rows.first, width = columns.end - columns.first, piece = lanes * FC_DEPTH;
-    const ptrdiff_t channel = group * c->rows + rows.first;
+    const ptrdiff_t channel = group * c->job.rows + rows.first;
     const char *weights = (const char *)c->job.weights + channel * c->depth * c->element, *bias = c->job.bias;
     char *y = (char *)c->job.destination +
-              (((c->first + image) * c->rows + rows.first) * c->columns + columns.first) * c->element;
+              (((c->first + image) * c->job.rows + rows.first) * c->columns + columns.first) * c->element;
     ptrdiff_t from = 0, k = 0;
     do {
         const ptrdiff_t end = fc_min(c->depth, from + piece);
@@ -208,9 +206,9 @@ static void run_task(void *context, ptrdiff_t task, int slot)
 {
     const call *c = context;
     const ptrdiff_t image = task % c->images, block = task / c->images,
-                    units = fc_ceil_div(c->rows, c->kernels->inner_rows);
+                    units = fc_ceil_div(c->job.rows, c->kernels->inner_rows);
     const fc_range rows = {fc_cut(units, c->row_blocks, block) * c->kernels->inner_rows,
-                           fc_min(c->rows, fc_cut(units, c->row_blocks, block + 1) * c->kernels->inner_rows)};
+                           fc_min(c->job.rows, fc_cut(units, c->row_blocks, block + 1) * c->kernels->inner_rows)};
     const ptrdiff_t blocks = fc_ceil_div(c->columns, COLUMNS_AT_ONCE);
     for (ptrdiff_t i = 0; i < blocks; i++)
         run_block(c, rows, (fc_range){fc_cut(c->columns, blocks, i), fc_cut(c->columns, blocks, i + 1)}, image,
@@ -228,34 +226,22 @@ static bool reads_planes(const fc_problem *p)
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     const ptrdiff_t wave = fc_images_of_wave(p, window_bytes(p));
-    call c = {.operands = operands,
-              .job = {.dtype = p->dtype,
-                      .axis = {fc_forward_axis(p, 0), fc_forward_axis(p, 1)},
-                      .batch = p->batch,
-                      .groups = p->groups,
-                      .channels = p->channels / p->groups,
-                      .rows = p->out_channels / p->groups,
-                      .source = operands->x,
-                      .weights = p->weight_layout == FC_OIHW ? operands->w : operands->prepared,
-                      .bias = operands->bias,
-                      .destination = operands->y},
+    call c = {.job = fc_forward_on_planes(p, operands),
               .kernels = &p->kernels->gemm[p->dtype],
               .element = (ptrdiff_t)fc_dtype_size(p->dtype),
-              .rows = p->out_channels / p->groups,
               .depth = depth_of(p),
               .columns = columns_of(p),
               .row_step = row_step_of(p),
-              .windows = workspace->shared,
-              .planes = reads_planes(p)};
+              .windows = workspace->shared};
     c.panels = fc_gemm_nchw_call_of(p, &c.job, workspace);
     c.panels.packed = c.windows; /* panels are not packed by tiles */
-    c.row_blocks = fc_ceil_div(c.rows, ROWS_OF_A_TASK);
+    c.row_blocks = fc_ceil_div(c.job.rows, ROWS_OF_A_TASK);
     for (ptrdiff_t n = 0; n < p->batch; n += wave) {
         c.first = n * p->groups;
         c.images = fc_min(wave, p->batch - n) * p->groups;
         const bool few = c.images * c.columns * c.depth < ELEMENTS_WORTH_A_THREAD;
         const int threads = few ? 1 : workspace->threads;
-        if (c.planes)
+        if (reads_planes(p))
             fc_parallel_for(c.images * fc_ceil_div(c.depth, FC_DEPTH), threads, true, turn_planes, &c);
         else
             fc_parallel_for(c.images * c.panels.chunks.count * c.panels.panels.count, threads, true, turn_panel, &c);

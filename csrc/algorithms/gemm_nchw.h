@@ -16,6 +16,23 @@ typedef struct fc_plane_correlation {
     void *destination;                       /* [batch][groups][rows][height][width] */
 } fc_plane_correlation;
 
+/* That of the forward pass, which reads OIHW weights as they lie and others prepared so. */
+static inline fc_plane_correlation fc_forward_on_planes(const fc_problem *p, const fc_operands *operands)
+{
+    return (fc_plane_correlation){
+        .dtype = p->dtype,
+        .axis = {fc_forward_axis(p, 0), fc_forward_axis(p, 1)},
+        .batch = p->batch,
+        .groups = p->groups,
+        .channels = p->channels / p->groups,
+        .rows = p->out_channels / p->groups,
+        .source = operands->x,
+        .weights = p->weight_layout == FC_OIHW ? operands->w : operands->prepared,
+        .bias = operands->bias,
+        .destination = operands->y,
+    };
+}
+
 size_t fc_gemm_nchw_shared_bytes(const fc_problem *problem);
 size_t fc_gemm_nchw_slot_bytes(const fc_problem *problem);
 void fc_gemm_nchw(const fc_problem *problem, const fc_plane_correlation *job, const fc_workspace *workspace);
