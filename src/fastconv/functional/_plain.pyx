@@ -65,16 +65,22 @@ cdef object fresh_array(object dtype, int rank, cnp.npy_intp *shape):
     return cnp.PyArray_EMPTY(rank, shape, (<cnp.dtype>dtype).type_num, 0)
 
 
+cdef bint has_shape(cnp.ndarray array, int rank, const cnp.npy_intp *shape) noexcept:
+    cdef int axis
+    if cnp.PyArray_NDIM(array) != rank:
+        return False
+    for axis in range(rank):
+        if cnp.PyArray_DIM(array, axis) != shape[axis]:
+            return False
+    return True
+
+
 cdef object result(object out, object dtype, int rank, cnp.npy_intp *shape):
     """A fresh array, or `out` if a kernel can write to it as it lies; None if it cannot."""
-    cdef int axis
     if out is None:
         return fresh_array(dtype, rank, shape)
-    if plain_dtype(out) is not dtype or not cnp.PyArray_ISWRITEABLE(out) or cnp.PyArray_NDIM(out) != rank:
+    if plain_dtype(out) is not dtype or not cnp.PyArray_ISWRITEABLE(out) or not has_shape(out, rank, shape):
         return None
-    for axis in range(rank):
-        if cnp.PyArray_DIM(out, axis) != shape[axis]:
-            return None
     return out
 
 
@@ -162,18 +168,25 @@ cdef bint filters_into(fc_corr2d_params *p, int rank, const cnp.npy_intp *shape)
     return True
 
 
+cdef bint output_shape_into(cnp.npy_intp *into, fc_corr2d_params *p, object dtype, int rank, const cnp.npy_intp *x,
+                            int weight_rank):
+    """Judge images of this shape with the filters of `p`; the output has their rank."""
+    cdef int64_t size[2]
+    if (rank == 2) != (weight_rank == 2) or not images_into(p.layout, rank, x, &p.batch, &p.channels, p.size):
+        return False
+    p.dtype = computed_in(dtype)
+    if fc_corr2d_shape(p, size, NULL) != FC_OK:
+        return False
+    shape_into(into, rank, p.layout, p.batch, p.out_channels, size)
+    return True
+
+
 cdef object output_for(fc_corr2d_params *p, cnp.ndarray x, int weight_rank, object dtype, object out):
     """Judge `x` with the filters of `p`, and answer where to write; None as everywhere here."""
     cdef cnp.npy_intp shape[4]
-    cdef int64_t size[2]
     cdef int rank = cnp.PyArray_NDIM(x)
-    if (rank == 2) != (weight_rank == 2) or not images_into(
-            p.layout, rank, cnp.PyArray_DIMS(x), &p.batch, &p.channels, p.size):
+    if not output_shape_into(shape, p, dtype, rank, cnp.PyArray_DIMS(x), weight_rank):
         return None
-    p.dtype = computed_in(dtype)
-    if fc_corr2d_shape(p, size, NULL) != FC_OK:
-        return None
-    shape_into(shape, rank, p.layout, p.batch, p.out_channels, size)
     y = result(out, dtype, rank, shape)
     return y if y is None or out is None or apart(y, x) else None
 
@@ -312,20 +325,8 @@ cdef bint output_has(fc_corr2d_params *p, object dtype, int x_rank, const cnp.np
                      const cnp.npy_intp *w, object grad_y):
     """Judge images and filters of these shapes, and whether `grad_y` has that of their correlation."""
     cdef cnp.npy_intp shape[4]
-    cdef int64_t size[2]
-    cdef int axis
-    if (x_rank == 2) != (w_rank == 2) or not filters_into(p, w_rank, w):
-        return False
-    if not images_into(p.layout, x_rank, x, &p.batch, &p.channels, p.size):
-        return False
-    p.dtype = computed_in(dtype)
-    if fc_corr2d_shape(p, size, NULL) != FC_OK or cnp.PyArray_NDIM(grad_y) != x_rank:
-        return False
-    shape_into(shape, x_rank, p.layout, p.batch, p.out_channels, size)
-    for axis in range(x_rank):
-        if cnp.PyArray_DIM(grad_y, axis) != shape[axis]:
-            return False
-    return True
+    return (filters_into(p, w_rank, w) and output_shape_into(shape, p, dtype, x_rank, x, w_rank)
+            and has_shape(grad_y, x_rank, shape))
 
 
 def corr2d_input_grad(grad_y, w, x_shape, stride, padding, dilation, groups, layout, algorithm, out):
