@@ -139,3 +139,13 @@ def test_pooling_where_sizes_do_not_matter(isa: str, size: int):
     np.testing.assert_array_equal(fastconv.avg_pool2d(x, 1, stride=1, dilation=size), x)
     grad_x = fastconv.avg_pool2d_grad(np.ones((1, 1)), 2, (5, 5), stride=size)
     np.testing.assert_array_equal(grad_x, np.pad(np.full((2, 2), 0.25), (0, 3)))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("groups", [2**62, 2**63 - 1, (2**63 - 1) // 5])
+def test_channels_of_so_many_groups_no_array_has(groups: int, layout: str):
+    w = np.ones((4, 6, 3, 3) if layout == "NCHW" else (3, 3, 6, 4))
+    with pytest.raises(ValueError, match="groups"):
+        fastconv.prepare(w, groups=groups, layout=layout)
+    with pytest.raises(ValueError, match="groups"):
+        fastconv.corr2d(np.ones((1, 6, 6, 6)), w, groups=groups, layout=layout)

@@ -169,5 +169,7 @@ def _judge_weights(w: Array, bias: Any, dtype: DType, windows: Windows, groups: 
     alone = Ranks.of((1,) * x_rank, w.shape, layout)
     size = tuple(min(max((k - 1) * d + 1, 1), 2**62) for k, d in zip(alone.kernel, windows.dilation, strict=True))
     channels = alone.weight_channels * max(groups, 1)
+    if channels >= 2**63:
+        raise ValueError(f"groups is {groups}, and w has {alone.weight_channels} channels a group: no x has {channels}")
     problem(dtype, alone._replace(channels=channels, size=(size[0], size[1])), windows, groups)
     as_bias(bias, alone.out_channels, dtype, dtype)
