@@ -4,8 +4,8 @@
 Arguments are drawn from what callers have and what they should not have: numbers of any size, wrong types, shapes that
 do not belong together, arrays that lie anyhow. An answer is compared with the oracle where that takes the problem.
 The suite draws the same 150 calls of each function every time, so that a change fails for its own faults alone.
-FASTCONV_FUZZ_EXAMPLES=6000 draws so many new ones: what it finds becomes an example here. `tests/fuzz/` does the same for
-the C API.
+FASTCONV_FUZZ_EXAMPLES=6000 draws so many new ones: what it finds becomes an example here. `tests/fuzz/` does the same
+for the C API.
 """
 
 import os
