@@ -53,12 +53,6 @@ static const char *pass(const fc_problem *p)
     return fc_winograd_pass(&t);
 }
 
-static size_t shared_bytes(const fc_problem *p)
-{
-    const fc_problem t = correlation_of(p);
-    return fc_winograd_shared_bytes(&t);
-}
-
 static size_t slot_bytes(const fc_problem *p)
 {
     const fc_problem t = correlation_of(p);
@@ -86,7 +80,6 @@ static void prepare(const fc_problem *p, const void *w, void *prepared)
     const fc_algorithm fc_corr2d_input_grad_##forward = {.name = #forward,                                     \
                                                          .decline = decline_##forward,                         \
                                                          .pass = pass,                                         \
-                                                         .shared_bytes = shared_bytes,                         \
                                                          .slot_bytes = slot_bytes,                             \
                                                          .prepared_bytes = prepared_bytes,                     \
                                                          .prepare = prepare,                                   \

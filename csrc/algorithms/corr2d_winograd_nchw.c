@@ -166,7 +166,6 @@ const fc_algorithm fc_corr2d_winograd_nchw = {
     .name = "winograd_nchw",
     .decline = decline,
     .pass = fc_winograd_pass,
-    .shared_bytes = fc_winograd_shared_bytes,
     .slot_bytes = fc_winograd_slot_bytes,
     .prepared_bytes = fc_winograd_prepared_bytes,
     .reads_weights = true,

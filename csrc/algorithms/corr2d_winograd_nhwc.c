@@ -75,7 +75,6 @@ const fc_algorithm fc_corr2d_winograd_nhwc = {
     .name = "winograd_nhwc",
     .decline = decline,
     .pass = fc_winograd_pass,
-    .shared_bytes = fc_winograd_shared_bytes,
     .slot_bytes = fc_winograd_slot_bytes,
     .prepared_bytes = fc_winograd_prepared_bytes,
     .reads_weights = true,

@@ -2,6 +2,7 @@
 #include "algorithms/winograd.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "algorithms/blocking.h"
 #include "algorithms/by_definition.h"
@@ -18,9 +19,9 @@
 #define FEWEST_TILES_APART 16
 #define APART_BYTES (320 * 1024)             /* of its V, aimed at */
 #define BLOCKS_APART 16                      /* so many blocks keep every thread busy */
-#define SHARED_BYTES (8 * 1024 * 1024)       /* of V, aimed at where the threads share it */
-#define LATE_SHARED_BYTES (32 * 1024 * 1024) /* of V, at most where it waits for pieces of U */
-#define LATE_BYTES (4 * 1024 * 1024)         /* of U, from which on it is not made for all filters at once */
+#define FILTERS_PER_TILE 3
+#define MOST_OWN_V ((ptrdiff_t)16 * 1024 * 1024) /* bytes of V of all tiles, and of all of U, that each thread makes */
+#define MOST_OWN_U ((ptrdiff_t)10 * 1024 * 1024)
 
 /* Tried in this order. */
 static const struct {
@@ -99,6 +100,18 @@ static ptrdiff_t tiles_apart(ptrdiff_t tile_bytes)
     return tiles ? fc_min(tiles, MOST_TILES_APART) : MOST_TILES_APART;
 }
 
+/* A cache line that another core has a copy of is slow to write, on cores without a common cache five times as slow: what
+ * is made in the call and read by several threads costs more than to make it once a thread. V of a tile costs twice
+ * what U of a filter does, so that raw weights bring pieces first where there are more than so many filters a tile. */
+static void choose_owners(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
+{
+    const bool small_u = s->u_group <= MOST_OWN_U / element;
+    if (p->weights_stay) return;
+    s->by_piece = !s->apart && s->blocks <= MOST_OWN_V / element / s->v_block &&
+                  (!small_u || s->filters > FILTERS_PER_TILE * s->total);
+    s->own_weights = s->by_piece || small_u;
+}
+
 fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), lanes = p->kernels->gemm[p->dtype].lanes;
@@ -133,16 +146,14 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     s.u_chunk = s.frequencies * s.u_frequency;
     s.u_piece = s.chunks * s.u_chunk;
     s.u_group = s.pieces * s.u_piece;
-    s.late = !p->weights_stay && !s.apart && s.u_group * element >= LATE_BYTES &&
-             s.blocks * s.v_block * element <= LATE_SHARED_BYTES;
-    s.wave = s.apart ? 1 : s.late ? s.blocks : fc_min(s.blocks, fc_max(1, SHARED_BYTES / (s.v_block * element)));
+    choose_owners(p, &s, element);
     s.m_frequency = odd_lines((FC_WINOGRAD_PIECE + slack) * s.m_row, element);
     return s;
 }
 
 static size_t v_bytes(const fc_problem *p, const fc_winograd_plan *s)
 {
-    return fc_size_lines(fc_size_mul((size_t)(s->wave * s->v_block), fc_dtype_size(p->dtype)));
+    return fc_size_lines(fc_size_mul((size_t)s->v_block, fc_dtype_size(p->dtype)));
 }
 
 static size_t m_bytes(const fc_problem *p, const fc_winograd_plan *s)
@@ -160,23 +171,32 @@ static size_t scratch_bytes(const fc_problem *p, const fc_winograd_plan *s)
     return methods_of(p)->scratch_bytes(p, s);
 }
 
-/* V, where threads share it. */
-size_t fc_winograd_shared_bytes(const fc_problem *p)
+/* What a thread keeps from task to task; -1, where it has nothing yet. Behind it: which pieces of U of the group it has. */
+typedef struct own {
+    ptrdiff_t group, block;
+    bool made[];
+} own;
+
+static size_t own_bytes(const fc_winograd_plan *s)
 {
-    const fc_winograd_plan s = fc_winograd_plan_of(p);
-    return s.apart ? 0 : v_bytes(p, &s);
+    return fc_size_lines(fc_size_add(sizeof(own), s->own_weights ? (size_t)s->pieces : 0));
 }
 
-/* The scratch of a transform, then M, then V where each thread has its own. Where U is made late: M of all blocks, then a
- * chunk of U. */
+static size_t u_bytes(const fc_problem *p, const fc_winograd_plan *s)
+{
+    const ptrdiff_t elements = s->by_piece ? s->u_chunk : s->own_weights ? s->u_group : 0;
+    return fc_size_lines(fc_size_mul((size_t)elements, fc_dtype_size(p->dtype)));
+}
+
+/* M and V that a thread holds at a time, in blocks. */
+static ptrdiff_t blocks_held(const fc_winograd_plan *s) { return s->by_piece ? s->blocks : 1; }
+
+/* What the thread keeps, the scratch of a transform, M, V, U. */
 size_t fc_winograd_slot_bytes(const fc_problem *p)
 {
     const fc_winograd_plan s = fc_winograd_plan_of(p);
-    const size_t rest = s.apart  ? v_bytes(p, &s)
-                        : s.late ? fc_size_lines((size_t)s.u_chunk * fc_dtype_size(p->dtype))
-                                 : 0;
-    return fc_size_add(fc_size_add(scratch_bytes(p, &s), fc_size_mul(m_bytes(p, &s), s.late ? (size_t)s.blocks : 1)),
-                       rest);
+    const size_t blocks = fc_size_mul(fc_size_add(m_bytes(p, &s), v_bytes(p, &s)), (size_t)blocks_held(&s));
+    return fc_size_add(fc_size_add(own_bytes(&s), scratch_bytes(p, &s)), fc_size_add(blocks, u_bytes(p, &s)));
 }
 
 /* ---- the call ----------------------------------------------------------------------------------------------------- */
@@ -185,8 +205,13 @@ typedef struct work {
     fc_winograd_call call;
     const fc_winograd_methods *methods;
     const fc_workspace *workspace;
-    ptrdiff_t group, first_block, blocks; /* of a wave */
+    size_t m_bytes, v_bytes; /* of a block */
 } work;
+
+typedef struct slot {
+    own *kept;
+    char *scratch, *m, *v, *u;
+} slot;
 
 /* Where piece `piece` of the tiles begins when these are cut between the rows of products: a piece is no larger than a
  * block. */
@@ -200,6 +225,17 @@ static fc_winograd_block block_at(const fc_winograd_call *c, ptrdiff_t group, pt
     const fc_winograd_plan *s = &c->plan;
     const ptrdiff_t first = cut_tiles(s->total, s->blocks, index);
     return (fc_winograd_block){group, first, cut_tiles(s->total, s->blocks, index + 1) - first, v};
+}
+
+static slot slot_at(const work *w, int number)
+{
+    const fc_winograd_plan *s = &w->call.plan;
+    char *at = w->workspace->slots + (size_t)number * w->workspace->slot_bytes;
+    slot t = {.kept = (own *)at, .scratch = at + own_bytes(s)};
+    t.m = t.scratch + scratch_bytes(w->call.p, s);
+    t.v = t.m + (size_t)blocks_held(s) * w->m_bytes;
+    t.u = t.v + (size_t)blocks_held(s) * w->v_bytes;
+    return t;
 }
 
 /* The products of one frequency, panel of the filters and chunk of the channels. */
@@ -259,83 +295,102 @@ static void multiply(const fc_winograd_call *c, const fc_winograd_block *block, 
             }
 }
 
-static fc_winograd_piece piece_at(const work *w, ptrdiff_t index, char *m, char *scratch)
+static fc_winograd_piece piece_at(const fc_winograd_plan *s, ptrdiff_t index, const slot *t)
 {
-    const fc_winograd_plan *s = &w->call.plan;
     const ptrdiff_t filter = index * s->piece;
-    return (fc_winograd_piece){filter, fc_min(s->piece, s->filters - filter), m, scratch};
+    return (fc_winograd_piece){filter, fc_min(s->piece, s->filters - filter), t->m, t->scratch};
 }
 
-static void run_piece(const work *w, const fc_winograd_block *block, ptrdiff_t index, char *slot)
+static void enter_group(const fc_winograd_plan *s, own *kept, ptrdiff_t group)
+{
+    if (kept->group == group) return;
+    kept->group = group;
+    kept->block = -1;
+    if (s->own_weights) memset(kept->made, 0, (size_t)s->pieces * sizeof *kept->made);
+}
+
+static void transform_input(const work *w, const fc_winograd_block *block, const slot *t)
+{
+    w->methods->input(&w->call, block, 0, w->methods->parts(&w->call, block->tiles), t->scratch);
+}
+
+/* U of a piece: the caller's, or this thread's own. */
+static const char *weights_of(const work *w, ptrdiff_t group, ptrdiff_t piece, const slot *t)
+{
+    const fc_winograd_call *c = &w->call;
+    const fc_winograd_plan *s = &c->plan;
+    char *u = t->u + piece * s->u_piece * c->element;
+    if (!s->own_weights)
+        return (const char *)c->operands->prepared + (group * s->u_group + piece * s->u_piece) * c->element;
+    for (ptrdiff_t i = 0; !t->kept->made[piece] && i < s->chunks; i++)
+        fc_winograd_prepare_chunk(c->p, s, c->operands->w, group, piece, i, u + i * s->u_chunk * c->element);
+    t->kept->made[piece] = true;
+    return u;
+}
+
+/* Some pieces of the filters and a block. */
+static void run_block(const work *w, ptrdiff_t group, ptrdiff_t index, ptrdiff_t from, ptrdiff_t to, const slot *t)
 {
     const fc_winograd_plan *s = &w->call.plan;
-    const char *u =
-        (const char *)w->call.operands->prepared + (block->group * s->u_group + index * s->u_piece) * w->call.element;
-    const fc_winograd_piece piece = piece_at(w, index, slot + scratch_bytes(w->call.p, s), slot);
-    multiply(&w->call, block, piece.filters, u, piece.m);
-    w->methods->output(&w->call, block, &piece);
+    const fc_winograd_block block = block_at(&w->call, group, index, t->v);
+    enter_group(s, t->kept, group);
+    if (t->kept->block != index) transform_input(w, &block, t);
+    t->kept->block = index;
+    for (ptrdiff_t i = from; i < to; i++) {
+        const fc_winograd_piece piece = piece_at(s, i, t);
+        multiply(&w->call, &block, piece.filters, weights_of(w, group, i, t), piece.m);
+        w->methods->output(&w->call, &block, &piece);
+    }
 }
 
-static char *slot_at(const work *w, int slot) { return w->workspace->slots + (size_t)slot * w->workspace->slot_bytes; }
-
-static void run_block(void *context, ptrdiff_t task, int slot_number)
+static void run_whole_block(void *context, ptrdiff_t task, int number)
 {
     const work *w = context;
     const fc_winograd_plan *s = &w->call.plan;
-    char *slot = slot_at(w, slot_number), *v = slot + scratch_bytes(w->call.p, s) + m_bytes(w->call.p, s);
-    const fc_winograd_block block = block_at(&w->call, task / s->blocks, task % s->blocks, v);
-    w->methods->input(&w->call, &block, 0, w->methods->parts(&w->call, block.tiles), slot);
-    for (ptrdiff_t i = 0; i < s->pieces; i++) run_piece(w, &block, i, slot);
+    const slot t = slot_at(w, number);
+    run_block(w, task / s->blocks, task % s->blocks, 0, s->pieces, &t);
 }
 
-static fc_winograd_block block_of_wave(const work *w, ptrdiff_t index)
-{
-    return block_at(&w->call, w->group, w->first_block + index,
-                    w->workspace->shared + index * w->call.plan.v_block * w->call.element);
-}
-
-static void transform_inputs(void *context, ptrdiff_t task, int slot)
+static void run_piece_of_block(void *context, ptrdiff_t task, int number)
 {
     const work *w = context;
-    const ptrdiff_t parts = w->methods->parts(&w->call, w->call.plan.block), part = task % parts;
-    const fc_winograd_block block = block_of_wave(w, task / parts);
-    if (part < w->methods->parts(&w->call, block.tiles))
-        w->methods->input(&w->call, &block, part, part + 1, slot_at(w, slot));
+    const fc_winograd_plan *s = &w->call.plan;
+    const ptrdiff_t piece = task % s->pieces, block = task / s->pieces;
+    const slot t = slot_at(w, number);
+    run_block(w, block / s->blocks, block % s->blocks, piece, piece + 1, &t);
 }
 
-/* A piece of the filters and a block of the wave. */
-static void run_shared_piece(void *context, ptrdiff_t task, int slot)
-{
-    const work *w = context;
-    const fc_winograd_block block = block_of_wave(w, task % w->blocks);
-    run_piece(w, &block, task / w->blocks, slot_at(w, slot));
-}
-
-/* A piece of the filters and all blocks: its transformed weights, which no other thread sees, chunk by chunk, so that
- * they are used while they are in a near cache. */
-static void run_late_piece(void *context, ptrdiff_t task, int slot_number)
+/* A piece of the filters and all blocks: its transformed weights chunk by chunk, so that they are used while they are in a
+ * near cache. */
+static void run_piece(void *context, ptrdiff_t task, int number)
 {
     const work *w = context;
     const fc_winograd_call *c = &w->call;
     const fc_winograd_plan *s = &c->plan;
-    const size_t block_bytes = m_bytes(c->p, s);
-    char *slot = slot_at(w, slot_number), *m = slot + scratch_bytes(c->p, s), *u = m + (size_t)s->blocks * block_bytes;
-    fc_winograd_piece piece = piece_at(w, task, m, slot);
+    const ptrdiff_t group = task / s->pieces, index = task % s->pieces;
+    const slot t = slot_at(w, number);
+    fc_winograd_piece piece = piece_at(s, index, &t);
     const fc_panels panels = fc_panels_of(piece.filters, c->kernels->lanes, c->kernels->product_vectors);
+    const bool entered = t.kept->group != group;
     product at;
+    enter_group(s, t.kept, group);
+    for (ptrdiff_t i = 0; entered && i < s->blocks; i++) {
+        const fc_winograd_block block = block_at(c, group, i, t.v + (size_t)i * w->v_bytes);
+        transform_input(w, &block, &t);
+    }
     for (at.chunk = 0; at.chunk < s->chunks; at.chunk++) {
-        fc_winograd_prepare_chunk(c->p, s, c->operands->w, w->group, task, at.chunk, u);
-        for (ptrdiff_t i = 0; i < w->blocks; i++) {
-            const fc_winograd_block block = block_of_wave(w, i);
+        fc_winograd_prepare_chunk(c->p, s, c->operands->w, group, index, at.chunk, t.u);
+        for (ptrdiff_t i = 0; i < s->blocks; i++) {
+            const fc_winograd_block block = block_at(c, group, i, t.v + (size_t)i * w->v_bytes);
             for (at.frequency = 0; at.frequency < s->frequencies; at.frequency++)
                 for (at.panel = 0; at.panel < panels.count; at.panel++) {
-                    const char *b = panel_of(c, &panels, &at, u);
-                    multiply_panel(c, &block, &panels, &at, b, b, m + (size_t)i * block_bytes);
+                    const char *b = panel_of(c, &panels, &at, t.u);
+                    multiply_panel(c, &block, &panels, &at, b, b, t.m + (size_t)i * w->m_bytes);
                 }
         }
     }
-    for (ptrdiff_t i = 0; i < w->blocks; i++, piece.m += block_bytes) {
-        const fc_winograd_block block = block_of_wave(w, i);
+    for (ptrdiff_t i = 0; i < s->blocks; i++, piece.m += w->m_bytes) {
+        const fc_winograd_block block = block_at(c, group, i, t.v + (size_t)i * w->v_bytes);
         w->methods->output(c, &block, &piece);
     }
 }
@@ -350,20 +405,12 @@ void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const
               .methods = methods_of(p),
               .workspace = workspace};
     const fc_winograd_plan *s = &w.call.plan;
-    if (s->apart) {
-        fc_parallel_for(p->groups * s->blocks, workspace->threads, true, run_block, &w);
-        return;
-    }
-    for (w.group = 0; w.group < p->groups; w.group++)
-        for (w.first_block = 0; w.first_block < s->blocks; w.first_block += s->wave) {
-            w.blocks = fc_min(s->wave, s->blocks - w.first_block);
-            fc_parallel_for(w.blocks * w.methods->parts(&w.call, s->block), workspace->threads, true, transform_inputs,
-                            &w);
-            if (s->late)
-                fc_parallel_for(s->pieces, workspace->threads, true, run_late_piece, &w);
-            else
-                fc_parallel_for(w.blocks * s->pieces, workspace->threads, true, run_shared_piece, &w);
-        }
+    w.m_bytes = m_bytes(p, s);
+    w.v_bytes = v_bytes(p, s);
+    for (int i = 0; i < workspace->threads; i++) slot_at(&w, i).kept->group = -1;
+    fc_parallel_shares(p->groups * (s->by_piece ? s->pieces : s->apart ? s->blocks : s->blocks * s->pieces),
+                       workspace->threads, true,
+                       s->by_piece ? run_piece : s->apart ? run_whole_block : run_piece_of_block, &w);
 }
 
 void fc_winograd_find_pixels(const fc_winograd_call *c, const fc_winograd_area *area, ptrdiff_t y, ptrdiff_t x,

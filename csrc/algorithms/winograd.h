@@ -6,8 +6,9 @@
  * The tiles of outputs of all images are one list, so that small images fill blocks together. A block of them is
  * transformed into V, the frequencies apart; then each frequency is a matrix product with the transformed weights U, whose
  * result M goes back to outputs a piece at a time: a block by some output channels, so that M stays in a cache, and what
- * is read from U and V is used often enough. With many blocks each is one task, from input to output; with few, the
- * threads share the transforms of a wave of blocks first, and then its pieces.
+ * is read from U and V is used often enough. With many blocks each is one task, from input to output; with few, each
+ * piece of a block is. V, and U of weights that were not prepared, belong to the thread that made them, which keeps them
+ * for its next tasks; where there are many filters and few tiles, a task is a piece of the filters and all blocks.
  *
  * V, U and M are the same in both layouts: rows of V and M are tiles, lanes of U and M are output channels. Images of planes
  * are turned into pixels and back at both ends, a few channels at a time.
@@ -30,8 +31,8 @@ typedef struct fc_winograd_plan {
     ptrdiff_t tile_rows, tiles, total;         /* tile rows of an image, tiles of one row, tiles of all images */
     ptrdiff_t block, blocks;                   /* most tiles of a block, and how many blocks there are */
     bool apart;                                /* each block is a task */
-    ptrdiff_t wave;                            /* blocks that are transformed before the products begin */
-    bool late;               /* U is made in the call, a piece where it is used: it need not leave the caches */
+    bool own_weights;                          /* each thread makes what it needs of U */
+    bool by_piece;                             /* each piece of the filters is a task, with all blocks */
     ptrdiff_t pieces, piece; /* of the filters, and filters of each but the last */
     ptrdiff_t depth, chunks; /* of the sums: channels of each chunk but the last */
     ptrdiff_t v_row, v_frequency, v_block, u_frequency, u_chunk, u_piece, u_group, m_row, m_frequency;
@@ -87,7 +88,6 @@ typedef struct fc_winograd_methods {
 /* Those of an algorithm; `decline` speaks of all but the layout. */
 const char *fc_winograd_decline(const fc_problem *problem);
 const char *fc_winograd_pass(const fc_problem *problem);
-size_t fc_winograd_shared_bytes(const fc_problem *problem);
 size_t fc_winograd_slot_bytes(const fc_problem *problem);
 size_t fc_winograd_prepared_bytes(const fc_problem *problem);
 void fc_winograd_prepare(const fc_problem *problem, const void *w, void *prepared);

@@ -12,7 +12,7 @@
 size_t fc_winograd_prepared_bytes(const fc_problem *p)
 {
     const fc_winograd_plan s = fc_winograd_plan_of(p);
-    if (s.late) return 0;
+    if (s.own_weights) return 0;
     return fc_size_mul(fc_size_mul((size_t)s.u_group, (size_t)p->groups), fc_dtype_size(p->dtype));
 }
 

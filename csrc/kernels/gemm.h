@@ -35,18 +35,15 @@
 #undef TILE
 #undef ONLY_TILES
 
-#define ROWS NARROW_ROWS_1
 #define V 1
-#include "kernels/product_tile.h"
-#undef ROWS
-#define ROWS NARROW_ROWS_2
+#define HEIGHT NARROW_ROWS_1
+#include "kernels/product.h"
 #define V 2
-#include "kernels/product_tile.h"
-#undef ROWS
-#define ROWS TILE_ROWS
+#define HEIGHT NARROW_ROWS_2
+#include "kernels/product.h"
 #define V 3
-#include "kernels/product_tile.h"
-#undef ROWS
+#define HEIGHT TILE_ROWS
+#include "kernels/product.h"
 
 #define V 1
 #include "kernels/shift_row.h"

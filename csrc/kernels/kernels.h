@@ -140,7 +140,7 @@ typedef struct fc_window_masks {
 } fc_window_masks;
 
 /* C[r][l] = sum over steps k of a[r * a_row + k] * b[k * b_row + l], or that added to what is in c. The sum is the
- * chain of fc_tile. Rows are computed in whole tiles: up to FC_MAX_TILE_ROWS - 1 more of a and c must be there. At
+ * chain of fc_tile. Up to FC_MAX_TILE_ROWS - 1 rows more of a and c must be there: they may be computed as well. At
  * every step two lines are fetched, for what comes next: from each `ahead` on, `ahead_step` bytes further every time. */
 typedef struct fc_panel_product {
     ptrdiff_t rows, depth;

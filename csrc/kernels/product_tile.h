@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* product_tile.h -- C (+)= A · B, V vectors wide, in tiles of ROWS rows; see fc_panel_product. Included once per element type
- * and V. The sums are named variables, as in gemm_tile.h. */
+/* product_tile.h -- C (+)= A · B, V vectors wide and ROWS rows high: a tile of product.h. Included once per element type, V
+ * and ROWS. The sums are named variables, as in gemm_tile.h. */
 #define EACH_VECTOR FC_PASTE(EACH_VECTOR, V)
 #define DECLARE_SUM(r, v) W(vec) sum##r##v = W(zero)();
 #define LOAD_B(r, v) const W(vec) b##v = W(load)(b + v * lanes);
@@ -18,32 +18,31 @@
 #define STORE_ROW(r) EACH_VECTOR(STORE_SUM, r)
 #define ADD_ROW(r) EACH_VECTOR(ADD_SUM, r)
 
-static void FC_PASTE(W(product), V)(const fc_panel_product *p)
+static inline void FC_PASTE(FC_PASTE(W(product_tile), V), ROWS)(const fc_panel_product *p, const T *a, T *c,
+                                                                uintptr_t ahead[2])
 {
     enum { lanes = W(LANES) };
     const ptrdiff_t depth = p->depth, a_row = p->a_row, b_row = p->b_row, c_row = p->c_row;
     const uintptr_t ahead_step0 = (uintptr_t)p->ahead_step[0], ahead_step1 = (uintptr_t)p->ahead_step[1];
-    const T *a = p->a;
-    T *c = p->c;
-    uintptr_t ahead0 = (uintptr_t)p->ahead[0], ahead1 = (uintptr_t)p->ahead[1]; /* may lie outside */
-    for (ptrdiff_t row = 0; row < p->rows; row += ROWS, a += ROWS * a_row, c += ROWS * c_row) {
-        const T *b = p->b;
-        EACH_ROW(DECLARE_ROW)
-        EACH_ROW(POINT_ROW)
-        for (ptrdiff_t k = 0; k < depth; k++) {
-            __builtin_prefetch((const void *)ahead0);
-            __builtin_prefetch((const void *)ahead1);
-            ahead0 += ahead_step0;
-            ahead1 += ahead_step1;
-            EACH_VECTOR(LOAD_B, 0)
-            EACH_ROW(MULTIPLY_ROW)
-            b += b_row;
-        }
-        if (p->add) {
-            EACH_ROW(ADD_ROW)
-        } else {
-            EACH_ROW(STORE_ROW)
-        }
+    const T *b = p->b;
+    uintptr_t ahead0 = ahead[0], ahead1 = ahead[1]; /* may lie outside */
+    EACH_ROW(DECLARE_ROW)
+    EACH_ROW(POINT_ROW)
+    for (ptrdiff_t k = 0; k < depth; k++) {
+        __builtin_prefetch((const void *)ahead0);
+        __builtin_prefetch((const void *)ahead1);
+        ahead0 += ahead_step0;
+        ahead1 += ahead_step1;
+        EACH_VECTOR(LOAD_B, 0)
+        EACH_ROW(MULTIPLY_ROW)
+        b += b_row;
+    }
+    ahead[0] = ahead0;
+    ahead[1] = ahead1;
+    if (p->add) {
+        EACH_ROW(ADD_ROW)
+    } else {
+        EACH_ROW(STORE_ROW)
     }
 }
 
@@ -58,4 +57,4 @@ static void FC_PASTE(W(product), V)(const fc_panel_product *p)
 #undef MULTIPLY_ROW
 #undef STORE_ROW
 #undef ADD_ROW
-#undef V
+#undef ROWS

@@ -10,7 +10,8 @@
 
 /* DO(0) … DO(ROWS - 1) for the rows of a tile. The vocabulary says how many its registers hold, three vectors wide;
  * narrow tiles take more where there are few, so that enough sums are under way. */
-#define EACH_ROW_3(DO) DO(0) DO(1) DO(2)
+#define EACH_ROW_2(DO) DO(0) DO(1)
+#define EACH_ROW_3(DO) EACH_ROW_2(DO) DO(2)
 #define EACH_ROW_4(DO) EACH_ROW_3(DO) DO(3)
 #define EACH_ROW_5(DO) EACH_ROW_4(DO) DO(4)
 #define EACH_ROW_6(DO) EACH_ROW_5(DO) DO(5)

@@ -19,7 +19,7 @@ typedef struct job {
     fc_task run;
     void *context;
     ptrdiff_t tasks;
-    int threads;
+    int threads, shares;
     bool flush_subnormals;
 } job;
 
@@ -33,10 +33,15 @@ typedef struct job {
 #define JOINED(gate) ((int)(((gate) >> 16) & 0xffff))
 #define CALL(gate) ((gate) & ~(CALL_ONE - 1))
 
+/* The next task of a share. */
+typedef struct counter {
+    _Alignas(64) _Atomic ptrdiff_t next;
+} counter;
+
 static struct {
     _Alignas(64) _Atomic uint64_t gate;
-    _Alignas(64) _Atomic ptrdiff_t next;
     _Alignas(64) atomic_flag busy;
+    counter shares[FC_MAX_THREADS];
     job job;
     atomic_int sleepers;
     int workers; /* written only by the owner of `busy` */
@@ -70,12 +75,28 @@ static void run_serially(const job *work, int slot)
     for (ptrdiff_t task = 0; task < work->tasks; task++) work->run(work->context, task, slot);
 }
 
+static ptrdiff_t share_begin(const job *work, int share)
+{
+    const ptrdiff_t least = work->tasks / work->shares, more = work->tasks % work->shares;
+    return least * share + (share < more ? share : more);
+}
+
+static void hand_out(const job *work)
+{
+    for (int i = 0; i < work->shares; i++)
+        atomic_store_explicit(&pool.shares[i].next, share_begin(work, i), memory_order_relaxed);
+}
+
 static void claim_tasks(const job *work, int slot)
 {
-    for (;;) {
-        ptrdiff_t task = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed);
-        if (task >= work->tasks) return;
-        work->run(work->context, task, slot);
+    for (int i = 0; i < work->shares; i++) {
+        const int share = (slot + i) % work->shares;
+        const ptrdiff_t end = share_begin(work, share + 1);
+        for (;;) {
+            ptrdiff_t task = atomic_fetch_add_explicit(&pool.shares[share].next, 1, memory_order_relaxed);
+            if (task >= end) break;
+            work->run(work->context, task, slot);
+        }
     }
 }
 
@@ -174,7 +195,7 @@ static void open_call(const job *work)
 {
     uint64_t gate = atomic_load_explicit(&pool.gate, memory_order_relaxed);
     pool.job = *work;
-    atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+    hand_out(work);
     atomic_store(&pool.gate, CALL(gate) + CALL_ONE + OPEN);
     if (atomic_load(&pool.sleepers)) {
         pthread_mutex_lock(&pool.mutex);
@@ -215,17 +236,15 @@ fc_team fc_parallel_lend(fc_team team)
     return before;
 }
 
-void fc_parallel_for(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context)
+static void run_job(job work)
 {
-    job work = {run, context, tasks, threads, flush_subnormals};
-    if (tasks < work.threads) work.threads = (int)tasks;
     if (work.threads <= 1 || atomic_flag_test_and_set_explicit(&pool.busy, memory_order_acquire)) {
         run_in_mode(&work, run_serially, 0);
         return;
     }
     if (lent && !atomic_load_explicit(&forked, memory_order_relaxed)) {
         team_call call = {.work = &work};
-        atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+        hand_out(&work);
         lent(take_part, &call);
     } else {
         pthread_once(&fork_handler, install_fork_handler);
@@ -235,4 +254,17 @@ void fc_parallel_for(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_tas
         close_call();
     }
     atomic_flag_clear_explicit(&pool.busy, memory_order_release);
+}
+
+static int useful_threads(ptrdiff_t tasks, int threads) { return tasks < threads ? (int)tasks : threads; }
+
+void fc_parallel_for(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context)
+{
+    run_job((job){run, context, tasks, useful_threads(tasks, threads), 1, flush_subnormals});
+}
+
+void fc_parallel_shares(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context)
+{
+    const int useful = useful_threads(tasks, threads);
+    run_job((job){run, context, tasks, useful, useful, flush_subnormals});
 }

@@ -24,6 +24,10 @@ typedef void (*fc_task)(void *context, ptrdiff_t task, int slot);
  * thread's floating-point mode is restored behind them. */
 void fc_parallel_for(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context);
 
+/* The same, for tasks that use what the ones before them left in their thread's slot: each thread has a share of
+ * neighbouring tasks, which it runs in their order before it helps others with theirs. */
+void fc_parallel_shares(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context);
+
 /* Of the calling thread; answers the one before. NULL: the pool. */
 fc_team fc_parallel_lend(fc_team team);
 
