@@ -13,13 +13,17 @@ import fastconv
 NAMES = {"NCHW": "winograd_nchw", "NHWC": "winograd_nhwc"}
 CASES = (
     Case("blocks-apart", (3, 5, 68, 66), (7, 3, 3), padding=pad(1)),
-    Case("waves-of-blocks", (2, 1100, 20, 38), (3, 3, 3), padding=pad(1)),
+    Case("deep-blocks", (2, 1100, 20, 38), (3, 3, 3), padding=pad(1)),
     Case("blocks-of-tile-rows", (3, 40, 80, 78), (3, 3, 3), padding=pad(1)),
     Case("pieces-of-a-row", (2, 2, 5, 3001), (3, 3, 3), padding=((1, 1), (0, 2))),
     Case("chunks-of-the-depth", (1, 300, 9, 10), (2, 3, 3), padding=pad(1)),
     Case("many-rows", (1, 3, 13, 11), (70, 3, 3)),
     Case("groups", (2, 10, 12, 30), (74, 3, 3), padding=pad(1), groups=2),
     Case("tiny-images", (30, 5, 1, 2), (6, 3, 3), padding=pad(1)),
+    Case("pieces-first", (1, 20, 7, 6), (70, 3, 3), padding=pad(1)),
+    Case("pieces-first-blocks", (1, 3, 29, 27), (150, 3, 3)),
+    Case("pieces-first-chunks", (2, 300, 5, 6), (70, 3, 3), padding=pad(1)),
+    Case("pieces-first-groups", (1, 30, 5, 6), (120, 3, 3), groups=3),
     Case("five", (2, 21, 23, 37), (50, 5, 5), padding=pad(2)),
     Case("five-blocks-apart", (3, 5, 41, 45), (7, 5, 5), padding=((0, 3), (4, 1))),
     Case("five-chunks", (1, 150, 7, 9), (2, 5, 5)),
@@ -98,3 +102,14 @@ def test_a_kernel_that_skips_rows_does_not_copy_them():
     assert "reads few of the rows" in told.passed_over["padded_rows"]
     told = fastconv.explain("corr2d", (1, 1, 8192, 64), (1, 1, 2, 1), dilation=(4000, 1))
     assert "padded_rows" in told.declined
+
+
+@pytest.mark.parametrize("layout", NAMES)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_weights_that_are_too_large_for_every_thread_to_have_its_own(layout: str, threads: int):
+    """Threads share their transforms, as they share those of prepared weights."""
+    p = problem(Case("", (1, 272, 88, 84), (272, 3, 3), padding=pad(1)), layout, "float32")
+    prepared = fastconv.prepare(p.w, p.bias, padding=1, layout=layout, algorithm=NAMES[layout])
+    fastconv.set_num_threads(threads)
+    y = fastconv.corr2d(p.x, p.w, p.bias, padding=1, layout=layout, algorithm=NAMES[layout])
+    assert_same_bits(y, prepared(p.x))

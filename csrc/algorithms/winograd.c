@@ -60,7 +60,7 @@ static const char *pass_apart(const fc_problem *p)
 {
     const double outputs = (double)p->out[0] * (double)p->out[1];
     const double computed = 4.0 * (double)fc_ceil_div(p->out[0], 2) * (double)fc_ceil_div(p->out[1], 2);
-    if (computed > 1.15 * outputs) return "much of its tiles would lie outside of the map";
+    if (computed > (p->weights_stay ? 1.35 : 1.15) * outputs) return "much of its tiles would lie outside of the map";
     if ((double)p->batch * outputs < (p->weights_stay ? 48 : FEW_OUTPUTS))
         return "there are too few outputs to transform the weights for";
     return NULL;

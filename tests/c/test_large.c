@@ -61,7 +61,7 @@ void test_large(void)
 {
     const int threads = fc_get_num_threads();
     CHECK(fc_set_num_threads(3, NULL) == FC_OK, "3 threads");
-    correlate(96, 72, 7, 3, 1);   /* few pixels, many channels: panels packed together, Winograd's weights made late */
+    correlate(96, 72, 7, 3, 1);   /* few pixels, many channels: panels packed together, Winograd's pieces first */
     correlate(180, 180, 4, 3, 1); /* the same, from the weights alone */
     correlate(300, 40, 5, 1, 1);  /* more channels than one chain of sums */
     correlate(2, 3, 24, 17, 1);   /* more taps than one chain of sums */
