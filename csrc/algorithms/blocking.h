@@ -15,6 +15,12 @@ static inline ptrdiff_t fc_cut(ptrdiff_t total, ptrdiff_t pieces, ptrdiff_t piec
     return total / pieces * piece + fc_min(piece, total % pieces);
 }
 
+/* The same, with the larger pieces spread among the others: neighbouring pieces together are even as well. */
+static inline ptrdiff_t fc_cut_spread(ptrdiff_t total, ptrdiff_t pieces, ptrdiff_t piece)
+{
+    return total / pieces * piece + total % pieces * piece / pieces;
+}
+
 /* A reduction over two indices, the inner one the faster, cut into chunks of at most FC_DEPTH steps: some outer indices
  * with all their inner ones, or a part of the inner ones of a single outer. There is always a chunk, if an empty one,
  * so that every output is written. */

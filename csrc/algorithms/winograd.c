@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "algorithms/blocking.h"
 #include "algorithms/by_definition.h"
 #include "algorithms/grid.h"
 #include "platform/memory.h"
@@ -17,11 +16,11 @@
 #define ROW_UNIT 8          /* whole tiles of products */
 #define MOST_TILES_APART 48 /* of a block that is a task */
 #define FEWEST_TILES_APART 16
-#define APART_BYTES (320 * 1024)             /* of its V, aimed at */
-#define BLOCKS_APART 16                      /* so many blocks keep every thread busy */
+#define APART_BYTES (320 * 1024) /* of its V, aimed at */
+#define BLOCKS_APART 16          /* so many blocks keep every thread busy */
 #define FILTERS_PER_TILE 3
 #define MOST_OWN_V ((ptrdiff_t)16 * 1024 * 1024) /* bytes of V of all tiles, and of all of U, that each thread makes */
-#define MOST_OWN_U ((ptrdiff_t)10 * 1024 * 1024)
+#define MOST_OWN_U ((ptrdiff_t)4 * 1024 * 1024)
 
 /* Tried in this order. */
 static const struct {
@@ -137,8 +136,10 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     s.blocks = fc_ceil_div(s.total, s.block);
     s.depth = round_up(fc_ceil_div(s.channels, fc_ceil_div(s.channels, MOST_DEPTH)), FC_MAX_LANES);
     s.chunks = fc_ceil_div(s.channels, s.depth);
-    s.piece = round_up(fc_min(s.filters, FC_WINOGRAD_PIECE), lanes);
-    s.pieces = fc_ceil_div(s.filters, s.piece);
+    s.lanes = lanes;
+    s.vectors = fc_ceil_div(s.filters, lanes);
+    s.pieces = fc_ceil_div(s.vectors * lanes, FC_WINOGRAD_PIECE);
+    s.piece = fc_ceil_div(s.vectors, s.pieces) * lanes;
     s.v_row = round_up(s.channels, lanes);
     s.v_frequency = odd_lines((s.block + slack) * s.v_row, element);
     s.v_block = odd_lines(s.frequencies * s.v_frequency, element);
@@ -217,7 +218,7 @@ typedef struct slot {
  * block. */
 static ptrdiff_t cut_tiles(ptrdiff_t tiles, ptrdiff_t pieces, ptrdiff_t piece)
 {
-    return fc_min(tiles, fc_cut(fc_ceil_div(tiles, ROW_UNIT), pieces, piece) * ROW_UNIT);
+    return fc_min(tiles, fc_cut_spread(fc_ceil_div(tiles, ROW_UNIT), pieces, piece) * ROW_UNIT);
 }
 
 static fc_winograd_block block_at(const fc_winograd_call *c, ptrdiff_t group, ptrdiff_t index, char *v)
@@ -297,8 +298,8 @@ static void multiply(const fc_winograd_call *c, const fc_winograd_block *block, 
 
 static fc_winograd_piece piece_at(const fc_winograd_plan *s, ptrdiff_t index, const slot *t)
 {
-    const ptrdiff_t filter = index * s->piece;
-    return (fc_winograd_piece){filter, fc_min(s->piece, s->filters - filter), t->m, t->scratch};
+    const ptrdiff_t filter = fc_winograd_first_filter(s, index);
+    return (fc_winograd_piece){filter, fc_winograd_first_filter(s, index + 1) - filter, t->m, t->scratch};
 }
 
 static void enter_group(const fc_winograd_plan *s, own *kept, ptrdiff_t group)
@@ -408,9 +409,14 @@ void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const
     w.m_bytes = m_bytes(p, s);
     w.v_bytes = v_bytes(p, s);
     for (int i = 0; i < workspace->threads; i++) slot_at(&w, i).kept->group = -1;
-    fc_parallel_shares(p->groups * (s->by_piece ? s->pieces : s->apart ? s->blocks : s->blocks * s->pieces),
+    fc_parallel_shares(p->groups * (s->by_piece ? s->pieces
+                                    : s->apart  ? s->blocks
+                                                : s->blocks * s->pieces),
                        workspace->threads, true,
-                       s->by_piece ? run_piece : s->apart ? run_whole_block : run_piece_of_block, &w);
+                       s->by_piece ? run_piece
+                       : s->apart  ? run_whole_block
+                                   : run_piece_of_block,
+                       &w);
 }
 
 void fc_winograd_find_pixels(const fc_winograd_call *c, const fc_winograd_area *area, ptrdiff_t y, ptrdiff_t x,

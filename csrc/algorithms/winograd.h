@@ -19,6 +19,7 @@
 #define FC_ALGORITHMS_WINOGRAD_H
 
 #include "algorithms/algorithm.h"
+#include "algorithms/blocking.h"
 
 #define FC_WINOGRAD_PIECE 48 /* tiles and output channels of a piece, at most; a multiple of every number of lanes */
 
@@ -33,8 +34,8 @@ typedef struct fc_winograd_plan {
     bool apart;                                /* each block is a task */
     bool own_weights;                          /* each thread makes what it needs of U */
     bool by_piece;                             /* each piece of the filters is a task, with all blocks */
-    ptrdiff_t pieces, piece; /* of the filters, and filters of each but the last */
-    ptrdiff_t depth, chunks; /* of the sums: channels of each chunk but the last */
+    ptrdiff_t vectors, lanes, pieces, piece;   /* of the filters, and the most filters of one */
+    ptrdiff_t depth, chunks;                   /* of the sums: channels of each chunk but the last */
     ptrdiff_t v_row, v_frequency, v_block, u_frequency, u_chunk, u_piece, u_group, m_row, m_frequency;
 } fc_winograd_plan;
 
@@ -105,6 +106,11 @@ static inline fc_winograd_chunk fc_winograd_chunk_at(const fc_winograd_plan *s, 
 {
     const ptrdiff_t first = index * s->depth;
     return (fc_winograd_chunk){first, fc_min(s->depth, s->channels - first)};
+}
+
+static inline ptrdiff_t fc_winograd_first_filter(const fc_winograd_plan *s, ptrdiff_t piece)
+{
+    return fc_min(s->filters, fc_cut_spread(s->vectors, s->pieces, piece) * s->lanes);
 }
 
 /* The tiles from `tile` on of the list of all tiles that lie in one row, at most `most` of them. */

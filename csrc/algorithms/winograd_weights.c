@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* winograd_weights.c -- the transformed weights of winograd.h, in the order in which its products read them. */
-#include "algorithms/blocking.h"
 #include "algorithms/winograd.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
@@ -78,8 +77,9 @@ void fc_winograd_prepare_chunk(const fc_problem *p, const fc_winograd_plan *s, c
                                ptrdiff_t piece, ptrdiff_t index, char *u)
 {
     const transform t = {p, s, &p->kernels->gemm[p->dtype], fc_weight_strides(p), (ptrdiff_t)fc_dtype_size(p->dtype)};
-    const ptrdiff_t filter = piece * s->piece, lanes = t.kernels->lanes;
-    const fc_panels panels = fc_panels_of(fc_min(s->piece, s->filters - filter), lanes, t.kernels->product_vectors);
+    const ptrdiff_t filter = fc_winograd_first_filter(s, piece), lanes = s->lanes;
+    const fc_panels panels =
+        fc_panels_of(fc_winograd_first_filter(s, piece + 1) - filter, lanes, t.kernels->product_vectors);
     const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, index);
     w += ((group * s->filters + filter) * t.w.n + chunk.first * t.w.c) * t.element;
     for (ptrdiff_t channel = 0; channel < chunk.depth; channel += TURNED)
