@@ -22,8 +22,9 @@
 #define PIXELS_LANES 1024
 #define LINES_LANES 2048
 #define LINES_BYTES 196608
-#define AT_ONCE 4        /* vectors of fc_pool_blocks */
-#define SHORTEST 4       /* windows */
+#define AT_ONCE 4  /* vectors of fc_pool_blocks */
+#define SHORTEST 3 /* windows */
+#define LONG_ROW 256
 #define BATCH_BYTES 8192 /* of rows that are combined along in one pass */
 #define MOST_LEVELS 40
 
@@ -93,10 +94,15 @@ static fc_pool_tiles split(const fc_problem *p)
     return t;
 }
 
+/* Every second slice of the lanes, and then the others: arrays that do not begin with a cache line have lines that two
+ * neighbours share, which two threads would take from each other. */
 static fc_pool_tile tile_of(const fc_pool_tiles *t, ptrdiff_t task)
 {
     fc_pool_tile tile = fc_pool_tile_of(t, task);
-    if (tile.lanes.first / t->lanes == t->lane_slices - 1) tile.lanes.end = t->depth;
+    const ptrdiff_t index = tile.lanes.first / t->lanes, even = (t->lane_slices + 1) / 2;
+    const ptrdiff_t slice = index < even ? 2 * index : 2 * (index - even) + 1;
+    tile.lanes.first = slice * t->lanes;
+    tile.lanes.end = slice == t->lane_slices - 1 ? t->depth : tile.lanes.first + t->lanes;
     return tile;
 }
 
@@ -202,6 +208,7 @@ static void lines_down(const blocks_tile *t, ptrdiff_t image, char *rows)
     down.y_step = t->row_step;
     down.vectors = vectors_of(p, fc_length(t->items[1]) * t->call->tiles.depth);
     down.vector = t->slot.down;
+    down.ahead = AT_ONCE * lanes(p);
     fold(p)->blocks(&down);
 }
 
@@ -264,19 +271,6 @@ static void clear(const fc_problem *p, ptrdiff_t n, char *dst)
         kernels(p)->lowest(n, dst, NULL);
 }
 
-static void find_counts(const blocks_tile *t)
-{
-    const fc_problem *p = t->call->p;
-    const ptrdiff_t pixel = t->call->tiles.depth, columns = fc_length(t->at.columns);
-    for (ptrdiff_t i = 0; i < columns * pixel + lanes(p); i++) {
-        const double count = fc_pool_column_count(p, t->at.columns.first + fc_min(i / pixel, columns - 1));
-        if (p->dtype == FC_F32)
-            ((float *)t->slot.counts)[i] = (float)count;
-        else
-            ((double *)t->slot.counts)[i] = count;
-    }
-}
-
 static void run_lines(blocks_tile *t)
 {
     const fc_problem *p = t->call->p;
@@ -294,7 +288,7 @@ static void run_lines(blocks_tile *t)
         const ptrdiff_t at = vector_at(p, v, elements);
         t->slot.down[v] = (fc_pool_vector){at, at, 0};
     }
-    if (average(p)) find_counts(t);
+    if (average(p)) fc_pool_counts(p, t->at.columns, pixel, t->slot.counts);
     for (ptrdiff_t r = 0; r <= rows; r++) clear(p, t->gap, items + (size_t)(r * t->row_step) * element);
     items += (size_t)t->gap * element;
     for (ptrdiff_t i = 0; i < fc_length(t->at.images); i++)
@@ -409,8 +403,8 @@ static const char *decline(const fc_problem *p)
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "not float32 or float64";
     if (!deep(p) && p->in[1] * depth(p) < lanes(p)) return "rows are narrower than a vector";
     for (int axis = 0; axis < 2; axis++) {
-        if (p->stride[axis] > 1 || p->dilation[axis] > 1) return "the stride or the dilation is above 1";
-        if (p->window[axis] < SHORTEST) return "the window is short";
+        if ((p->out[axis] > 1 && p->stride[axis] > 1) || (p->window[axis] > 1 && p->dilation[axis] > 1))
+            return "the stride or the dilation is above 1";
         if (p->window[axis] > p->in[axis] && p->window[axis] - p->in[axis] > p->out[axis])
             return "the window reaches far beyond the image";
         if (p->pad_before[axis] >= p->window[axis] || p->out[axis] - 1 - p->pad_before[axis] >= p->in[axis])
@@ -419,5 +413,18 @@ static const char *decline(const fc_problem *p)
     return NULL;
 }
 
-const fc_algorithm fc_max_pool2d_blocks = {.name = "blocks", .decline = decline, .slot_bytes = slot_bytes, .run = run};
-const fc_algorithm fc_avg_pool2d_blocks = {.name = "blocks", .decline = decline, .slot_bytes = slot_bytes, .run = run};
+/* Measured over 3 to 512 channels and maps of 14x14 to 512x512: `rows` is faster with windows of 5x5 at most where lanes are
+ * channels, and of 3x3 with rows of many lanes. */
+static const char *pass(const fc_problem *p)
+{
+    const ptrdiff_t sides = p->window[0] + p->window[1];
+    if (p->window[0] < SHORTEST || p->window[1] < SHORTEST) return "the window is short";
+    if (p->out[0] == 1 || p->out[1] == 1) return "no window slides along an axis";
+    if (deep(p)) return sides <= 11 ? "the window is small" : NULL;
+    return sides <= 7 && (p->layout == FC_NHWC || p->in[1] >= LONG_ROW) ? "the window is small" : NULL;
+}
+
+const fc_algorithm fc_max_pool2d_blocks = {
+    .name = "blocks", .decline = decline, .pass = pass, .slot_bytes = slot_bytes, .run = run};
+const fc_algorithm fc_avg_pool2d_blocks = {
+    .name = "blocks", .decline = decline, .pass = pass, .slot_bytes = slot_bytes, .run = run};

@@ -534,6 +534,7 @@ typedef struct fc_pool_blocks {
     void *y, *suffixes;
     ptrdiff_t x_step, y_step; /* elements from one to the next */
     ptrdiff_t behind;         /* so many elements further lie the items of the next block */
+    ptrdiff_t ahead;          /* what lies so far behind each vector of items is fetched on the way */
     ptrdiff_t vectors;
     const fc_pool_vector *vector;
     const double *scales; /* of the results: their part of the divisor; NULL: nothing is divided */

@@ -5,12 +5,13 @@
 /* One result of a block, or so many vectors of it: a suffix and what lies behind it, with MORE one item more, at x. */
 static inline __attribute__((always_inline)) void F(blocks_result)(const fc_pool_vector at[4], T *y, const T *x,
                                                                    const T *suffix, FC_PASTE(vec, S) behind[4],
-                                                                   double scale, const int vectors, const bool more,
-                                                                   const bool divide)
+                                                                   ptrdiff_t ahead, double scale, const int vectors,
+                                                                   const bool more, const bool divide)
 {
     enum { lanes = FC_PASTE(LANES, S) };
     for (int k = 0; k < vectors; k++) {
         FC_PASTE(vec, S) value;
+        if (more) __builtin_prefetch(x + at[k].x + ahead);
         if (more) behind[k] = OP(behind[k], W(load)(x + at[k].x));
         value = OP(W(load)(suffix + k * lanes), behind[k]);
         if (divide) {
@@ -27,7 +28,7 @@ static inline __attribute__((always_inline)) void F(blocks_some)(const fc_pool_b
 {
     enum { lanes = FC_PASTE(LANES, S) };
     const ptrdiff_t window = a->window, before = a->before, items = a->items, results = a->results;
-    const ptrdiff_t x_step = a->x_step, y_step = a->y_step, step = vectors * lanes;
+    const ptrdiff_t x_step = a->x_step, y_step = a->y_step, step = vectors * lanes, ahead = a->ahead;
     const T start = START, *const item = a->x, *const behind = item + a->behind;
     const double *const scales = a->scales;
     T *const suffixes = a->suffixes, *y = a->y;
@@ -45,20 +46,22 @@ static inline __attribute__((always_inline)) void F(blocks_some)(const fc_pool_b
         for (int k = 0; k < vectors; k++) value[k] = W(splat)(&start);
         for (ptrdiff_t left = middle - first; left > 0; left--, x -= x_step, kept -= step)
             for (int k = 0; k < vectors; k++) {
+                __builtin_prefetch(x + at[k].x + ahead);
                 value[k] = OP(W(load)(x + at[k].x), value[k]);
                 W(store)(kept + k * lanes, value[k]);
             }
         for (int k = 0; k < vectors; k++) value[k] = W(splat)(&start);
-        F(blocks_result)(at, y, NULL, suffix, value, divide ? scales[result] : 0, vectors, false, divide);
+        F(blocks_result)(at, y, NULL, suffix, value, ahead, divide ? scales[result] : 0, vectors, false, divide);
         y += y_step;
         x = behind + end * x_step;
         for (; t < grown; t++, y += y_step, x += x_step) {
             if (begin + t > 0) suffix += step;
-            F(blocks_result)(at, y, x, suffix, value, divide ? scales[result + t] : 0, vectors, true, divide);
+            F(blocks_result)(at, y, x, suffix, value, ahead, divide ? scales[result + t] : 0, vectors, true, divide);
         }
         for (; t < block; t++, y += y_step) {
             if (begin + t > 0) suffix += step;
-            F(blocks_result)(at, y, NULL, suffix, value, divide ? scales[result + t] : 0, vectors, false, divide);
+            F(blocks_result)
+            (at, y, NULL, suffix, value, ahead, divide ? scales[result + t] : 0, vectors, false, divide);
         }
     }
 }
