@@ -25,6 +25,7 @@
 #define AT_ONCE 4  /* vectors of fc_pool_blocks */
 #define SHORTEST 3 /* windows */
 #define LONG_ROW 256
+#define LONG_WINDOW 160
 #define BATCH_BYTES 8192 /* of rows that are combined along in one pass */
 #define MOST_LEVELS 40
 
@@ -420,6 +421,7 @@ static const char *pass(const fc_problem *p)
     const ptrdiff_t sides = p->window[0] + p->window[1];
     if (p->window[0] < SHORTEST || p->window[1] < SHORTEST) return "the window is short";
     if (p->out[0] == 1 || p->out[1] == 1) return "no window slides along an axis";
+    if (p->window[1] > LONG_WINDOW && p->window[1] > p->in[1] / 2) return "the window is half as long as the image";
     if (deep(p)) return sides <= 11 ? "the window is small" : NULL;
     return sides <= 7 && (p->layout == FC_NHWC || p->in[1] >= LONG_ROW) ? "the window is small" : NULL;
 }
