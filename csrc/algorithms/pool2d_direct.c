@@ -17,6 +17,7 @@
 #define TOGETHER 4     /* planes */
 #define FEWEST_TASKS 4 /* with several planes */
 #define BYTES_TOGETHER (512 * 1024)
+#define CLEARED_AT_ONCE 4096
 
 typedef struct direct_call {
     const fc_problem *p;

@@ -594,6 +594,8 @@ typedef struct fc_kernels {
     fc_pool_kernels pool[FC_DTYPES];
     /* dst = base + src, or -1 for FC_NO_PLACE */
     void (*widen_places)(ptrdiff_t n, int64_t *dst, const fc_place *src, int64_t base);
+    /* Whether all are from -1 up to below `plane`. */
+    bool (*places_inside)(ptrdiff_t n, const int64_t *indices, int64_t plane);
 } fc_kernels;
 
 /* The sets that were built, best first, ended by NULL; the last is usable everywhere. */

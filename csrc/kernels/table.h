@@ -186,6 +186,7 @@ const fc_kernels FC_PASTE(fc_kernels, FC_ISA) = {
     .name = FC_ISA_NAME,
     .usable = FC_ISA_USABLE,
     .widen_places = widen_places,
+    .places_inside = places_inside,
     .gemm =
         {
             [FC_F32] = FC_GEMM_TABLE(f32, f32, FC_FLOATING_TABLE(f32)),
