@@ -22,6 +22,11 @@ static inline __attribute__((always_inline)) FC_PASTE(vec, S) F(plane)(ptrdiff_t
     const FC_PASTE(vec, S) none = W(splat)(&start);
     FC_PASTE(vec, S) total[4] = {none, none, none, none};
     ptrdiff_t left = n;
+    if (n < 4 * lanes) { /* a vector a chain at most: the same, without what changes nothing */
+        for (int c = 0; c < 3 && left >= lanes; c++, s += lanes, left -= lanes) total[c] = W(load)(s);
+        if (left) total[3] = F(rest)(s, left, tail);
+        return OP(OP(total[0], total[1]), OP(total[2], total[3]));
+    }
     while (left > 0) {
         FC_PASTE(vec, S) part[4] = {none, none, none, none};
         const ptrdiff_t steps = left / (4 * lanes) < STEPS ? left / (4 * lanes) : STEPS;
@@ -40,7 +45,6 @@ static inline __attribute__((always_inline)) FC_PASTE(vec, S) F(plane)(ptrdiff_t
 
 /* As many planes as a vector has lanes are folded lane by lane and then turned, so that halves meet halves for all of them at
  * once; the last ones meet one by one, in the same order. */
-
 static void F(planes)(ptrdiff_t planes, ptrdiff_t n, void *dst, const void *src)
 {
     enum { lanes = FC_PASTE(LANES, S) };
