@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pool2d_blocks.c -- large windows that slide by one, in a time that does not depend on their size.
+/* pool2d_blocks.c -- large windows that slide by one, in a time that hardly depends on their size.
  *
- * Along each axis windows are cut at multiples of their length (fc_pool_blocks): nothing is subtracted, so that a NaN, an
- * infinity or a large value reaches only the windows that hold it. Either way memory is read and written once; what lies
- * between the two axes stays in a cache.
+ * Windows are cut at multiples of their length (fc_pool_blocks), in time that does not depend on it. Nothing is
+ * subtracted, so that a NaN, an infinity or a large value reaches only the windows that hold it. What lies between the two
+ * axes stays in a cache.
  *
- *   lines   pixels have fewer lanes than a vector (NCHW: one). Windows go down the image with whole rows as lanes, and
- *           then along the rows that come out of that, a batch of them transposed, with rows as lanes.
+ *   lines   pixels have fewer lanes than a vector (NCHW: one). Windows go down the image with whole rows as lanes. Along
+ *           the rows that come out of that, which have a step of a pixel and not of a vector, they are made of spans whose
+ *           length triples, as many as the logarithm of the window.
  *   pixels  lanes are channels, some of them a task. Windows go along the rows as they lie, and then down the rows that
  *           come out of that: of those a ring holds what two blocks need.
  *
- * A sum is made of two chains along each axis: kh + kw roundings at most, and one of the division. */
+ * A sum is made of two chains along an axis, or of a tree: kh + kw roundings at most, and one of the division. */
 #include <string.h>
 
 #include "algorithms/algorithm.h"
@@ -85,7 +86,7 @@ static fc_pool_tiles split(const fc_problem *p)
     fc_pool_tiles t = fc_pool_split(p, false, deep(p) ? PIXELS_LANES : LINES_LANES, deep(p) ? line : p->channels);
     ptrdiff_t rows = t.rows;
     if (!t.tasks) return t;
-    if (!deep(p) && t.group == 1) rows = LINES_BYTES / element / (t.item_columns * t.depth);
+    if (!deep(p)) rows = LINES_BYTES / element / (t.item_columns * t.depth);
     if (rows < p->out[0]) {
         t.rows = fc_min(fc_max(rows / p->window[0], 1) * p->window[0], t.rows);
         t.row_bands = (p->out[0] - 1) / t.rows + 1;

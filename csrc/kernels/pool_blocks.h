@@ -2,6 +2,12 @@
 /* pool_blocks.h -- see fc_pool_blocks: OP on vectors, START changes nothing. Four vectors go side by side, so that one
  * chain does not wait for itself. VECTORS, MORE and DIVIDE are constants where this is inlined. */
 
+/* What is fetched may lie outside. */
+static inline void F(fetch)(const T *x, ptrdiff_t ahead)
+{
+    __builtin_prefetch((const void *)((uintptr_t)x + (uintptr_t)ahead * sizeof(T)));
+}
+
 /* One result of a block, or so many vectors of it: a suffix and what lies behind it, with MORE one item more, at x. */
 static inline __attribute__((always_inline)) void F(blocks_result)(const fc_pool_vector at[4], T *y, const T *x,
                                                                    const T *suffix, FC_PASTE(vec, S) behind[4],
@@ -11,7 +17,7 @@ static inline __attribute__((always_inline)) void F(blocks_result)(const fc_pool
     enum { lanes = FC_PASTE(LANES, S) };
     for (int k = 0; k < vectors; k++) {
         FC_PASTE(vec, S) value;
-        if (more) __builtin_prefetch(x + at[k].x + ahead);
+        if (more) F(fetch)(x + at[k].x, ahead);
         if (more) behind[k] = OP(behind[k], W(load)(x + at[k].x));
         value = OP(W(load)(suffix + k * lanes), behind[k]);
         if (divide) {
@@ -46,7 +52,7 @@ static inline __attribute__((always_inline)) void F(blocks_some)(const fc_pool_b
         for (int k = 0; k < vectors; k++) value[k] = W(splat)(&start);
         for (ptrdiff_t left = middle - first; left > 0; left--, x -= x_step, kept -= step)
             for (int k = 0; k < vectors; k++) {
-                __builtin_prefetch(x + at[k].x + ahead);
+                F(fetch)(x + at[k].x, ahead);
                 value[k] = OP(W(load)(x + at[k].x), value[k]);
                 W(store)(kept + k * lanes, value[k]);
             }
