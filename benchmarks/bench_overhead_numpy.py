@@ -43,7 +43,7 @@ def forms() -> dict[str, Call]:
     x, w, bias, out = drawn(1, 1, 3, 3), drawn(1, 1, 3, 3), drawn(1), np.empty((1, 1, 1, 1), np.float32)
     image, kernel, x64, w64, half = x[0, 0], w[0, 0], x.astype("d"), w.astype("d"), x.astype(np.float16)
     swapped, spaced = x.astype(x.dtype.newbyteorder("S")), drawn(1, 1, 6, 6)[:, :, ::2, ::2]
-    call = fastconv.prepare(w, bias)
+    call, index = fastconv.prepare(w, bias), np.zeros((1, 1, 1, 1), np.int64)
     corr2d, max_pool2d, avg_pool2d = fastconv.corr2d, fastconv.max_pool2d, fastconv.avg_pool2d
     return {
         "np.add(x, w)": lambda: np.add(x, w),
@@ -66,6 +66,8 @@ def forms() -> dict[str, Call]:
         "avg_pool2d(x, 2)": lambda: avg_pool2d(x, 2),
         "corr2d_input_grad": lambda: fastconv.corr2d_input_grad(out, w, (1, 1, 3, 3)),
         "corr2d_weight_grad": lambda: fastconv.corr2d_weight_grad(out, x, (1, 1, 3, 3)),
+        "max_pool2d_grad": lambda: fastconv.max_pool2d_grad(out, index, (1, 1, 3, 3)),
+        "avg_pool2d_grad": lambda: fastconv.avg_pool2d_grad(out, 3, (1, 1, 3, 3)),
     }
 
 

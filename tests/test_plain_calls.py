@@ -27,8 +27,13 @@ import fastconv
 from fastconv.functional import _plain
 
 MODULES = [
-    sys.modules[f"fastconv.functional.{name}"] for name in ("correlation", "correlation_grad", "pooling", "prepare")
+    sys.modules[f"fastconv.functional.{name}"]
+    for name in ("correlation", "correlation_grad", "pooling", "pooling_grad", "prepare")
 ]
+DOORS = (
+    *("corr2d", "corr2d_input_grad", "corr2d_weight_grad"),
+    *("max_pool2d", "avg_pool2d", "max_pool2d_grad", "avg_pool2d_grad"),
+)
 Outcome = tuple[Any, ...]
 
 
@@ -38,7 +43,7 @@ class Doors:
     def __init__(self, is_open: bool) -> None:
         self.answered = 0
         self._open = is_open
-        for name in ("corr2d", "corr2d_input_grad", "corr2d_weight_grad", "max_pool2d", "avg_pool2d"):
+        for name in DOORS:
             setattr(self, name, self._door(getattr(_plain, name)))
 
     def Filters(self, *arguments: Any) -> Any:  # noqa: N802
@@ -173,13 +178,23 @@ GRADIENTS: dict[str, Callable[..., Any]] = {
     "input_grad": fastconv.corr2d_input_grad,
     "weight_grad": fastconv.corr2d_weight_grad,
 }
-FUNCTIONS = {**CORRELATIONS, **POOLS, **GRADIENTS}
+POOL_GRADIENTS: dict[str, Callable[..., Any]] = {
+    "max_grad": fastconv.max_pool2d_grad,
+    "avg_grad": fastconv.avg_pool2d_grad,
+}
+FUNCTIONS = {**CORRELATIONS, **POOLS, **GRADIENTS, **POOL_GRADIENTS}
 BASES: dict[str, dict[str, Any]] = {name: {"x": X, "w": W, "bias": B} for name in CORRELATIONS}
 BASES |= {name: {"x": X, "pool_size": 2} for name in POOLS}
 G = numbers(2, 6, 4, 4)
 BASES |= {
     "input_grad": {"grad_y": G, "w": W, "x_shape": X.shape},
     "weight_grad": {"grad_y": G, "x": X, "w_shape": W.shape},
+    "max_grad": {
+        "grad_y": numbers(2, 4, 3, 2),
+        "indices": fastconv.max_pool2d(X, 2, return_indices=True)[1],
+        "x_shape": X.shape,
+    },
+    "avg_grad": {"grad_y": numbers(2, 4, 3, 2), "pool_size": 2, "x_shape": X.shape},
 }
 
 
@@ -199,15 +214,18 @@ TAKEN = {("nothing in it", "x"), ("one too many", "x"), ("no array", "bias")}
 
 @pytest.mark.parametrize("form", ARRAYS)
 @pytest.mark.parametrize(
-    ("name", "argument"), [(n, a) for n in FUNCTIONS for a in ("x", "w", "bias", "grad_y") if a in BASES[n]]
+    ("name", "argument"), [(n, a) for n in FUNCTIONS for a in ("x", "w", "bias", "grad_y", "indices") if a in BASES[n]]
 )
 def test_an_array_in_another_form(name: str, argument: str, form: str):
     change, short = ARRAYS[form]
     taken = called(name, **{argument: lambda: change(BASES[name][argument])})
     if name == "prepared" and argument != "x":
         return  # it copies what it is given, so that most forms lie well
-    fits = name not in GRADIENTS and (form, argument) in TAKEN  # sizes beside a gradient's are not free
-    assert taken is (short or fits or (form == "float64" and name in POOLS))
+    if argument == "indices":
+        assert taken is (short or form == "int64")
+        return
+    fits = name in (*CORRELATIONS, *POOLS) and (form, argument) in TAKEN  # sizes beside a gradient's are not free
+    assert taken is (short or fits or (form == "float64" and name in (*POOLS, *POOL_GRADIENTS)))
 
 
 @pytest.mark.parametrize("name", CORRELATIONS)
@@ -305,6 +323,36 @@ def test_an_option_of_a_gradient(name: str, key: str, value: Any, short: bool):
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "short"),
+    [(key, *value) for key, values in {**POOL_CHOICES, **AVERAGE_ALONE}.items() for value in values],
+)
+def test_an_option_of_the_gradient_of_averages(key: str, value: Any, short: bool):
+    try:
+        shape = fastconv.avg_pool2d(X, **{"pool_size": 2, key: value}).shape
+    except (TypeError, ValueError, OverflowError, MemoryError):
+        shape = BASES["avg_grad"]["grad_y"].shape
+    takes = isinstance(value, str) and (key, value) in POOL_TAKES
+    assert called("avg_grad", grad_y=numbers(*shape), **{key: value}) is (short or takes)
+
+
+@pytest.mark.parametrize(("key", "value", "short"), [(k, *v) for k in ("layout", "algorithm") for v in POOL_CHOICES[k]])
+def test_an_option_of_the_gradient_of_maxima(key: str, value: Any, short: bool):
+    assert called("max_grad", **{key: value}) is short
+
+
+@pytest.mark.parametrize("index", [-2, 30, 2**62, -(2**62)])
+@pytest.mark.parametrize("with_out", [False, True])
+def test_a_wrong_index_is_refused_before_anything_is_written(index: int, with_out: bool):
+    indices = BASES["max_grad"]["indices"].copy()
+    indices[1, 2, 1, 1] = index
+    assert not called("max_grad", indices=indices, out=(lambda: np.full(X.shape, 7, np.float32)) if with_out else None)
+
+
+def test_maxima_of_padding_alone_have_no_place():
+    assert called("max_grad", indices=np.full_like(BASES["max_grad"]["indices"], -1))
+
+
+@pytest.mark.parametrize(
     ("change", "short"),
     [
         (tuple, True),
@@ -317,16 +365,38 @@ def test_an_option_of_a_gradient(name: str, key: str, value: Any, short: bool):
         (lambda shape: (2.0, *shape[1:]), False),
         (lambda shape: shape[1:], False),
         (lambda shape: (1, *shape), False),
-        (lambda shape: (*shape[:3], shape[3] + 1), False),
         (lambda shape: (), False),
         (lambda shape: None, False),
         (lambda shape: "2463", False),
     ],
 )
-@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("name", [*GRADIENTS, *POOL_GRADIENTS])
 def test_a_shape_in_another_form(name: str, change: Callable[[Any], Any], short: bool):
-    key = "x_shape" if name == "input_grad" else "w_shape"
+    key = "w_shape" if name == "weight_grad" else "x_shape"
     assert called(name, **{key: lambda: change(BASES[name][key])}) is short
+
+
+@pytest.mark.parametrize("name", [*GRADIENTS, "avg_grad"])
+def test_a_shape_that_gives_another_output(name: str):
+    key = "w_shape" if name == "weight_grad" else "x_shape"
+    shape = BASES[name][key]
+    assert not called(name, **{key: (*shape[:3], shape[3] + 1)})
+
+
+@pytest.mark.parametrize(
+    ("shape", "short"),
+    [
+        ((2, 4, 9, 9), True),
+        ((2, 4, 6, 2), False),  # the places lie outside
+        ((2, 4, 2**20, 2**40), False),
+        ((2, 4, 2**62, 2**62), False),
+        ((1, 4, 6, 5), False),
+        ((2, 5, 6, 5), False),
+        ((2, 4, 0, 5), False),
+    ],
+)
+def test_the_places_of_maxima_fit_many_shapes(shape: tuple[int, ...], short: bool):
+    assert called("max_grad", x_shape=shape) is short
 
 
 @pytest.mark.parametrize(
@@ -348,7 +418,7 @@ def test_padding_beside_the_divisor(name: str):
 # ---- where to write --------------------------------------------------------------------------------------------------
 
 SHAPES = {"corr2d": (2, 6, 4, 4), "prepared": (2, 6, 4, 4), "max": (2, 4, 3, 2), "avg": (2, 4, 3, 2)}
-SHAPES |= {"input_grad": X.shape, "weight_grad": W.shape}
+SHAPES |= {"input_grad": X.shape, "weight_grad": W.shape, "max_grad": X.shape, "avg_grad": X.shape}
 
 
 def within(shape: tuple[int, ...], dtype: Any, offset: int) -> np.ndarray:
@@ -404,6 +474,19 @@ def test_an_out_beside_or_within_an_input(other: str, gap: int, behind: bool):
             assert both_ways(lambda name=name: make(name)) is (gap >= 0)
 
 
+def test_an_out_within_the_indices():
+    def make(apart: bool) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+        whole = np.zeros(2 * BASES["max_grad"]["indices"].nbytes + 4 * X.size, np.uint8)
+        indices = whole[: whole.size - 4 * X.size].view(np.int64)[: BASES["max_grad"]["indices"].size]
+        indices = indices.reshape(BASES["max_grad"]["indices"].shape)
+        begin = indices.nbytes - (0 if apart else 8)
+        out = whole[begin : begin + 4 * X.size].view(np.float32).reshape(X.shape)
+        return fastconv.max_pool2d_grad, (BASES["max_grad"]["grad_y"], indices, X.shape), {"out": out}
+
+    assert both_ways(lambda: make(True))
+    assert not both_ways(lambda: make(False))
+
+
 # ---- shapes ----------------------------------------------------------------------------------------------------------
 
 EXTENTS = st.sampled_from((0, 1, 1, 2, 3, 4))
@@ -434,6 +517,15 @@ def test_any_shapes(x, w, stride, padding, dilation, groups, layout, bias):
     called("weight_grad", grad_y=numbers(*shape), x=numbers(*x), w_shape=tuple(w), groups=groups, **options)
     for name in POOLS:
         called(name, x=numbers(*x), pool_size=stride, ceil_mode=groups == 2, **options)
+    try:
+        indices = fastconv.max_pool2d(numbers(*x), stride, ceil_mode=groups == 2, return_indices=True, **options)[1]
+    except ValueError:
+        indices = np.zeros(x, np.int64)
+    if bias == 1:
+        indices = indices[1:]
+    grad_y = numbers(*indices.shape)
+    called("max_grad", grad_y=grad_y, indices=indices, x_shape=tuple(x), layout=layout)
+    called("avg_grad", grad_y=grad_y, x_shape=tuple(x), pool_size=stride, ceil_mode=groups == 2, **options)
 
 
 FITTING = [
@@ -462,6 +554,10 @@ def test_shapes_that_are_taken(x: tuple[int, ...], w: tuple[int, ...], channels:
         assert called("weight_grad", grad_y=grad_y, x=one, w_shape=two.shape, with_bias=with_bias, layout=layout)
     for name in POOLS:
         assert called(name, x=one, layout=layout, padding=1)
+    indices = fastconv.max_pool2d(one, 2, layout=layout, padding=1, return_indices=True)[1]
+    grad_y = numbers(*indices.shape, dtype=dtype)
+    assert called("max_grad", grad_y=grad_y, indices=indices, x_shape=one.shape, layout=layout)
+    assert called("avg_grad", grad_y=grad_y, x_shape=one.shape, layout=layout, padding=1)
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
@@ -560,6 +656,7 @@ def test_many_threads_share_a_preparation():
 def test_no_reference_is_kept_or_lost():
     x, w, bias, out = X.copy(), W.copy(), B.copy(), np.empty(SHAPES["corr2d"], np.float32)
     call, stride, padding = fastconv.prepare(w, bias), (1, 1), ((0, 0), (0, 0))
+    grad_y, indices, x_shape = (BASES["max_grad"][key] for key in ("grad_y", "indices", "x_shape"))
     call(x)
 
     def work() -> None:
@@ -568,14 +665,20 @@ def test_no_reference_is_kept_or_lost():
             call(x, out)
             fastconv.max_pool2d(x, stride, stride=stride, padding=padding, return_indices=True)
             fastconv.avg_pool2d(x, stride, stride=stride, padding=padding)
+            fastconv.max_pool2d_grad(grad_y, indices, x_shape)
+            fastconv.avg_pool2d_grad(grad_y, 2, x_shape)
             for wrong in ({"stride": 0}, {"bias": x}, {"out": x}):
                 with pytest.raises(ValueError):  # noqa: PT011 (the words are compared above)
                     fastconv.corr2d(x, w, **wrong)
 
     work()
     gc.collect()
-    held = [sys.getrefcount(value) for value in (x, w, bias, out, stride, padding, x.dtype, None)]
+    held = [
+        sys.getrefcount(value) for value in (x, w, bias, out, stride, padding, grad_y, indices, x_shape, x.dtype, None)
+    ]
     work()
     gc.collect()
-    again = [sys.getrefcount(value) for value in (x, w, bias, out, stride, padding, x.dtype, None)]
+    again = [
+        sys.getrefcount(value) for value in (x, w, bias, out, stride, padding, grad_y, indices, x_shape, x.dtype, None)
+    ]
     assert all(abs(one - two) < 50 for one, two in zip(held, again, strict=True)), (held, again)

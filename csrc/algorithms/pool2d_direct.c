@@ -13,10 +13,11 @@
  * least some cache lines, and all when there are so many images that each makes a task. */
 #define BYTES_A_TASK 65536
 #define CHANNELS_A_SLICE 32
-#define TASKS 16
+#define TASKS 8
 #define TOGETHER 4     /* planes */
 #define FEWEST_TASKS 4 /* with several planes */
 #define BYTES_TOGETHER (512 * 1024)
+#define CLEARED_AT_ONCE 4096
 
 typedef struct direct_call {
     const fc_problem *p;

@@ -32,6 +32,20 @@ static void NAME(max_row)(void *context, ptrdiff_t task, int slot)
     }
 }
 
+/* Clears some channels of pixels `cleared` … `index` at least, a page or so in all, and says up to where: a pixel is
+ * cleared shortly before something is added to it, while a cache holds it. */
+static ptrdiff_t NAME(clear_pixels)(U *grad_x, ptrdiff_t depth, ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t cleared,
+                                    ptrdiff_t index)
+{
+    const ptrdiff_t page = CLEARED_AT_ONCE / channels / (ptrdiff_t)sizeof(U);
+    const ptrdiff_t end = fc_min(pixels, fc_max(index, cleared + page) + 1);
+    if (channels == depth)
+        memset(grad_x + cleared * depth, 0, (size_t)((end - cleared) * depth) * sizeof(U));
+    else
+        for (ptrdiff_t i = cleared; i < end; i++) memset(grad_x + i * depth, 0, (size_t)channels * sizeof(U));
+    return end;
+}
+
 /* Planes next to each other, in turns: neighbouring windows often have one maximum, whose sum waits for itself. */
 static inline __attribute__((always_inline)) void NAME(max_grad_some)(ptrdiff_t inputs, ptrdiff_t outputs, U *grad_x,
                                                                       const U *grad_y, const int64_t *indices,
@@ -82,18 +96,19 @@ static void NAME(max_grad_slice)(void *context, ptrdiff_t task, int slot)
     const U *grad_y = (const U *)call->operands->grad_y + n * outputs * depth + first;
     const int64_t *indices = call->operands->indices + n * outputs * depth + first;
     U *grad_x = (U *)call->operands->y + n * inputs * depth + first;
+    ptrdiff_t cleared = 0;
     (void)slot;
-    if (channels == depth)
-        memset(grad_x, 0, (size_t)(inputs * depth) * sizeof(U));
-    else
-        for (ptrdiff_t i = 0; i < inputs; i++) memset(grad_x + i * depth, 0, (size_t)channels * sizeof(U));
     for (ptrdiff_t o = 0; o < outputs; o++, grad_y += depth, indices += depth)
         for (ptrdiff_t c = 0; c < channels; c++) {
-            U *here;
-            if (indices[c] < 0) continue;
-            here = grad_x + indices[c] * depth + c;
+            const int64_t index = indices[c];
+            U *here = grad_x + index * depth + c;
+            if ((uint64_t)index >= (uint64_t)cleared) {
+                if (index < 0) continue;
+                cleared = NAME(clear_pixels)(grad_x, depth, channels, inputs, cleared, index);
+            }
             *here = (U)(*here + grad_y[c]);
         }
+    NAME(clear_pixels)(grad_x, depth, channels, inputs, cleared, inputs - 1);
 }
 
 #if FLOATING

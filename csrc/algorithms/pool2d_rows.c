@@ -33,6 +33,7 @@ typedef struct rows_tile {
     fc_pool_tile at;
     rows_slot slot;
     ptrdiff_t lanes;
+    bool narrow;      /* pixels have fewer than a vector: every one has its count */
     fc_range windows; /* the output columns with a tap inside */
     fc_range items;   /* the input columns under them */
     ptrdiff_t left;   /* pixels of padding in front of them */
@@ -55,7 +56,7 @@ static rows_slot lay_out(const fc_problem *p, const fc_pool_tiles *t, char *slot
     rows_slot s = {0};
     s.row = fc_pool_take(slot, &s.bytes, row, element);
     s.stage = fc_pool_take(slot, &s.bytes, results, element);
-    if (average(p)) s.counts = fc_pool_take(slot, &s.bytes, (size_t)t->columns, element);
+    if (average(p)) s.counts = fc_pool_take(slot, &s.bytes, results, element);
     if (p->with_indices) {
         s.row_at = (fc_place *)fc_pool_take(slot, &s.bytes, row, sizeof(fc_place));
         s.stage_at = (fc_place *)fc_pool_take(slot, &s.bytes, results, sizeof(fc_place));
@@ -150,7 +151,10 @@ static void output_row(const rows_tile *t, const rows_row *r, ptrdiff_t image)
     else if (r->middle)
         fold(p)->window(windows, t->lanes, middle, t->slot.row, p->window[1], stride, dilation);
     if (r->right) clear(p, r->right, right, right_at);
-    if (average(p)) kernels(p)->divide(pixels, t->lanes, dst, dst, r->count, t->slot.counts);
+    if (average(p) && t->narrow)
+        kernels(p)->divide(pixels * t->lanes, 1, dst, dst, r->count, t->slot.counts);
+    else if (average(p))
+        kernels(p)->divide(pixels, t->lanes, dst, dst, r->count, t->slot.counts);
     if (dst != y) fc_pool_store(tiles, pixels, t->lanes, y, dst, element);
     if (p->with_indices)
         fc_pool_store_places(tiles, pixels, t->lanes, t->call->operands->argmax + home, t->slot.stage_at,
@@ -177,7 +181,8 @@ static void run_tile(void *context, ptrdiff_t task, int slot)
     } else {
         t.windows = (fc_range){t.at.columns.first, t.at.columns.first};
     }
-    if (average(p)) fc_pool_counts(p, t.at.columns, t.slot.counts);
+    t.narrow = average(p) && t.lanes < kernels(p)->lanes;
+    if (average(p)) fc_pool_counts(p, t.at.columns, t.narrow ? t.lanes : 1, t.slot.counts);
     for (ptrdiff_t row = t.at.rows.first; row < t.at.rows.end; row++) {
         const rows_row shared = row_of(&t, row);
         for (ptrdiff_t image = t.at.images.first; image < t.at.images.end; image++) output_row(&t, &shared, image);

@@ -96,7 +96,7 @@ static void run_rows(void *context, ptrdiff_t task, int number)
     const spread_slot s = lay_out(p, call->workspace->slots + (size_t)number * call->workspace->slot_bytes);
     const size_t element = fc_dtype_size(p->dtype), bytes = (size_t)(p->in[1] * call->depth) * element;
     const ptrdiff_t first = task * call->rows_a_task, end = fc_min(call->rows, first + call->rows_a_task);
-    fc_pool_counts(p, (fc_range){0, p->out[1]}, s.counts);
+    fc_pool_counts(p, (fc_range){0, p->out[1]}, 1, s.counts);
     for (ptrdiff_t row = first; row < end;) {
         const ptrdiff_t image = row / p->in[0], h = row % p->in[0], i = owner(p, 0, h);
         const fc_range rows = i < 0 ? (fc_range){0, 0} : window(p, 0, i);
@@ -131,7 +131,7 @@ static void run_tiles(void *context, ptrdiff_t task, int number)
     const size_t element = fc_dtype_size(p->dtype);
     const ptrdiff_t first = task * call->rows_a_task, end = fc_min(call->rows, first + call->rows_a_task);
     const double scale = fc_pool_row_count(p, 0);
-    fc_pool_counts(p, (fc_range){0, 1}, s.counts);
+    fc_pool_counts(p, (fc_range){0, 1}, 1, s.counts);
     for (ptrdiff_t row = first; row < end; row += ROWS_AT_ONCE) {
         const ptrdiff_t rows = fc_min(ROWS_AT_ONCE, end - row), outputs = rows * p->out[1];
         const char *grad_y = (const char *)call->operands->grad_y + (size_t)(row * p->out[1]) * element;

@@ -16,6 +16,7 @@
 #define BYTES_A_TASK 65536
 #define BYTES_A_GRADIENT_TASK 262144 /* what two tasks both divide stays a fraction */
 #define MOST_TAPS 12                 /* beyond them two passes, down and across, are fewer operations */
+#define LONG_ROW 256
 #define LINES_A_CALL 32
 #define PIXELS_A_CALL 64
 
@@ -230,9 +231,9 @@ static taps_piece piece_at(const taps_call *call, const taps_slot *s, ptrdiff_t 
 static void find_counts(const taps_call *call, const taps_slot *s)
 {
     const fc_problem *p = call->p;
-    if (call->of) fc_pool_counts(call->of, (fc_range){0, p->in[1]}, s->counts);
+    if (call->of) fc_pool_counts(call->of, (fc_range){0, p->in[1]}, 1, s->counts);
     if (!average(p)) return;
-    fc_pool_counts(p, (fc_range){0, p->out[1]}, s->counts);
+    fc_pool_counts(p, (fc_range){0, p->out[1]}, 1, s->counts);
     for (ptrdiff_t l = p->out[1]; l < p->out[1] + lanes(p); l++) {
         if (p->dtype == FC_F32)
             ((float *)s->counts)[l] = 1;
@@ -368,6 +369,16 @@ static const char *decline(const fc_problem *p)
     return reason ? reason : unfit_lines(p);
 }
 
+/* At stride 1 `rows` combines fewer of the taps, if its rows are not short runs of memory. */
+static const char *pass(const fc_problem *p)
+{
+    for (int axis = 0; axis < 2; axis++)
+        if (p->window[axis] < 2 || p->stride[axis] > 1 || p->dilation[axis] > 1) return NULL;
+    if (p->layout == FC_NHWC || (p->window[0] >= 3 && p->window[1] >= 3 && p->in[1] >= LONG_ROW))
+        return "every tap is read by many windows";
+    return NULL;
+}
+
 static const char *decline_gradient(const fc_problem *p)
 {
     const char *reason = unfit(p);
@@ -380,7 +391,9 @@ static const char *decline_gradient(const fc_problem *p)
     return unfit_lines(&sums);
 }
 
-const fc_algorithm fc_max_pool2d_taps = {.name = "taps", .decline = decline, .slot_bytes = slot_bytes, .run = run};
-const fc_algorithm fc_avg_pool2d_taps = {.name = "taps", .decline = decline, .slot_bytes = slot_bytes, .run = run};
+const fc_algorithm fc_max_pool2d_taps = {
+    .name = "taps", .decline = decline, .pass = pass, .slot_bytes = slot_bytes, .run = run};
+const fc_algorithm fc_avg_pool2d_taps = {
+    .name = "taps", .decline = decline, .pass = pass, .slot_bytes = slot_bytes, .run = run};
 const fc_algorithm fc_avg_pool2d_grad_taps = {
     .name = "taps", .decline = decline_gradient, .slot_bytes = slot_bytes, .run = run};

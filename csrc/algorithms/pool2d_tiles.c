@@ -114,14 +114,17 @@ double fc_pool_column_count(const fc_problem *p, ptrdiff_t column)
     return p->has_divisor ? 1 : (double)count(p, 1, column);
 }
 
-void fc_pool_counts(const fc_problem *p, fc_range columns, void *counts)
+void fc_pool_counts(const fc_problem *p, fc_range columns, ptrdiff_t times, void *counts)
 {
+    ptrdiff_t i = 0;
     for (ptrdiff_t j = columns.first; j < columns.end; j++) {
         const double value = fc_pool_column_count(p, j);
-        if (p->dtype == FC_F32)
-            ((float *)counts)[j - columns.first] = (float)value;
-        else
-            ((double *)counts)[j - columns.first] = value;
+        for (ptrdiff_t end = i + times; i < end; i++) {
+            if (p->dtype == FC_F32)
+                ((float *)counts)[i] = (float)value;
+            else
+                ((double *)counts)[i] = value;
+        }
     }
 }
 

@@ -34,8 +34,8 @@ fc_pool_tile fc_pool_tile_of(const fc_pool_tiles *tiles, ptrdiff_t task);
 double fc_pool_row_count(const fc_problem *p, ptrdiff_t row);
 double fc_pool_column_count(const fc_problem *p, ptrdiff_t column);
 
-/* counts[i] = the latter for output columns first … end - 1, as floats or doubles. */
-void fc_pool_counts(const fc_problem *p, fc_range columns, void *counts);
+/* counts[i] = the latter for output columns first … end - 1, each `times` times, as floats or doubles. */
+void fc_pool_counts(const fc_problem *p, fc_range columns, ptrdiff_t times, void *counts);
 
 /* Element (row, column, lane) of an image. */
 static inline ptrdiff_t fc_pool_offset(const fc_pool_tiles *t, const ptrdiff_t size[2], ptrdiff_t image, ptrdiff_t row,

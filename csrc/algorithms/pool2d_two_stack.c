@@ -308,7 +308,7 @@ static void run_tile(void *context, ptrdiff_t task, int slot)
     t.items[0] = fc_slide_reach(call->tiles.axes[0], t.at.rows);
     t.items[1] = fc_slide_reach(call->tiles.axes[1], t.at.columns);
     find_intervals(&t);
-    if (sums(p)) fc_pool_counts(p, gradient(p) ? t.items[1] : t.at.columns, t.slot.counts);
+    if (sums(p)) fc_pool_counts(p, gradient(p) ? t.items[1] : t.at.columns, 1, t.slot.counts);
     if (p->with_indices) fc_pool_columns(t.items[1], t.lanes, t.slot.columns);
     for (t.image = t.at.images.first; t.image < t.at.images.end; t.image++) run_image(&t);
     if (t.batched) go_across(&t);

@@ -38,7 +38,7 @@ static void run_planes(void *context, ptrdiff_t task, int slot)
     (void)slot;
     fold(p)->planes(planes, plane, y, (const char *)call->operands->x + (size_t)(first * plane) * element);
     if (!average(p)) return;
-    fc_pool_counts(p, (fc_range){0, 1}, &count);
+    fc_pool_counts(p, (fc_range){0, 1}, 1, &count);
     kernels(p)->divide(1, planes, y, y, fc_pool_row_count(p, 0), &count);
 }
 
@@ -62,7 +62,7 @@ static void run_slice(void *context, ptrdiff_t task, int slot)
         fold(p)->pair(lanes, y, y, row);
     }
     if (!average(p)) return;
-    fc_pool_counts(p, (fc_range){0, 1}, &count);
+    fc_pool_counts(p, (fc_range){0, 1}, 1, &count);
     kernels(p)->divide(1, lanes, y, y, fc_pool_row_count(p, 0), &count);
 }
 

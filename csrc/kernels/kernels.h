@@ -519,6 +519,27 @@ typedef struct fc_pool_pixels {
     const fc_pool_pixel *pixel;
 } fc_pool_pixels;
 
+/* A vector of lanes: where it lies in an item and in a result, and its part of the divisor. */
+typedef struct fc_pool_vector {
+    ptrdiff_t x, y;
+    double count;
+} fc_pool_vector;
+
+/* Windows that slide by one item: result j is made of items j - before … j - before + window - 1, of which at least one is
+ * there. Cut at multiples of the window's length, each is the end of a block of items, kept as `suffixes` (of as many
+ * items, four vectors each), and the beginning of the next: three operations, however long it is. */
+typedef struct fc_pool_blocks {
+    ptrdiff_t window, before, items, results;
+    const void *x;
+    void *y, *suffixes;
+    ptrdiff_t x_step, y_step; /* elements from one to the next */
+    ptrdiff_t behind;         /* so many elements further lie the items of the next block */
+    ptrdiff_t ahead;          /* what lies so far behind each vector of items is fetched on the way */
+    ptrdiff_t vectors;
+    const fc_pool_vector *vector;
+    const double *scales; /* of the results: their part of the divisor; NULL: nothing is divided */
+} fc_pool_blocks;
+
 /* Rows and windows combined by maximum or by addition, in the order of their rows and taps. dst of `pair` may be a
  * or b; otherwise nothing overlaps. */
 typedef struct fc_fold_kernels {
@@ -533,6 +554,10 @@ typedef struct fc_fold_kernels {
     void (*planes)(ptrdiff_t planes, ptrdiff_t n, void *dst, const void *src);
     void (*lines[2])(const fc_pool_lines *lines); /* by stride - 1 */
     void (*pixels)(const fc_pool_pixels *pixels);
+    void (*blocks)(const fc_pool_blocks *blocks);
+    /* dst[i] = fold over j < parts of part[j][i], divided by scale * counts[i] unless counts is NULL. Whole vectors of the
+     * parts and the counts are read. */
+    void (*combine)(ptrdiff_t n, void *dst, ptrdiff_t parts, const void *const *part, double scale, const void *counts);
 } fc_fold_kernels;
 
 /* The row kernels of one element type. A NaN beats every number. The argmax kernels carry places along: of equals
@@ -569,6 +594,8 @@ typedef struct fc_kernels {
     fc_pool_kernels pool[FC_DTYPES];
     /* dst = base + src, or -1 for FC_NO_PLACE */
     void (*widen_places)(ptrdiff_t n, int64_t *dst, const fc_place *src, int64_t base);
+    /* Whether all are from -1 up to below `plane`. */
+    bool (*places_inside)(ptrdiff_t n, const int64_t *indices, int64_t plane);
 } fc_kernels;
 
 /* The sets that were built, best first, ended by NULL; the last is usable everywhere. */

@@ -18,6 +18,18 @@ static inline void transpose_4x4(void *dst, ptrdiff_t dst_step, const void *src,
     *(unaligned *)(d + 3 * dst_step) = __builtin_shufflevector(ab_high, ce_high, 2, 3, 6, 7);
 }
 
+/* Neither an index + 1 nor what it lacks of plane is negative. Signs are gathered, as every instruction set has that for
+ * vectors. */
+static bool places_inside(ptrdiff_t n, const int64_t *indices, int64_t plane)
+{
+    uint64_t signs = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const uint64_t from_none = (uint64_t)indices[i] + 1;
+        signs |= from_none | ((uint64_t)plane - from_none);
+    }
+    return !(signs >> 63);
+}
+
 static void widen_places(ptrdiff_t n, int64_t *restrict dst, const fc_place *restrict src, int64_t base)
 {
     for (ptrdiff_t i = 0; i < n; i++) dst[i] = src[i] == FC_NO_PLACE ? -1 : base + src[i];

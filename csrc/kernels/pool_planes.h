@@ -14,14 +14,19 @@ static inline __attribute__((always_inline)) FC_PASTE(vec, S) F(rest)(const T *s
     return FILLED ? W(or)(v, W(load)(tail + 3 * lanes - left)) : v;
 }
 
-static inline __attribute__((always_inline)) T F(plane)(ptrdiff_t n, const T *s, const T *tail)
+/* Lane by lane. */
+static inline __attribute__((always_inline)) FC_PASTE(vec, S) F(plane)(ptrdiff_t n, const T *s, const T *tail)
 {
     enum { lanes = FC_PASTE(LANES, S) };
     const T start = START;
     const FC_PASTE(vec, S) none = W(splat)(&start);
     FC_PASTE(vec, S) total[4] = {none, none, none, none};
-    T lane[lanes];
     ptrdiff_t left = n;
+    if (n < 4 * lanes) { /* a vector a chain at most: the same, without what changes nothing */
+        for (int c = 0; c < 3 && left >= lanes; c++, s += lanes, left -= lanes) total[c] = W(load)(s);
+        if (left) total[3] = F(rest)(s, left, tail);
+        return OP(OP(total[0], total[1]), OP(total[2], total[3]));
+    }
     while (left > 0) {
         FC_PASTE(vec, S) part[4] = {none, none, none, none};
         const ptrdiff_t steps = left / (4 * lanes) < STEPS ? left / (4 * lanes) : STEPS;
@@ -35,12 +40,11 @@ static inline __attribute__((always_inline)) T F(plane)(ptrdiff_t n, const T *s,
         }
         for (int c = 0; c < 4; c++) total[c] = OP(total[c], part[c]);
     }
-    W(store)(lane, OP(OP(total[0], total[1]), OP(total[2], total[3])));
-    for (int half = lanes / 2; half; half /= 2)
-        for (int l = 0; l < half; l++) lane[l] = ONE(lane[l], lane[l + half]);
-    return lane[0];
+    return OP(OP(total[0], total[1]), OP(total[2], total[3]));
 }
 
+/* As many planes as a vector has lanes are folded lane by lane and then turned, so that halves meet halves for all of them at
+ * once; the last ones meet one by one, in the same order. */
 static void F(planes)(ptrdiff_t planes, ptrdiff_t n, void *dst, const void *src)
 {
     enum { lanes = FC_PASTE(LANES, S) };
@@ -51,6 +55,20 @@ static void F(planes)(ptrdiff_t planes, ptrdiff_t n, void *dst, const void *src)
         memcpy(tail + l, &mask, sizeof mask);
         tail[2 * lanes + l] = l < lanes ? 0 : START;
     }
-    for (ptrdiff_t i = 0; i < planes; i++) d[i] = F(plane)(n, s + i * n, tail);
+    for (; planes >= lanes; planes -= lanes, d += lanes) {
+        FC_PASTE(vec, S) v[lanes];
+        for (int i = 0; i < lanes; i++, s += n) v[i] = F(plane)(n, s, tail);
+        W(transpose_lanes)(v);
+        for (int half = lanes / 2; half; half /= 2)
+            for (int l = 0; l < half; l++) v[l] = OP(v[l], v[l + half]);
+        W(store)(d, v[0]);
+    }
+    for (; planes; planes--, s += n) {
+        T lane[lanes];
+        W(store)(lane, F(plane)(n, s, tail));
+        for (int half = lanes / 2; half; half /= 2)
+            for (int l = 0; l < half; l++) lane[l] = ONE(lane[l], lane[l + half]);
+        *d++ = lane[0];
+    }
 }
 #undef STEPS

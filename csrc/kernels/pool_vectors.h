@@ -27,6 +27,7 @@ static void W(repeat)(ptrdiff_t rows, ptrdiff_t width, ptrdiff_t times, void *ds
 #define START ((T) - INFINITY)
 #define FILLED 1
 #define F(word) W(FC_PASTE(max, word))
+#include "kernels/pool_blocks.h"
 #include "kernels/pool_planes.h"
 #include "kernels/pool_taps.h"
 #undef OP
@@ -40,6 +41,7 @@ static void W(repeat)(ptrdiff_t rows, ptrdiff_t width, ptrdiff_t times, void *ds
 #define START ((T)0)
 #define FILLED 0
 #define F(word) W(FC_PASTE(add, word))
+#include "kernels/pool_blocks.h"
 #include "kernels/pool_planes.h"
 #include "kernels/pool_taps.h"
 #undef OP

@@ -171,8 +171,9 @@
 #undef FLOATING
 
 #define FC_FOLD_TABLE(name, type, ...) {name##_pair_##type, name##_rows_##type, name##_window_##type, __VA_ARGS__}
-#define FC_FOLD_VECTORS(name, type) \
-    name##_planes_##type, {name##_lines_##type##_1, name##_lines_##type##_2}, name##_pixels_##type
+#define FC_FOLD_VECTORS(name, type)                                                                 \
+    name##_planes_##type, {name##_lines_##type##_1, name##_lines_##type##_2}, name##_pixels_##type, \
+        name##_blocks_##type, name##_combine_##type
 #define FC_MAX_TABLE(type, ...)                                                                               \
     .max = FC_FOLD_TABLE(max, type, __VA_ARGS__), .lowest = lowest_##type, .argmax_rows = argmax_rows_##type, \
     .argmax_pair = argmax_pair_##type, .argmax_window = argmax_window_##type, .transpose = transpose_##type
@@ -185,6 +186,7 @@ const fc_kernels FC_PASTE(fc_kernels, FC_ISA) = {
     .name = FC_ISA_NAME,
     .usable = FC_ISA_USABLE,
     .widen_places = widen_places,
+    .places_inside = places_inside,
     .gemm =
         {
             [FC_F32] = FC_GEMM_TABLE(f32, f32, FC_FLOATING_TABLE(f32)),

@@ -13,38 +13,28 @@ typedef struct index_check {
     const int64_t *indices;
     ptrdiff_t count;
     int64_t plane;
+    const fc_kernels *kernels;
     atomic_bool wrong;
 } index_check;
-
-/* From -1 up to below `plane`: neither index + 1 nor what it lacks of plane is negative. Signs are gathered, as every
- * instruction set has that for vectors. */
-static bool all_inside(const int64_t *indices, ptrdiff_t count, int64_t plane)
-{
-    uint64_t signs = 0;
-    for (ptrdiff_t i = 0; i < count; i++) {
-        const uint64_t from_none = (uint64_t)indices[i] + 1;
-        signs |= from_none | ((uint64_t)plane - from_none);
-    }
-    return !(signs >> 63);
-}
 
 static void check_task(void *context, ptrdiff_t task, int slot)
 {
     index_check *check = context;
     const ptrdiff_t first = task * INDICES_A_TASK, rest = check->count - first;
     (void)slot;
-    if (!all_inside(check->indices + first, fc_min(rest, INDICES_A_TASK), check->plane))
+    if (!check->kernels->places_inside(fc_min(rest, INDICES_A_TASK), check->indices + first, check->plane))
         atomic_store_explicit(&check->wrong, true, memory_order_relaxed);
 }
 
 /* The first wrong one is named, whatever the number of threads. */
 static fc_status judge_indices(const fc_problem *p, const int64_t *indices, fc_error *error)
 {
-    index_check check = {indices, p->batch * p->channels * p->out[0] * p->out[1], p->in[0] * p->in[1], false};
+    index_check check = {indices, p->batch * p->channels * p->out[0] * p->out[1], p->in[0] * p->in[1], p->kernels,
+                         false};
     ptrdiff_t tasks = check.count / INDICES_A_TASK + (check.count % INDICES_A_TASK != 0), i = 0;
     fc_parallel_for(tasks, tasks < 4 ? 1 : p->threads, false, check_task, &check);
     if (!atomic_load(&check.wrong)) return FC_OK;
-    while (i < check.count - 1 && all_inside(indices + i, 1, check.plane)) i++;
+    while (i < check.count - 1 && p->kernels->places_inside(1, indices + i, check.plane)) i++;
     return fc_fail(error, FC_BAD_VALUE,
                    "indices must be from -1 (none) to %" PRId64 ", the last place of a plane of "
                    "%" PRId64 " x %" PRId64 ", got %" PRId64,

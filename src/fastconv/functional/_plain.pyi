@@ -67,6 +67,28 @@ def avg_pool2d(
     algorithm: Any,
     out: Any,
 ) -> _Array | None: ...
+def max_pool2d_grad(
+    grad_y: Any,
+    indices: Any,
+    x_shape: Any,
+    layout: Any,
+    algorithm: Any,
+    out: Any,
+) -> _Array | None: ...
+def avg_pool2d_grad(
+    grad_y: Any,
+    pool_size: Any,
+    x_shape: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: Any,
+    count_include_pad: Any,
+    divisor_override: Any,
+    layout: Any,
+    algorithm: Any,
+    out: Any,
+) -> _Array | None: ...
 
 class Filters:
     def __init__(

@@ -388,27 +388,45 @@ cdef bint is_bool(object value) noexcept:
     return value is True or value is False
 
 
+cdef bint pool_into(fc_pool2d_params *p, object pool_size, object stride, object padding, object dilation,
+                    object ceil_mode, object layout):
+    """Read what does not depend on arrays."""
+    if not is_bool(ceil_mode) or not layout_into(&p.layout, layout):
+        return False
+    p.ceil_mode = ceil_mode is True
+    return (small_pair(pool_size, &p.window[0], &p.window[1])
+            and small_pair(pool_size if stride is None else stride, &p.stride[0], &p.stride[1])
+            and small_pair(dilation, &p.dilation[0], &p.dilation[1])
+            and padding_into(&p.padding, p.pad_before, p.pad_after, padding))
+
+
+cdef bint divisor_into(fc_pool2d_params *p, object count_include_pad, object divisor_override):
+    if not is_bool(count_include_pad):
+        return False
+    p.count_include_pad, p.has_divisor, p.divisor = count_include_pad is True, divisor_override is not None, 0
+    return divisor_override is None or small(divisor_override, &p.divisor)
+
+
+cdef bint pooled_shape_into(cnp.npy_intp *into, fc_pool2d_params *p, object dtype, int rank, const cnp.npy_intp *x):
+    """Judge images of this shape; the output has their rank."""
+    cdef int64_t size[2]
+    p.dtype = computed_in(dtype)
+    if not images_into(p.layout, rank, x, &p.batch, &p.channels, p.size) or fc_pool2d_shape(p, size, NULL) != FC_OK:
+        return False
+    shape_into(into, rank, p.layout, p.batch, p.channels, size)
+    return True
+
+
 cdef object pooled_for(fc_pool2d_params *p, object x, object pool_size, object stride, object padding, object dilation,
                        object ceil_mode, object layout, object algorithm, object out):
     """Read and judge a call, and answer where to write; None as everywhere here."""
     cdef cnp.npy_intp shape[4]
-    cdef int64_t size[2]
-    cdef int rank
     dtype = plain_dtype(x)
-    if (dtype is None or type(algorithm) is not str or algorithm != "auto" or not is_bool(ceil_mode)
-            or not layout_into(&p.layout, layout)
-            or not small_pair(pool_size, &p.window[0], &p.window[1])
-            or not small_pair(pool_size if stride is None else stride, &p.stride[0], &p.stride[1])
-            or not small_pair(dilation, &p.dilation[0], &p.dilation[1])
-            or not padding_into(&p.padding, p.pad_before, p.pad_after, padding)
-            or not images_into(p.layout, cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), &p.batch, &p.channels, p.size)):
+    if (dtype is None or type(algorithm) is not str or algorithm != "auto"
+            or not pool_into(p, pool_size, stride, padding, dilation, ceil_mode, layout)
+            or not pooled_shape_into(shape, p, dtype, cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x))):
         return None
-    p.dtype = computed_in(dtype)
-    p.ceil_mode = ceil_mode is True
-    if fc_pool2d_shape(p, size, NULL) != FC_OK:
-        return None
-    rank = shape_into(shape, cnp.PyArray_NDIM(x), p.layout, p.batch, p.channels, size)
-    y = result(out, dtype, rank, shape)
+    y = result(out, dtype, cnp.PyArray_NDIM(x), shape)
     return y if y is None or out is None or apart(y, x) else None
 
 
@@ -441,10 +459,7 @@ def avg_pool2d(x, pool_size, stride, padding, dilation, ceil_mode, count_include
     cdef fc_error error
     cdef void *images
     cdef void *outputs
-    if not is_bool(count_include_pad):
-        return None
-    p.count_include_pad, p.has_divisor, p.divisor = count_include_pad is True, divisor_override is not None, 0
-    if divisor_override is not None and not small(divisor_override, &p.divisor):
+    if not divisor_into(&p, count_include_pad, divisor_override):
         return None
     y = pooled_for(&p, x, pool_size, stride, padding, dilation, ceil_mode, layout, algorithm, out)
     if y is None:
@@ -453,3 +468,71 @@ def avg_pool2d(x, pool_size, stride, padding, dilation, ceil_mode, count_include
     with nogil:
         check(fc_avg_pool2d(&p, images, outputs, NULL, &error), &error)
     return y
+
+
+# ---- the gradients of pooling ----------------------------------------------------------------------------------------
+
+
+cdef bint countable(int rank, const cnp.npy_intp *shape) noexcept:
+    """Whether an array's bytes can be counted: other sizes are refused in the words of the ordinary way."""
+    cdef double elements = 1
+    cdef int axis
+    for axis in range(rank):
+        elements *= shape[axis]
+    return elements < 2.0**48
+
+
+def max_pool2d_grad(grad_y, indices, x_shape, layout, algorithm, out):
+    """As `fastconv.max_pool2d_grad`."""
+    cdef fc_max_pool2d_grad_params p
+    cdef fc_error error
+    cdef cnp.npy_intp shape[4]
+    cdef int64_t batch
+    cdef int64_t channels
+    cdef int rank = sizes_into(shape, x_shape)
+    cdef void *grads
+    cdef void *images
+    cdef const int64_t *places
+    dtype = plain_dtype(grad_y)
+    if (rank == 0 or dtype is None or type(algorithm) is not str or algorithm != "auto"
+            or not cnp.PyArray_CheckExact(indices) or not cnp.PyArray_ISCARRAY_RO(indices)
+            or cnp.PyArray_TYPE(indices) != cnp.NPY_INT64 or not layout_into(&p.layout, layout)
+            or cnp.PyArray_NDIM(grad_y) != rank or not has_shape(indices, rank, cnp.PyArray_DIMS(grad_y))
+            or not images_into(p.layout, rank, shape, &p.batch, &p.channels, p.size)
+            or not images_into(p.layout, rank, cnp.PyArray_DIMS(grad_y), &batch, &channels, p.out)
+            or batch != p.batch or channels != p.channels or not countable(rank, shape)):
+        return None
+    p.dtype = computed_in(dtype)
+    grad_x = result(out, dtype, rank, shape)
+    if grad_x is None or (out is not None and not (apart(grad_x, grad_y) and apart(grad_x, indices))):
+        return None
+    grads, images = cnp.PyArray_DATA(grad_y), cnp.PyArray_DATA(grad_x)
+    places = <const int64_t *>cnp.PyArray_DATA(indices)
+    with nogil:
+        check(fc_max_pool2d_grad(&p, grads, places, images, NULL, &error), &error)
+    return grad_x
+
+
+def avg_pool2d_grad(grad_y, pool_size, x_shape, stride, padding, dilation, ceil_mode, count_include_pad,
+                    divisor_override, layout, algorithm, out):
+    """As `fastconv.avg_pool2d_grad`."""
+    cdef fc_pool2d_params p
+    cdef fc_error error
+    cdef cnp.npy_intp shape[4]
+    cdef cnp.npy_intp pooled[4]
+    cdef int rank = sizes_into(shape, x_shape)
+    cdef void *grads
+    cdef void *images
+    dtype = plain_dtype(grad_y)
+    if (rank == 0 or dtype is None or type(algorithm) is not str or algorithm != "auto"
+            or not divisor_into(&p, count_include_pad, divisor_override)
+            or not pool_into(&p, pool_size, stride, padding, dilation, ceil_mode, layout)
+            or not pooled_shape_into(pooled, &p, dtype, rank, shape) or not has_shape(grad_y, rank, pooled)):
+        return None
+    grad_x = result(out, dtype, rank, shape)
+    if grad_x is None or (out is not None and not apart(grad_x, grad_y)):
+        return None
+    grads, images = cnp.PyArray_DATA(grad_y), cnp.PyArray_DATA(grad_x)
+    with nogil:
+        check(fc_avg_pool2d_grad(&p, grads, images, NULL, &error), &error)
+    return grad_x

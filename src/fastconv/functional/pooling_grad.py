@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import _core
+from fastconv.functional import _plain
 from fastconv.functional.arrays import Array, Result, as_array, average_dtypes, compute_dtype, contiguous
 from fastconv.functional.pooling import Images, pool_problem
 from fastconv.functional.problems import must_have_shape, shape_of
@@ -72,6 +73,10 @@ def max_pool2d_grad(
     array([[0., 2., 0.],
            [1., 0., 0.]])
     """
+    if type(grad_y) is np.ndarray:
+        plain = _plain.max_pool2d_grad(grad_y, indices, x_shape, layout, algorithm, out)
+        if plain is not None:
+            return plain
     grad_y, indices, x_shape = as_array("grad_y", grad_y), _as_indices(indices), shape_of("x_shape", x_shape)
     if grad_y.dtype.kind == "b":
         raise TypeError("grad_y has dtype bool, which cannot be summed")
@@ -138,6 +143,23 @@ def avg_pool2d_grad(
     array([[1., 1., 0.],
            [1., 1., 0.]])
     """
+    if type(grad_y) is np.ndarray:
+        plain = _plain.avg_pool2d_grad(
+            grad_y,
+            pool_size,
+            x_shape,
+            stride,
+            padding,
+            dilation,
+            ceil_mode,
+            count_include_pad,
+            divisor_override,
+            layout,
+            algorithm,
+            out,
+        )
+        if plain is not None:
+            return plain
     grad_y, x_shape = as_array("grad_y", grad_y), shape_of("x_shape", x_shape)
     compute, dtype = average_dtypes(grad_y.dtype)
     images = Images.of("x_shape", x_shape, layout_name(layout))

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pool_blocks.h -- see fc_pool_blocks: OP on vectors, START changes nothing. Four vectors go side by side, so that one
+ * chain does not wait for itself. VECTORS, MORE and DIVIDE are constants where this is inlined. */
+
+/* What is fetched may lie outside. */
+static inline void F(fetch)(const T *x, ptrdiff_t ahead)
+{
+    __builtin_prefetch((const void *)((uintptr_t)x + (uintptr_t)ahead * sizeof(T)));
+}
+
+/* One result of a block, or so many vectors of it: a suffix and what lies behind it, with MORE one item more, at x. */
+static inline __attribute__((always_inline)) void F(blocks_result)(const fc_pool_vector at[4], T *y, const T *x,
+                                                                   const T *suffix, FC_PASTE(vec, S) behind[4],
+                                                                   ptrdiff_t ahead, double scale, const int vectors,
+                                                                   const bool more, const bool divide)
+{
+    enum { lanes = FC_PASTE(LANES, S) };
+    for (int k = 0; k < vectors; k++) {
+        FC_PASTE(vec, S) value;
+        if (more) F(fetch)(x + at[k].x, ahead);
+        if (more) behind[k] = OP(behind[k], W(load)(x + at[k].x));
+        value = OP(W(load)(suffix + k * lanes), behind[k]);
+        if (divide) {
+            const T divisor = (T)scale * (T)at[k].count;
+            value = value / W(splat)(&divisor);
+        }
+        W(store)(y + at[k].y, value);
+    }
+}
+
+/* The fields are read once: what is stored could be one of them, for all that the compiler knows. */
+static inline __attribute__((always_inline)) void F(blocks_some)(const fc_pool_blocks *a, const fc_pool_vector *vector,
+                                                                 const int vectors, const bool divide)
+{
+    enum { lanes = FC_PASTE(LANES, S) };
+    const ptrdiff_t window = a->window, before = a->before, items = a->items, results = a->results;
+    const ptrdiff_t x_step = a->x_step, y_step = a->y_step, step = vectors * lanes, ahead = a->ahead;
+    const T start = START, *const item = a->x, *const behind = item + a->behind;
+    const double *const scales = a->scales;
+    T *const suffixes = a->suffixes, *y = a->y;
+    fc_pool_vector at[4];
+    for (int k = 0; k < vectors; k++) at[k] = vector[k];
+    for (ptrdiff_t result = 0; result < results; result += window) {
+        const ptrdiff_t begin = result - before, end = begin + window;
+        const ptrdiff_t first = begin > 0 ? begin : 0, middle = end < items ? end : items;
+        const ptrdiff_t block = results - result < window ? results - result : window;
+        const ptrdiff_t grown = items - end + 1 < block ? items - end + 1 : block;
+        FC_PASTE(vec, S) value[4];
+        const T *x = item + (middle - 1) * x_step, *suffix = suffixes;
+        T *kept = suffixes + (middle - 1 - first) * step;
+        ptrdiff_t t = 1;
+        for (int k = 0; k < vectors; k++) value[k] = W(splat)(&start);
+        for (ptrdiff_t left = middle - first; left > 0; left--, x -= x_step, kept -= step)
+            for (int k = 0; k < vectors; k++) {
+                F(fetch)(x + at[k].x, ahead);
+                value[k] = OP(W(load)(x + at[k].x), value[k]);
+                W(store)(kept + k * lanes, value[k]);
+            }
+        for (int k = 0; k < vectors; k++) value[k] = W(splat)(&start);
+        F(blocks_result)(at, y, NULL, suffix, value, ahead, divide ? scales[result] : 0, vectors, false, divide);
+        y += y_step;
+        x = behind + end * x_step;
+        for (; t < grown; t++, y += y_step, x += x_step) {
+            if (begin + t > 0) suffix += step;
+            F(blocks_result)(at, y, x, suffix, value, ahead, divide ? scales[result + t] : 0, vectors, true, divide);
+        }
+        for (; t < block; t++, y += y_step) {
+            if (begin + t > 0) suffix += step;
+            F(blocks_result)
+            (at, y, NULL, suffix, value, ahead, divide ? scales[result + t] : 0, vectors, false, divide);
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void F(blocks_all)(const fc_pool_blocks *a, const bool divide)
+{
+    ptrdiff_t v = 0;
+    for (; v + 4 <= a->vectors; v += 4) F(blocks_some)(a, a->vector + v, 4, divide);
+    for (; v + 2 <= a->vectors; v += 2) F(blocks_some)(a, a->vector + v, 2, divide);
+    if (v < a->vectors) F(blocks_some)(a, a->vector + v, 1, divide);
+}
+
+static void F(blocks)(const fc_pool_blocks *a)
+{
+    if (a->scales)
+        F(blocks_all)(a, true);
+    else
+        F(blocks_all)(a, false);
+}
+
+static inline __attribute__((always_inline)) FC_PASTE(vec, S)
+    F(combine_vector)(ptrdiff_t i, ptrdiff_t parts, const void *const *part, T scale, const T *counts)
+{
+    FC_PASTE(vec, S) value = W(load)((const T *)part[0] + i);
+    for (ptrdiff_t j = 1; j < parts; j++) value = OP(value, W(load)((const T *)part[j] + i));
+    if (counts) value = value / (W(splat)(&scale) * W(load)(counts + i));
+    return value;
+}
+
+static inline __attribute__((always_inline)) void
+F(combine_parts)(ptrdiff_t n, T *d, ptrdiff_t parts, const void *const *part, double scale, const T *counts)
+{
+    enum { lanes = FC_PASTE(LANES, S) };
+    ptrdiff_t i = 0;
+    for (; i + lanes <= n; i += lanes) W(store)(d + i, F(combine_vector)(i, parts, part, (T)scale, counts));
+    if (i < n) W(store_masked)(d + i, W(first_lanes)(n - i), F(combine_vector)(i, parts, part, (T)scale, counts));
+}
+
+static void F(combine)(ptrdiff_t n, void *dst, ptrdiff_t parts, const void *const *part, double scale,
+                       const void *counts)
+{
+    const void *const some[3] = {part[0], part[parts > 1 ? 1 : 0], part[parts > 2 ? 2 : 0]};
+    if (counts)
+        F(combine_parts)(n, dst, parts, part, scale, counts);
+    else if (parts == 2)
+        F(combine_parts)(n, dst, 2, some, scale, NULL);
+    else if (parts == 3)
+        F(combine_parts)(n, dst, 3, some, scale, NULL);
+    else
+        F(combine_parts)(n, dst, parts, part, scale, NULL);
+}
