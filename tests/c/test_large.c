@@ -10,7 +10,7 @@ static void compare(const call *c, const char *algorithm, void *context)
 {
     number *const *wanted = context;
     call_must_run(c, algorithm);
-    call_check(c, wanted);
+    call_check(c, algorithm, wanted);
 }
 
 static void check_large(call c)
