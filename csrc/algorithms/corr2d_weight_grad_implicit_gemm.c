@@ -433,12 +433,16 @@ static void sum_block(void *context, ptrdiff_t index, int slot_number)
     const sum_plan *s = &c->plan;
     const ptrdiff_t task = index % s->tasks, partial = index / s->tasks;
     const ptrdiff_t end = fc_cut(s->units, s->partials, partial + 1);
-    char *memory = c->workspace->slots + (size_t)slot_number * c->workspace->slot_bytes;
+    char *memory = fc_slot_of(c->workspace, slot_number);
     work w = work_of(c, task);
     w.s = (slot *)memory;
     w.stripe = memory + fc_size_lines(sizeof(slot));
     w.panel_copy = w.stripe + stripe_bytes(c->p, s);
     w.sums = s->partials > 1 ? shared_sums(c, task, partial) : w.panel_copy + panel_bytes(c->p, s);
+    fc_end_part(memory, fc_size_lines(sizeof(slot)));
+    fc_end_part(w.stripe, stripe_bytes(c->p, s));
+    fc_end_part(w.panel_copy, panel_bytes(c->p, s));
+    fc_end_part(w.sums, sum_bytes(c->p, s));
     w.fresh = true;
     memset(w.s->zeros, 0, sizeof w.s->zeros);
     for (ptrdiff_t unit = fc_cut(s->units, s->partials, partial); unit < end; unit++) {
@@ -446,7 +450,7 @@ static void sum_block(void *context, ptrdiff_t index, int slot_number)
         for (ptrdiff_t t = 0; t < s->taps; t++) sum_tap(&w, t);
         w.fresh = false;
     }
-    if (w.fresh) memset(w.sums, 0, sum_bytes(c->p, s)); /* there are no images */
+    if (w.fresh) memset(w.sums, 0, s->block_sums * (size_t)c->element); /* there are no images */
     if (s->partials == 1) bring_home(&w);
 }
 
@@ -490,6 +494,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         c.plan = plan_of(p, may_pad);
         fc_parallel_for(c.plan.tasks * c.plan.partials, workspace->threads, true, sum_block, &c);
         if (c.plan.partials > 1) fc_parallel_for(c.plan.tasks, workspace->threads, true, finish_block, &c);
+        fc_join_parts(workspace->shared, plan_shared_bytes(p, &c.plan) + FC_CACHE_LINE); /* another plan cuts it anew */
         may_pad = false;
     } while (c.plan.tap_rows && !fc_weights_are_finite(p, operands->y)); /* zeros may have met an infinity */
     fc_bias_grad(p, operands, workspace->threads);
