@@ -14,6 +14,7 @@ WANTED = (
     r"fastconv/functional/_plain\..*\.(so|pyd)",
     r"fastconv/torch/__init__\.py",
     r"fastconv/torch/_eager\..*\.(so|pyd)",
+    r"fastconv/torch/_eager_pooling\..*\.(so|pyd)",
     r"fastconv/torch/_frozen\..*\.(so|pyd)",
     r"fastconv/(lib)?fastconv\.(so|dylib|dll)",
     r"fastconv/tensorflow/__init__\.py",

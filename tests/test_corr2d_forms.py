@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import reference as ref
-from cases import CASES, LAYOUTS, Case, each_algorithm, expected, problem
+from cases import CASES, LAYOUTS, Case, each_algorithm, expected, pad, problem
 from numerics import assert_close, assert_same_bits, fresh_rng
 
 import fastconv
@@ -155,6 +155,55 @@ def test_prepared_weights_by_every_algorithm(isa: str, groups: int, layout: str)
     for name in set(fastconv.algorithms("corr2d")) - set(plain):
         with pytest.raises(ValueError, match="declines"):
             fastconv.prepare(p.w, p.bias, **options, algorithm=name)(p.x)
+
+
+# One at least for every algorithm; the weights of one are so many that Winograd's transforms of raw ones are made late.
+PREPARED = (
+    Case("plain", (2, 19, 9, 12), (20, 3, 3), padding=pad(1)),
+    Case("many-weights", (1, 180, 8, 7), (180, 3, 3), padding=pad(1)),
+    Case("apart", (1, 33, 21, 22), (34, 3, 3), stride=(2, 2), padding=pad(1)),
+    Case("five", (1, 18, 9, 10), (21, 5, 5), padding=pad(2)),
+    Case("line", (1, 40, 5, 13), (36, 1, 7), padding=((0, 0), (3, 3))),
+    Case("window", (3, 35, 4, 4), (33, 4, 4)),
+    Case("depthwise", (2, 37, 9, 11), (37, 3, 3), padding=pad(1), groups=37),
+    Case("depthwise-five", (1, 19, 9, 11), (19, 5, 5), padding=pad(2), groups=19),
+    Case("few-a-group", (2, 64, 7, 9), (64, 3, 3), padding=pad(1), groups=16),
+    Case("full-groups", (2, 64, 9, 7), (48, 3, 3), padding=pad(1), groups=2),
+    Case("first-layer", (1, 3, 20, 23), (24, 7, 7), stride=(2, 2), padding=pad(3)),
+)
+
+
+def test_every_algorithm_has_a_case_of_prepared_weights():
+    taken = set()
+    for layout in LAYOUTS:
+        for case in PREPARED:
+            shapes = case.x_shape(layout), case.w_shape(layout)
+            told = fastconv.explain("corr2d", *shapes, **case.options, layout=layout)
+            taken |= set(fastconv.algorithms("corr2d")) - set(told.declined)
+    assert taken == set(fastconv.algorithms("corr2d"))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("case", PREPARED, ids=str)
+def test_prepared_weights_give_the_bits_of_raw_ones_whatever_is_changed(case: Case, layout: str):
+    """The instruction set and the dtype of the images change between the calls of one `Prepared`."""
+    p, options = problem(case, layout, "float32"), {**case.options, "layout": layout}
+    images = {dtype: p.x.astype(dtype) for dtype in ("float32", "float64")}
+    taken = 0
+    for name in fastconv.algorithms("corr2d"):
+        prepared = fastconv.prepare(p.w, p.bias, **options, algorithm=name)
+        for isa in (*fastconv.isas(), *reversed(fastconv.isas())):
+            fastconv.set_isa(isa)
+            for dtype in ("float32", "float64", "float32"):
+                try:
+                    plain = fastconv.corr2d(images[dtype], p.w, p.bias, **options, algorithm=name)
+                except ValueError:
+                    with pytest.raises(ValueError, match="declines"):
+                        prepared(images[dtype])
+                    continue
+                assert_same_bits(prepared(images[dtype]), plain, f"{isa} {dtype} {name} {layout} {case}")
+                taken += 1
+    assert taken > 12, "only the definition took the case"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

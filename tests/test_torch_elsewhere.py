@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch_cases import drawn, operands
 
 import fastconv.torch as ft
-from fastconv.torch import _eager, elsewhere, forms
+from fastconv.torch import _eager_pooling, elsewhere, forms
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.x[1] and case.w[0]], ids=str)
@@ -44,7 +44,7 @@ def test_torchs_pooling_says_the_same(case: PoolCase):
     assert torch.equal(places, indices)
     options = case.ceil_mode, case.count_include_pad, case.divisor_override, None, "auto"
     torch.testing.assert_close(
-        elsewhere.avg_pool2d(x, *windows, *options), _eager.avg_pool2d(x, *windows, *options), equal_nan=True
+        elsewhere.avg_pool2d(x, *windows, *options), _eager_pooling.avg_pool2d(x, *windows, *options), equal_nan=True
     )
 
 

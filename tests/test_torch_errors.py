@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch_cases import through_the_dispatcher
 
 import fastconv.torch as ft
-from fastconv.torch import _eager
+from fastconv.torch import _eager, _eager_pooling
 
 BIG = 2**62
 
@@ -180,7 +180,7 @@ def test_gradient_operators_judge_as_well(name: str, args: tuple, message: str):
 )
 def test_places_are_judged(grad: torch.Tensor, indices: torch.Tensor, size: tuple, message: str):
     with pytest.raises((ValueError, TypeError), match=message):
-        _eager.max_pool2d_grad(grad, indices, size, None)
+        _eager_pooling.max_pool2d_grad(grad, indices, size, None)
 
 
 def test_the_unchanged_calls_are_right():

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 import reference as ref
-from cases import Case, expected, pad, problem
+from cases import Case, expected, pad, pads, problem
 from guard import guarded
 from numerics import assert_close, assert_same_bits, fresh_rng
 
@@ -64,6 +64,33 @@ def test_an_image_does_not_see_its_batch(isa: str, layout: str, case: Case):
     for n in range(case.x[0]):
         alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, layout=layout, algorithm=NAMES[layout])
         assert_same_bits(alone, together[n], f"{isa} {layout} {case} image {n}")
+
+
+def input_gradient(case: Case, dtype: str, layout: str) -> np.ndarray:
+    p = problem(case, layout, dtype)
+    out = guarded(p.x.shape, p.dtype)
+    options = {**case.options, "layout": layout, "algorithm": NAMES[layout]}
+    fastconv.corr2d_input_grad(p.grad_y, p.w, p.x.shape, **options, out=out.array)
+    return out.check(NAMES[layout])
+
+
+# Of every form: maps that end within a tile, more channels than a chain of sums or a piece has.
+GRADIENTS = tuple(
+    Case(f"gradient-{kh}x{kw}-{o}", (2, c, 12, 15), (o, kh, kw), padding=pads(kh // 2, 0, kw // 2, kw // 3))
+    for kh, kw in [(3, 3), (5, 5), (1, 3), (3, 1), (1, 7), (7, 1)]
+    for c, o in [(5, 7), (70, 300)]
+)
+
+
+@pytest.mark.parametrize("case", GRADIENTS, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layout", NAMES)
+def test_input_gradients_of_every_form(isa: str, layout: str, dtype: str, case: Case):
+    fastconv.set_num_threads(3)
+    gradient = input_gradient(case, dtype, layout)
+    assert_close(gradient, expected("corr2d_input_grad", case, layout, dtype)[0], f"{isa} {layout} {case}")
+    fastconv.set_num_threads(1)
+    assert_same_bits(input_gradient(case, dtype, layout), gradient, f"{isa} {layout} {case}: one thread")
 
 
 @pytest.mark.parametrize("layout", NAMES)

@@ -177,7 +177,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     const ptrdiff_t first = block * c->lanes, height = fc_block_destination_size(p)[0],
                     width = fc_block_destination_size(p)[1];
     const ptrdiff_t element = c->element, lanes = c->lanes, taps = p->window[0] * p->window[1];
-    char *memory = c->workspace->slots + (size_t)slot * c->workspace->slot_bytes, *y = memory + c->x_bytes;
+    char *memory = fc_slot_of(c->workspace, slot), *y = memory + c->x_bytes;
     char *w = y + c->y_bytes, *bias = w + taps * lanes * element;
     part t = {.channels = fc_min(lanes, p->channels - first),
               .rows = {fc_cut(height, c->strips, strip), fc_cut(height, c->strips, strip + 1)},
@@ -187,6 +187,8 @@ static void run_task(void *context, ptrdiff_t task, int slot)
               .y_pixel = lanes};
     char *home = c->destination + (n * c->to.n + first * c->to.c + t.rows.first * c->to.h) * element;
     const bool in_place = p->layout == FC_NHWC && t.channels == lanes;
+    fc_end_part(memory, c->x_bytes);
+    fc_end_part(y, c->y_bytes);
     t.source_rows = fc_block_rows_of_source(c->grid, t.rows);
     c->kernels->block_in((t.source_rows.end - t.source_rows.first) * fc_block_source_size(p)[1], t.channels, memory,
                          c->source + (n * c->from.n + first * c->from.c + t.source_rows.first * c->from.h) * element,

@@ -271,6 +271,8 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     c.strips = fc_ceil_div(p->out[0], rolls ? strip_rows(p) : ROWS);
     c.planes = fc_max(1, fc_min(TASK_BYTES / bytes, planes / ENOUGH_TASKS));
     c.blocks = fc_min(c.strips, fc_ceil_div(ENOUGH_TASKS, fc_max(1, fc_ceil_div(planes, c.planes))));
+    fc_end_part(workspace->shared, mask_bytes(p));
+    fc_end_part(zeros, zero_bytes(p));
     memset(zeros, 0, (size_t)(p->in[1] * element));
     find_edges(&c, workspace->shared);
     fc_parallel_for(fc_ceil_div(planes, c.planes) * c.blocks, workspace->threads, true, rolls ? run_task_3x3 : run_task,

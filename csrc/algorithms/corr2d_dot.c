@@ -95,7 +95,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     const ptrdiff_t rows = fc_cut(c->rows, c->row_blocks, block + 1) - first;
     const ptrdiff_t image_bytes = p->channels * p->in[0] * p->in[1] * c->element;
     const char *bias = c->operands->bias;
-    char *window = c->workspace->slots + (size_t)slot * c->workspace->slot_bytes;
+    char *window = fc_slot_of(c->workspace, slot);
     for (ptrdiff_t n = fc_cut(p->batch, c->image_blocks, images); n < fc_cut(p->batch, c->image_blocks, images + 1);
          n++) {
         const char *source = (const char *)c->operands->x + n * image_bytes + group * (image_bytes / p->groups);

@@ -27,7 +27,7 @@ typedef struct call {
     fc_strides from, to; /* of source and destination */
     fc_strides weight;   /* of a block's weights: n of those that are written, c of those that are read */
     ptrdiff_t element, lanes, blocks, strips, members, outputs;
-    size_t x_bytes, y_bytes; /* of a slot's blocks */
+    size_t x_bytes, y_bytes, w_bytes; /* of a slot's blocks */
 } call;
 
 typedef struct part {
@@ -187,13 +187,18 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     const ptrdiff_t first = block * c->lanes, groups = fc_min(c->lanes, p->groups - first);
     const ptrdiff_t height = fc_block_destination_size(p)[0], most = fc_ceil_div(height, c->strips);
     const ptrdiff_t width = fc_block_destination_size(p)[1], element = c->element;
-    char *memory = c->workspace->slots + (size_t)slot * c->workspace->slot_bytes;
+    char *memory = fc_slot_of(c->workspace, slot);
     part t = {.rows = {fc_cut(height, c->strips, strip), fc_cut(height, c->strips, strip + 1)},
               .x = memory,
               .y = memory + c->x_bytes,
               .w = memory + c->x_bytes + c->y_bytes,
               .x_plane = (ptrdiff_t)source_plane(p, most) / element,
               .y_plane = (ptrdiff_t)destination_plane(p, most) / element};
+    for (ptrdiff_t m = 0; m < c->members; m++)
+        fc_end_part(t.x + m * t.x_plane * element, (size_t)(t.x_plane * element));
+    for (ptrdiff_t o = 0; o < c->outputs; o++)
+        fc_end_part(t.y + o * t.y_plane * element, (size_t)(t.y_plane * element));
+    fc_end_part(t.w, c->w_bytes);
     t.source_rows = fc_block_rows_of_source(c->grid, t.rows);
     fc_grouped_in(
         p, (t.source_rows.end - t.source_rows.first) * fc_block_source_size(p)[1], groups, c->members, t.x, t.x_plane,
@@ -202,7 +207,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     fc_grouped_weights(p, c->w, first, groups, t.w);
     if (c->bias) {
         const fc_strides side_by_side = {0, 1, 0, 0};
-        t.bias = t.w + fc_size_lines(fc_grouped_weight_bytes(p));
+        t.bias = t.w + c->w_bytes;
         fc_grouped_in(p, 1, groups, c->outputs, t.bias, c->lanes, c->bias + first * c->outputs * element, side_by_side);
     }
     run_part(c, &t);
@@ -236,6 +241,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .outputs = outputs_of(p),
         .x_bytes = (size_t)members_of(p) * source_plane(p, most),
         .y_bytes = (size_t)outputs_of(p) * destination_plane(p, most),
+        .w_bytes = fc_size_lines(fc_grouped_weight_bytes(p)),
     };
     if (!forward) c.weight = (fc_strides){c.weight.c, c.weight.n, c.weight.h, c.weight.w};
     fc_block_grid_of(p, &grid);

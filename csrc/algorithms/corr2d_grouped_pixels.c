@@ -171,7 +171,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     const ptrdiff_t strip = task % c->strips, group = task / c->strips % p->groups, n = task / c->strips / p->groups;
     const ptrdiff_t *size = fc_block_destination_size(p), element = c->element;
     const ptrdiff_t times = c->grid->phases[0]; /* rows of the destination to a row of points */
-    char *memory = c->workspace->slots + (size_t)slot * c->workspace->slot_bytes;
+    char *memory = fc_slot_of(c->workspace, slot);
     const char *weights = c->weights;
     part t = {.rows = {fc_cut(c->points, c->strips, strip), fc_cut(c->points, c->strips, strip + 1)},
               .group = group,
@@ -182,6 +182,8 @@ static void run_task(void *context, ptrdiff_t task, int slot)
               .y_pixel = c->outputs};
     char *home =
         c->destination + (n * c->to.n + group * c->outputs * c->to.c + t.rows.first * times * c->to.h) * element;
+    fc_end_part(t.x, c->x_bytes);
+    fc_end_part(t.y, c->y_bytes);
     if (p->layout == FC_NHWC) {
         t.y = home;
         t.y_row = c->to.h;

@@ -177,7 +177,7 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
 {
     const call *c = context;
     const fc_problem *p = c->p;
-    slot *s = (slot *)(c->workspace->slots + (size_t)slot_number * c->workspace->slot_bytes);
+    slot *s = (slot *)(fc_slot_of(c->workspace, slot_number));
     char *window = (char *)(s + 1);
     const ptrdiff_t element = (ptrdiff_t)c->element, depth = c->depth, out_plane = p->out[0] * p->out[1] * element;
     const ptrdiff_t block = task % c->blocks, image = task / c->blocks, group = image % p->groups; /* image and group */
@@ -223,6 +223,8 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     c.chunks = fc_max(1, fc_ceil_div(c.depth, FC_DEPTH));
     c.bias = workspace->shared;
     c.shifts = (int32_t *)(void *)(c.bias + fc_size_lines(vectors * c.element));
+    fc_end_part(c.bias, fc_size_lines(vectors * c.element));
+    fc_end_part(c.shifts, fc_size_lines((size_t)c.depth * sizeof(int32_t)));
     fc_spread_row_bias(operands->bias, p->out_channels, kernels->lanes, c.element, c.bias);
     fc_stripe_shifts(p, &c.stripe, c.channels, c.shifts);
     fc_parallel_for(p->batch * p->groups * c.blocks, workspace->threads, true, run_task, &c);

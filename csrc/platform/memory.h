@@ -10,6 +10,18 @@
 
 #define FC_CACHE_LINE 64
 
+/* Whether AddressSanitizer watches. */
+#if defined(__SANITIZE_ADDRESS__)
+#define FC_WATCHED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FC_WATCHED 1
+#endif
+#endif
+#ifdef FC_WATCHED
+#include <sanitizer/asan_interface.h>
+#endif
+
 /* SIZE_MAX stands for "more than fits", and stays SIZE_MAX. */
 static inline size_t fc_size_add(size_t a, size_t b)
 {
@@ -29,6 +41,27 @@ static inline size_t fc_size_lines(size_t bytes)
 {
     size_t padded = fc_size_add(bytes, 2 * FC_CACHE_LINE - 1);
     return padded == SIZE_MAX ? SIZE_MAX : padded & ~(size_t)(FC_CACHE_LINE - 1);
+}
+
+/* A call has one block of memory, cut into parts, of as many bytes as fc_size_lines said. The last line of a part is
+ * nobody's: where AddressSanitizer watches it stops who runs over the end of a part into the next. */
+static inline void fc_end_part(const void *part, size_t lines)
+{
+#ifdef FC_WATCHED
+    if (lines >= FC_CACHE_LINE) ASAN_POISON_MEMORY_REGION((const char *)part + lines - FC_CACHE_LINE, FC_CACHE_LINE);
+#else
+    (void)part, (void)lines;
+#endif
+}
+
+/* What is to be cut anew: it has no parts, and ends where it did. */
+static inline void fc_join_parts(const void *memory, size_t lines)
+{
+#ifdef FC_WATCHED
+    if (lines >= FC_CACHE_LINE) ASAN_UNPOISON_MEMORY_REGION(memory, lines - FC_CACHE_LINE);
+#else
+    (void)memory, (void)lines;
+#endif
 }
 
 #endif

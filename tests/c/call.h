@@ -26,7 +26,8 @@ typedef struct call {
 
 extern const char *const operation_names[FC_OPERATIONS];
 
-/* Valid params; random inputs. `special` puts an infinity or a NaN into the input that the promises speak of. */
+/* Valid params; random inputs. `special` puts an infinity or a NaN into the input that the promises speak of, or into the
+ * first one some numbers that are a million times as large as the rest. */
 call call_of_corr2d(fc_operation operation, const fc_corr2d_params *params, bool second, bool special);
 call call_of_pool2d(fc_operation operation, const fc_pool2d_params *params, bool second, bool special);
 void call_free(call *c);
@@ -37,8 +38,9 @@ fc_status call_run(const call *c, const char *algorithm, fc_error *error);
 /* Runs it, which must succeed. */
 void call_must_run(const call *c, const char *algorithm);
 
-/* The outputs of `c` must be these, up to rounding. */
-void call_check(const call *c, number *const wanted[2]);
+/* The outputs of `c`, which the algorithm made, must be these, up to rounding: each output's own, except of Winograd's
+ * algorithms. NULL: any algorithm. */
+void call_check(const call *c, const char *algorithm, number *const wanted[2]);
 void call_explain(const call *c, fc_explanation *explanation);
 
 /* Calls `what` with the instruction set and algorithm set up and named, for all those that take the problem; answers

@@ -35,11 +35,11 @@ bool one_in(int64_t n);
 /* ---- numbers ---------------------------------------------------------------------------------------------- */
 
 /* A number of any dtype: as a double for the floats, modulo 2^64 (signed ones sign-extended) for the integers.
- * `size` is what errors are measured by: the sum of the magnitudes that were added up. */
+ * `size` is what errors are measured by: the sum of the magnitudes that were added up; `largest`: that of all sums. */
 typedef struct number {
     double f;
     uint64_t i;
-    double size;
+    double size, largest;
 } number;
 
 bool is_float(fc_dtype dtype);
@@ -73,6 +73,9 @@ void set_value(const buffer *b, size_t i, double value);
  * size. An infinity or NaN wants the same; with `loose`, any of them. */
 bool is_number(const buffer *b, size_t i, const number *wanted, bool loose);
 void check_numbers(const buffer *b, const number *wanted, bool loose, const char *name);
+
+/* Loosely, and measured by the largest size of all. */
+void check_numbers_in_norm(const buffer *b, const number *wanted, const char *name);
 void check_same_bits(const buffer *a, const buffer *b, const char *name);
 
 #endif

@@ -4,6 +4,9 @@
 
 #define MOST_ELEMENTS 20000
 #define MOST_PRODUCTS 150000
+/* and of problems that are drawn for their size */
+#define MOST_WEIGHTS_OF_LARGE 200000
+#define MOST_PRODUCTS_OF_LARGE 1200000
 
 fc_corr2d_params plain_corr2d(fc_dtype dtype, int64_t size, int64_t taps)
 {
@@ -65,54 +68,162 @@ static void draw_axis(int64_t *size, int64_t *window, int64_t *stride, int64_t *
 
 static fc_padding draw_padding(void) { return one_in(3) ? (fc_padding)below(4) : FC_PAD_EXPLICIT; }
 
-static bool small(int64_t batch, int64_t channels, const int64_t size[2])
+static bool within(int64_t most, int64_t batch, int64_t channels, const int64_t size[2])
 {
     int64_t count = batch * channels;
     for (int i = 0; i < 2; i++)
-        if (__builtin_mul_overflow(count, size[i], &count) || size[i] > MOST_ELEMENTS) return false;
-    return count <= MOST_ELEMENTS;
+        if (__builtin_mul_overflow(count, size[i], &count) || size[i] > most) return false;
+    return count <= most;
+}
+
+static bool small(int64_t batch, int64_t channels, const int64_t size[2])
+{
+    return within(MOST_ELEMENTS, batch, channels, size);
+}
+
+/* What chance alone draws too seldom: problems that the paths of some algorithms are for. */
+typedef enum kind {
+    ANY_KIND,
+    DEPTHWISE,
+    FEW_A_GROUP,  /* channels, a multiple of 4 */
+    MANY_A_GROUP, /* 16 to 32, which fill one or two vectors */
+    DEEP,         /* so many channels on both sides that sums are longer than one chain of 256 steps */
+    SMALL_MAPS,   /* with so long sums that lanes run along them */
+    APART,        /* 3x3 with stride 2, as large as Winograd's form for it wants */
+    TALL,         /* kernels of more rows than a chain has steps */
+} kind;
+
+static kind draw_kind(bool extreme)
+{
+    if (one_in(5)) return extreme ? MANY_A_GROUP : (kind)from_to(MANY_A_GROUP, TALL);
+    if (one_in(5)) return DEPTHWISE;
+    return one_in(5) ? FEW_A_GROUP : ANY_KIND;
+}
+
+static void draw_channels(fc_corr2d_params *p, kind which)
+{
+    int64_t filters = one_in(20) ? 0 : from_to(1, one_in(4) ? 40 : 9);
+    p->groups = one_in(2) ? 1 : from_to(1, 5);
+    p->weight_channels = one_in(20) ? 0 : from_to(1, one_in(4) ? 40 : 9);
+    switch (which) {
+    case ANY_KIND: break;
+    case DEPTHWISE:
+        p->groups = from_to(1, one_in(4) ? 70 : 20);
+        p->weight_channels = 1;
+        filters = one_in(8) ? 2 : 1;
+        break;
+    case FEW_A_GROUP:
+        p->groups = from_to(2, one_in(4) ? 40 : 9);
+        p->weight_channels = 4 * from_to(1, 3);
+        filters = 4 * from_to(1, 3);
+        break;
+    case MANY_A_GROUP:
+        p->groups = from_to(2, 3);
+        p->weight_channels = one_in(2) ? 16 : from_to(16, 32);
+        filters = one_in(2) ? p->weight_channels : from_to(16, 32);
+        break;
+    case DEEP:
+        p->groups = one_in(4) ? 2 : 1;
+        p->weight_channels = from_to(1, 2) * from_to(130, 180);
+        filters = p->weight_channels > 256 ? from_to(1, 40) : from_to(257, 300);
+        break;
+    case SMALL_MAPS:
+        p->groups = one_in(4) ? 2 : 1;
+        p->weight_channels = from_to(64, 150);
+        filters = from_to(32, 70);
+        break;
+    case APART:
+        p->groups = 1;
+        p->weight_channels = from_to(32, 40);
+        filters = from_to(32, 40);
+        break;
+    case TALL:
+        p->groups = one_in(2) ? 1 : from_to(2, 4);
+        p->weight_channels = from_to(1, 4);
+        filters = from_to(1, 5);
+        break;
+    }
+    p->channels = p->groups * p->weight_channels;
+    p->out_channels = p->groups * filters;
+}
+
+/* Sizes, kernels and strides of those kinds that have their own. */
+static void draw_sizes(fc_corr2d_params *p, kind which)
+{
+    const bool tall = which == TALL;
+    const int64_t odd = one_in(3) ? 1 : 3, stride = which == APART || one_in(4) ? 2 : 1;
+    for (int i = 0; i < 2; i++) {
+        const int64_t small = odd + below(which == SMALL_MAPS ? 6 : 3);
+        p->kernel[i] = which == APART ? 3 : tall ? (i ? from_to(1, 2) : from_to(257, 300)) : odd;
+        p->size[i] = which == APART ? from_to(19, 24) : tall ? p->kernel[i] + below(i ? 20 : 6) : small;
+        p->stride[i] = stride;
+        p->dilation[i] = 1;
+        p->pad_before[i] = one_in(2) ? 0 : from_to(0, 1);
+        p->pad_after[i] = one_in(2) ? p->pad_before[i] : from_to(0, 1);
+    }
+}
+
+/* Kernels that have algorithms of their own, and one window an image. */
+static void draw_kernel(fc_corr2d_params *p)
+{
+    if (one_in(3)) {
+        static const int kernels[][2] = {{3, 3}, {3, 3}, {5, 5}, {1, 3}, {3, 1}, {1, 7}, {7, 1}};
+        const int *kernel = kernels[below(7)];
+        for (int i = 0; i < 2; i++) p->kernel[i] = kernel[i], p->stride[i] = p->dilation[i] = 1;
+    }
+    if (one_in(12))
+        for (int i = 0; i < 2; i++) {
+            p->kernel[i] = p->size[i] ? p->size[i] : 1, p->dilation[i] = 1;
+            p->padding = FC_PAD_VALID;
+        }
+}
+
+/* Kernels, or for the gradient of the weights maps, that make sums longer than a chain. */
+static void draw_long_sums(fc_corr2d_params *p)
+{
+    const int64_t filters = p->out_channels / p->groups;
+    const int64_t fewer = filters < p->weight_channels ? filters : p->weight_channels;
+    const int64_t channels = fewer > 1 ? fewer : 1;
+    const bool maps = one_in(2);
+    p->kernel[0] = maps ? from_to(1, 3) : from_to(1, 20);
+    p->kernel[1] = maps ? from_to(1, 3) : 256 / (channels * p->kernel[0]) + from_to(1, 2);
+    for (int i = 0; i < 2; i++) {
+        p->size[i] = p->kernel[i] + (maps ? from_to(15, 18) : below(6));
+        p->pad_before[i] = p->pad_after[i] = p->kernel[i] > 1 ? below(3) : 0;
+        p->stride[i] = !maps && one_in(3) ? 2 : 1;
+        p->dilation[i] = 1;
+    }
 }
 
 fc_corr2d_params random_corr2d(bool extreme)
 {
-    static const fc_dtype dtypes[] = {FC_F32, FC_F64, FC_I32, FC_I64};
+    static const fc_dtype dtypes[] = {FC_F32, FC_F64, FC_F32, FC_F64, FC_I32, FC_I64};
+    const kind which = draw_kind(extreme);
+    const bool long_sums = !extreme && one_in(which == DEPTHWISE || which == FEW_A_GROUP ? 2 : 6),
+               large = long_sums || which >= MANY_A_GROUP;
+    const int64_t most = large ? MOST_PRODUCTS_OF_LARGE : MOST_PRODUCTS;
+    const int64_t most_weights = large ? MOST_WEIGHTS_OF_LARGE : MOST_ELEMENTS;
     for (;;) {
-        fc_corr2d_params p = {.dtype = dtypes[below(4)],
+        fc_corr2d_params p = {.dtype = dtypes[below(6)],
                               .layout = (fc_layout)below(2),
                               .weight_layout = (fc_weight_layout)below(3),
                               .padding = draw_padding()};
-        int64_t out[2], filters = one_in(20) ? 0 : from_to(1, one_in(4) ? 40 : 9);
+        int64_t out[2];
         p.batch = one_in(20) ? 0 : from_to(1, 3);
-        p.groups = one_in(2) ? 1 : from_to(1, 5);
-        p.weight_channels = one_in(20) ? 0 : from_to(1, one_in(4) ? 40 : 9);
-        if (one_in(5)) { /* depthwise */
-            p.groups = from_to(1, one_in(4) ? 70 : 20);
-            p.weight_channels = 1;
-            filters = one_in(8) ? 2 : 1;
-        } else if (one_in(5)) { /* groups of a few channels */
-            p.groups = from_to(2, one_in(4) ? 40 : 9);
-            p.weight_channels = 4 * from_to(1, 3);
-            filters = 4 * from_to(1, 3);
-        }
-        p.channels = p.groups * p.weight_channels;
-        p.out_channels = p.groups * filters;
+        draw_channels(&p, which);
         for (int i = 0; i < 2; i++)
             draw_axis(&p.size[i], &p.kernel[i], &p.stride[i], &p.dilation[i], &p.pad_before[i], &p.pad_after[i],
                       extreme);
-        if (one_in(3)) { /* kernels that have algorithms of their own */
-            static const int kernels[][2] = {{3, 3}, {3, 3}, {5, 5}, {1, 3}, {3, 1}, {1, 7}, {7, 1}};
-            const int *kernel = kernels[below(7)];
-            for (int i = 0; i < 2; i++) p.kernel[i] = kernel[i], p.stride[i] = p.dilation[i] = 1;
-        }
-        if (one_in(12)) /* and one window an image */
-            for (int i = 0; i < 2; i++) {
-                p.kernel[i] = p.size[i] ? p.size[i] : 1, p.dilation[i] = 1;
-                p.padding = FC_PAD_VALID;
-            }
+        if (which >= DEEP)
+            draw_sizes(&p, which);
+        else if (long_sums)
+            draw_long_sums(&p);
+        else
+            draw_kernel(&p);
         if (fc_corr2d_shape(&p, out, NULL) || !small(p.batch, p.out_channels, out)) continue;
-        if (!small(p.batch, p.channels, p.size) || !small(p.out_channels, p.weight_channels, p.kernel)) continue;
-        if (p.batch * p.out_channels * out[0] * out[1] * p.weight_channels * p.kernel[0] * p.kernel[1] < MOST_PRODUCTS)
-            return p;
+        if (!small(p.batch, p.channels, p.size)) continue;
+        if (!within(most_weights, p.out_channels, p.weight_channels, p.kernel)) continue;
+        if (p.batch * p.out_channels * out[0] * out[1] * p.weight_channels * p.kernel[0] * p.kernel[1] < most) return p;
     }
 }
 

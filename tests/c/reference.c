@@ -141,13 +141,22 @@ static void add(number *sum, number a)
 
 static void add_product(number *sum, number a, number b) { add(sum, (number){.f = a.f * b.f, .i = a.i * b.i}); }
 
-/* Fast transforms are bounded by the largest sum, not by each one's own. */
-static void share_size(number *sums, size_t count)
+static double largest_of(const buffer *b)
 {
     double largest = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < b->count; i++)
+        if (isfinite(value_at(b, i).f)) largest = fmax(largest, fabs(value_at(b, i).f));
+    return largest;
+}
+
+/* Fast transforms are bounded by the largest sum, not by each one's own; and what is in no sum, as its place is in the
+ * padding, is in their tiles. */
+static void find_largest(const call *c, number *sums)
+{
+    double largest = largest_of(&c->in[0]) * largest_of(&c->in[1]);
+    for (size_t i = 0; i < c->out[0].count; i++)
         if (isfinite(sums[i].size)) largest = fmax(largest, sums[i].size);
-    for (size_t i = 0; i < count; i++) sums[i].size = largest;
+    for (size_t i = 0; i < c->out[0].count; i++) sums[i].largest = largest;
 }
 
 static bool beats(fc_dtype dtype, number a, number b)
@@ -183,8 +192,7 @@ static void correlation(const call *c_, const geometry *g, number *wanted[2])
                 add_product(&wanted[0][to], value_at(&c_->in[0], first), value_at(&c_->in[1], second));
             }
     }
-    share_size(wanted[0], c_->out[0].count);
-    if (wanted[1]) share_size(wanted[1], c_->out[1].count);
+    find_largest(c_, wanted[0]);
 }
 
 static void max_pool2d(const call *c_, const geometry *g, number *wanted[2])

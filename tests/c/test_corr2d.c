@@ -274,7 +274,7 @@ static void check_prepared(const call *c, const char *algorithm, void *context)
 static void run_and_check(const call *c, const char *algorithm, void *context)
 {
     call_must_run(c, algorithm);
-    call_check(c, context);
+    call_check(c, algorithm, context);
 }
 
 /* So many outputs of so many channels that Winograd's blocks are small and each is a task: how many tiles lie in one

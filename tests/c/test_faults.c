@@ -88,7 +88,7 @@ static void refuse_each_request(const call *c, const char *algorithm, void *cont
         atomic_store(&memory_granted, -1);
         if (!atomic_load(&memory_refused)) {
             CHECK(status == FC_OK, "%s", error.message);
-            call_check(c, wanted);
+            call_check(c, algorithm, wanted);
             return;
         }
         calls_refused++;
@@ -96,7 +96,7 @@ static void refuse_each_request(const call *c, const char *algorithm, void *cont
         CHECK(strstr(error.message, "no memory for a workspace of"), "%s", error.message);
         check_untouched(c);
         CHECK(call_run(c, algorithm, NULL) == FC_OK, "the call after");
-        call_check(c, wanted);
+        call_check(c, algorithm, wanted);
     }
 }
 

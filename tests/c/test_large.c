@@ -2,6 +2,7 @@
 /* Problems that are large enough for the paths that random ones, which are small, do not take. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "call.h"
 #include "groups.h"
@@ -10,7 +11,7 @@ static void compare(const call *c, const char *algorithm, void *context)
 {
     number *const *wanted = context;
     call_must_run(c, algorithm);
-    call_check(c, wanted);
+    call_check(c, algorithm, wanted);
 }
 
 static void check_large(call c)
@@ -44,6 +45,34 @@ static void correlate(int64_t channels, int64_t filters, int64_t side, int64_t t
             }
 }
 
+static void compare_transforms(const call *c, const char *algorithm, void *context)
+{
+    if (!strncmp(algorithm, "winograd", 8)) compare(c, algorithm, context);
+}
+
+/* Input gradients by every form of Winograd's and every order of the weights, of more channels than one chain of sums and
+ * one piece have. */
+static void turn_weights(int64_t rows, int64_t columns)
+{
+    for (int layout = 0; layout < 2; layout++)
+        for (int weights = 0; weights < 3; weights++) {
+            fc_corr2d_params p = plain_corr2d(FC_F32, 6, rows);
+            number *wanted[2];
+            call c;
+            p.kernel[1] = columns;
+            p.layout = (fc_layout)layout;
+            p.weight_layout = (fc_weight_layout)weights;
+            p.channels = p.weight_channels = 50;
+            p.out_channels = 140;
+            p.padding = FC_PAD_SAME;
+            c = call_of_corr2d(FC_CORR2D_INPUT_GRAD, &p, false, false);
+            reference(&c, wanted);
+            each_variant(&c, compare_transforms, wanted);
+            free(wanted[0]);
+            call_free(&c);
+        }
+}
+
 static void pool(int64_t channels, int64_t side, int64_t rows, int64_t columns)
 {
     for (int layout = 0; layout < 2; layout++)
@@ -67,6 +96,12 @@ void test_large(void)
     correlate(2, 3, 24, 17, 1);   /* more taps than one chain of sums */
     correlate(24, 0, 45, 3, 2);   /* depthwise, every second pixel, whole vectors */
     correlate(24, 0, 45, 5, 1);
+    turn_weights(3, 3);
+    turn_weights(5, 5);
+    turn_weights(1, 3);
+    turn_weights(3, 1);
+    turn_weights(1, 7);
+    turn_weights(7, 1);
     pool(3, 70, 31, 31);
     pool(37, 40, 9, 9);
     pool(128, 64, 33, 1); /* rows so wide that a stack keeps few of them */

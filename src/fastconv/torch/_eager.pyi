@@ -18,14 +18,7 @@ def try_corr2d(
 def try_corr2d_backward(
     grad: Tensor, input: Tensor | None, weight: Tensor | None, options: tuple[Any, ...], with_bias: bool
 ) -> tuple[Tensor | None, ...] | None: ...
-def try_max_pool2d(
-    input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any, return_indices: Any
-) -> Tensor | tuple[Tensor, Tensor] | int: ...
-def try_avg_pool2d(
-    input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any, count_include_pad: Any, divisor: int | None
-) -> Tensor | int: ...
 def windows(stride: Any, padding: Any, dilation: Any, groups: Any) -> Windows: ...
-def pool_windows(kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Any, ...]: ...
 def corr2d(
     input: Tensor,
     weight: Tensor,
@@ -62,52 +55,3 @@ def corr2d_weight_grad(
     order: str,
     with_bias: bool,
 ) -> tuple[Tensor, Tensor]: ...
-def max_pool2d(
-    input: Tensor,
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    pad: str,
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    ceil_mode: bool,
-    channels_last: bool | None,
-    algorithm: str,
-) -> Tensor: ...
-def max_pool2d_with_indices(
-    input: Tensor,
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    pad: str,
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    ceil_mode: bool,
-    channels_last: bool | None,
-    algorithm: str,
-) -> tuple[Tensor, Tensor]: ...
-def max_pool2d_grad(grad: Tensor, indices: Tensor, input_size: Sequence[int], channels_last: bool | None) -> Tensor: ...
-def avg_pool2d(
-    input: Tensor,
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    pad: str,
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor: int | None,
-    channels_last: bool | None,
-    algorithm: str,
-) -> Tensor: ...
-def avg_pool2d_grad(
-    grad: Tensor,
-    input_size: Sequence[int],
-    kernel_size: Sequence[int],
-    stride: Sequence[int],
-    pad: str,
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor: int | None,
-    channels_last: bool | None,
-) -> Tensor: ...

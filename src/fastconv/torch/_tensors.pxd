@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tensors as kernels see them; for `_eager` alone."""
+"""Tensors as kernels see them."""
 from libc.stdint cimport int64_t
 
 from fastconv._capi cimport fc_dtype, fc_weight_layout

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 from fastconv.geometry import Padding, integer
-from fastconv.torch import _eager, elsewhere, forms, operators
-from fastconv.torch._eager import RECORDED
+from fastconv.torch import _eager_pooling, elsewhere, forms, operators
+from fastconv.torch._eager import DISPATCHED, RECORDED
 from fastconv.torch.forms import Ints
 from fastconv.torch.pooling import AvgPool2d, MaxPool2d
 
@@ -16,7 +16,7 @@ from fastconv.torch.pooling import AvgPool2d, MaxPool2d
 def _pool_windows(kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Any, ...]:
     """(kernel size, stride, kind of padding, padding, dilation) in the forms of the operators."""
     if not is_compiling():
-        return _eager.pool_windows(kernel_size, stride, padding, dilation)
+        return _eager_pooling.pool_windows(kernel_size, stride, padding, dilation)
     return forms.pool_windows_of(kernel_size, stride, padding, dilation)
 
 
@@ -105,14 +105,14 @@ def max_pool2d(
               [13., 15.]]]]), tensor([[[[ 5,  7],
               [13, 15]]]]))
     """
-    answer: Any = _eager.DISPATCHED
+    answer: Any = DISPATCHED
     if not is_compiling():
-        answer = _eager.try_max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+        answer = _eager_pooling.try_max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
         if type(answer) is not int:
             return answer
     options = *_pool_windows(kernel_size, stride, padding, dilation), bool(ceil_mode), None, "auto"
     if answer == RECORDED:
-        results = MaxPool2d.record(_eager.max_pool2d_with_indices, input, *options)
+        results = MaxPool2d.record(_eager_pooling.max_pool2d_with_indices, input, *options)
         return results if return_indices else results[0]
     forms.judge_tensors(input=input)
     if input.dim() == 3:
@@ -174,15 +174,17 @@ def avg_pool2d(
              [10.5000, 12.5000]]])
     """
     divisor = None if divisor_override is None else integer("divisor_override", divisor_override)
-    answer: Any = _eager.DISPATCHED
+    answer: Any = DISPATCHED
     if not is_compiling():
-        answer = _eager.try_avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor)
+        answer = _eager_pooling.try_avg_pool2d(
+            input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor
+        )
         if type(answer) is not int:
             return answer
     windows = _pool_windows(kernel_size, stride, padding, 1)
     options: tuple[Any, ...] = (*windows, bool(ceil_mode), bool(count_include_pad), divisor, None, "auto")
     if answer == RECORDED:
-        return AvgPool2d.record(_eager.avg_pool2d, input, *options)
+        return AvgPool2d.record(_eager_pooling.avg_pool2d, input, *options)
     forms.judge_tensors(input=input)
     if input.dim() == 3:
         return _averaged(input.unsqueeze(0), options).squeeze(0)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastconv.torch import _eager, batching, shapes
+from fastconv.torch import _eager, _eager_pooling, batching, shapes
 from fastconv.torch.correlation import Corr2d, Corr2dInputGrad, Corr2dWeightGrad
 from fastconv.torch.operator import Operator
 from fastconv.torch.pooling import AvgPool2d, AvgPool2dGrad, MaxPool2d, MaxPool2dGrad, maxima_autograd_kernel
@@ -60,7 +60,7 @@ def _registered() -> torch.library.Library:
     autograd["max_pool2d"] = maxima_autograd_kernel
     for name, schema in SCHEMAS.items():
         library.define(name + schema, tags=_TAGS)
-        library.impl(name, getattr(_eager, name), "CPU")
+        library.impl(name, getattr(_eager_pooling if "pool" in name else _eager, name), "CPU")
         library.impl(name, autograd[name], "Autograd", with_keyset=True)
         torch.library.register_fake(f"fastconv::{name}", getattr(shapes, name), lib=library)
         torch.library.register_vmap(f"fastconv::{name}", getattr(batching, name), lib=library)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 import fastconv.torch.library  # noqa: F401 (registers the operators)
-from fastconv.torch import _eager
+from fastconv.torch import _eager, _eager_pooling
 from fastconv.torch.correlation import Corr2d
 from fastconv.torch.pooling import AvgPool2d, MaxPool2d
 
@@ -25,7 +25,7 @@ def max_pool2d(*args: Any) -> Tensor:
     if not is_compiling():
         route = _eager.route(args[0])
         if route == _eager.NATIVE:
-            return _eager.max_pool2d(*args)
+            return _eager_pooling.max_pool2d(*args)
         if route == _eager.RECORDED:
             return MaxPool2d.record(MaxPool2d.kernel, *args)[0]
     return torch.ops.fastconv.max_pool2d.default(*args)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from fastconv.torch import _eager
+from fastconv.torch import _eager_pooling
 from fastconv.torch.forms import is_channels_last
 from fastconv.torch.operator import Operator, unpacked
 
@@ -27,7 +27,7 @@ class MaxPool2d(Operator):
     """
 
     name: ClassVar[str] = "max_pool2d_with_indices"
-    kernel = staticmethod(_eager.max_pool2d_with_indices)
+    kernel = staticmethod(_eager_pooling.max_pool2d_with_indices)
 
     @staticmethod
     def forward(ctx: Any, below: Any, input: Tensor, options: Any) -> tuple[Tensor, Tensor]:
@@ -58,7 +58,7 @@ class MaxPool2dGrad(Operator):
 
     name: ClassVar[str] = "max_pool2d_grad"
     tensors: ClassVar[int] = 2
-    kernel = staticmethod(_eager.max_pool2d_grad)
+    kernel = staticmethod(_eager_pooling.max_pool2d_grad)
 
     @staticmethod
     def forward(ctx: Any, below: Any, grad: Tensor, indices: Tensor, options: Any) -> Tensor:
@@ -86,7 +86,7 @@ class AvgPool2d(Operator):
     """
 
     name: ClassVar[str] = "avg_pool2d"
-    kernel = staticmethod(_eager.avg_pool2d)
+    kernel = staticmethod(_eager_pooling.avg_pool2d)
 
     @staticmethod
     def forward(ctx: Any, below: Any, input: Tensor, options: Any) -> Tensor:
@@ -112,7 +112,7 @@ class AvgPool2dGrad(Operator):
     """``forward(ctx, below, grad, (input_size, *options, channels_last))``; linear."""
 
     name: ClassVar[str] = "avg_pool2d_grad"
-    kernel = staticmethod(_eager.avg_pool2d_grad)
+    kernel = staticmethod(_eager_pooling.avg_pool2d_grad)
 
     @staticmethod
     def forward(ctx: Any, below: Any, grad: Tensor, options: Any) -> Tensor:

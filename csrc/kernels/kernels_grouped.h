@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* kernels_grouped.h -- what the kernels of correlation in groups are told; a part of kernels.h. */
+#ifndef FC_KERNELS_KERNELS_GROUPED_H
+#define FC_KERNELS_KERNELS_GROUPED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Correlation in groups of a few channels, of blocks, float32 and float64 only: lanes are groups, and every member of a
+ * group is a plane of its own, [member][pixel][lanes]. This moves pixels between planes and a channels-last image, of at
+ * most a vector of groups; on the way in other lanes become zeros. */
+typedef struct fc_group_move {
+    ptrdiff_t pixels, groups, members, plane, pixel_step;
+    void *block;
+    void *image; /* read only on the way in */
+} fc_group_move;
+
+/* Four outputs o of some pixels p: y[p][o * y_output] = bias[o] + sum over taps (u, v) and members m of
+ * x[p][u * x_tap[0] + v * x_tap[1] + m * x_member] * w[u * w_tap[0] + v * w_tap[1] + m * w_member + o * w_output], vectors
+ * all of them. The sum is the chain of fc_tile, in the order of u, v and m. */
+#define FC_GROUP_PIXELS 6
+#define FC_GROUP_OUTPUTS 4
+typedef struct fc_group_tile {
+    ptrdiff_t taps[2], members, x_tap[2], x_member, w_tap[2], w_member, w_output, y_output;
+    const void *x[FC_GROUP_PIXELS];
+    const void *w, *bias; /* bias: vectors side by side, or NULL */
+    void *y[FC_GROUP_PIXELS];
+} fc_group_tile;
+
+/* The gradient of one tap, for four outputs o and four members m: sums[o * sum_output + m * sum_member] += sum over rows i
+ * and columns j of grad[i * grad_row + j * lanes + o * grad_member] * x[i * x_row + j * x_pixel + m * x_member]. */
+typedef struct fc_group_taps {
+    ptrdiff_t rows, columns, grad_row, grad_member, x_row, x_pixel, x_member, sum_output, sum_member;
+    const void *grad, *x;
+    void *sums;
+} fc_group_taps;
+
+/* One or two vectors of a group's outputs, for the number of pixels that the table gives: y[p][v * second + l] = start +
+ * sum over segments s and steps k of x[p][at[s] + k] * w[((s * depth + k) * vectors + v) * lanes + l], where start is
+ * bias[v * second + l], 0 without a bias, or with `add` what is in y. The sum is the chain of fc_tile. */
+#define FC_MAX_GROUP_ROWS 14
+typedef struct fc_group_pixels {
+    ptrdiff_t segments, depth;
+    const ptrdiff_t *at; /* [segments] */
+    const void *w, *bias;
+    bool add;
+    ptrdiff_t second;
+    const void *x[FC_MAX_GROUP_ROWS];
+    void *y[FC_MAX_GROUP_ROWS];
+} fc_group_pixels;
+
+/* The gradient of as many weights, for one or two vectors of outputs: sums[(r * vectors + v) * lanes + l] += sum over rows i
+ * and columns j of x[r][i * x_row + j * x_pixel] * grad[i * grad_row + j * grad_pixel + v * second + l]. */
+typedef struct fc_group_weights {
+    ptrdiff_t rows, columns, x_row, x_pixel, grad_row, grad_pixel, second;
+    const void *grad;
+    const void *x[FC_MAX_GROUP_ROWS];
+    void *sums;
+} fc_group_weights;
+
+#endif
