@@ -169,7 +169,7 @@ static void leak_nothing(void) {}
 /* More threads than any other group asks for, so that some must be started here: none is granted, then some. */
 static void refuse_threads_to(fc_operation operation)
 {
-    fc_corr2d_params p = plain_corr2d(FC_F32, 64, 3);
+    fc_corr2d_params p = plain_corr2d(FC_F32, 200, 3);
     fc_pool2d_params q = plain_pool2d(FC_F32, 256, 3);
     p.channels = p.weight_channels = p.out_channels = 24;
     q.channels = 40;
