@@ -302,9 +302,9 @@ static bool make_pool2d(call *c, reader *r)
 /* Of max pooling's gradient: inside the plane as a rule. */
 static void place_indices(const call *c, reader *r)
 {
-    const int64_t plane = c->pool2d.size[0] * c->pool2d.size[1];
     int64_t *indices = c->in[1].data;
-    if (c->operation != FC_MAX_POOL2D_GRAD || byte_of(r) % 8 == 0) return;
+    if (c->operation != FC_MAX_POOL2D_GRAD || !c->in[1].count || byte_of(r) % 8 == 0) return;
+    const int64_t plane = c->pool2d.size[0] * c->pool2d.size[1]; /* beside no images it may be of any size */
     for (int64_t i = 0; i < c->in[1].count; i++)
         indices[i] = (int64_t)((uint64_t)indices[i] % (uint64_t)(plane + 1)) - 1;
 }
