@@ -236,7 +236,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .y_bytes = fc_size_lines(destination_bytes(p, most)),
     };
     fc_block_grid_of(p, &grid);
-    fc_parallel_for(p->batch * c.blocks * c.strips, workspace->threads, true, run_task, &c);
+    fc_parallel_shares(p->batch * c.blocks * c.strips, workspace->threads, true, run_task, &c);
 }
 
 /* What a copy costs is paid back by many taps; and by full vectors, where a row of outputs is narrower than one. */

@@ -193,7 +193,7 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
               .pieces = fc_panels_of(p->channels, lanes, fc_max(1, CHANNEL_BYTES / (lanes * element)))};
     const ptrdiff_t row_bytes = p->out[1] * fc_ceil_div(p->channels, c.pieces.count) * element;
     c.blocks = fc_ceil_div(p->out[0], fc_max(FEWEST_ROWS, fc_ceil_div(TASK_BYTES, fc_max(1, row_bytes))));
-    fc_parallel_for(p->batch * c.blocks * c.pieces.count, workspace->threads, true, run_task, &c);
+    fc_parallel_shares(p->batch * c.blocks * c.pieces.count, workspace->threads, true, run_task, &c);
 }
 
 const fc_algorithm fc_corr2d_depthwise_nhwc = {

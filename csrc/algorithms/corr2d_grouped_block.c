@@ -245,7 +245,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     };
     if (!forward) c.weight = (fc_strides){c.weight.c, c.weight.n, c.weight.h, c.weight.w};
     fc_block_grid_of(p, &grid);
-    fc_parallel_for(p->batch * c.blocks * c.strips, workspace->threads, true, run_task, &c);
+    fc_parallel_shares(p->batch * c.blocks * c.strips, workspace->threads, true, run_task, &c);
 }
 
 const fc_algorithm fc_corr2d_grouped_block = {

@@ -236,7 +236,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .x_bytes = fc_group_rows_bytes(p, &grid, most),
         .y_bytes = y_bytes(p, &grid, most),
     };
-    fc_parallel_for(p->batch * p->groups * strips, workspace->threads, true, run_task, &c);
+    fc_parallel_shares(p->batch * p->groups * strips, workspace->threads, true, run_task, &c);
 }
 
 /* Measured on AVX-512 and AVX2, with one thread and two, raw weights and prepared ones: RegNet's and ResNeXt's groups, one image

@@ -211,7 +211,7 @@ static void multiply(const fc_problem *p, const fc_pixel_correlation *job, const
     }
     const rows_call c = {p, job, fc_panels_of(p->out_channels, p->kernels->gemm[p->dtype].lanes, FC_MAX_TILE_VECTORS),
                          fc_ceil_div(p->out[0], ROWS_OF_A_TASK)};
-    fc_parallel_for(job->batch * c.blocks, workspace->threads, true, run_rows, (void *)&c);
+    fc_parallel_shares(job->batch * c.blocks, workspace->threads, true, run_rows, (void *)&c);
 }
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
@@ -234,7 +234,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
                            workspace->shared};
         job.batch = fc_min(wave, p->batch - first);
         job.destination = (char *)operands->y + first * p->out[0] * p->out[1] * p->out_channels * element;
-        fc_parallel_for(job.batch * span_of(p, 0),
+        fc_parallel_shares(job.batch * span_of(p, 0),
                         image_bytes(p) * (size_t)job.batch < BYTES_WORTH_A_THREAD ? 1 : workspace->threads, true,
                         copy_row, (void *)&c);
         multiply(p, &job, workspace);

@@ -227,7 +227,7 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     fc_end_part(c.shifts, fc_size_lines((size_t)c.depth * sizeof(int32_t)));
     fc_spread_row_bias(operands->bias, p->out_channels, kernels->lanes, c.element, c.bias);
     fc_stripe_shifts(p, &c.stripe, c.channels, c.shifts);
-    fc_parallel_for(p->batch * p->groups * c.blocks, workspace->threads, true, run_task, &c);
+    fc_parallel_shares(p->batch * p->groups * c.blocks, workspace->threads, true, run_task, &c);
 }
 
 const fc_algorithm fc_corr2d_padded_rows = {

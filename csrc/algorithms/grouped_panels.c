@@ -212,5 +212,5 @@ void fc_group_panels_prepare(const fc_problem *p, const void *w, void *prepared)
     const bool few = fc_group_panels_bytes(p) < (size_t)(ELEMENTS_WORTH_A_THREAD * c.element);
     fc_group_grid_of(p, &grid);
     if (!fc_block_forward(p)) c.steps = (fc_strides){c.steps.c, c.steps.n, c.steps.h, c.steps.w};
-    fc_parallel_for(p->groups, few ? 1 : p->threads, true, pack_group, &c);
+    fc_parallel_shares(p->groups, few ? 1 : p->threads, true, pack_group, &c);
 }

@@ -396,7 +396,7 @@ static void run_tile(void *context, ptrdiff_t task, int slot)
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     blocks_call call = {p, operands, workspace, split(p)};
-    fc_parallel_for(call.tiles.tasks, workspace->threads, average(p), run_tile, &call);
+    fc_parallel_shares(call.tiles.tasks, workspace->threads, average(p), run_tile, &call);
 }
 
 static const char *decline(const fc_problem *p)

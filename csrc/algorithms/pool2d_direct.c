@@ -105,7 +105,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
                               0,
                               0,
                               false};
-    fc_parallel_for(tasks, workspace->threads, flush_subnormals, task, (void *)&call);
+    fc_parallel_shares(tasks, workspace->threads, flush_subnormals, task, (void *)&call);
 }
 
 static void run_max(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
@@ -131,13 +131,13 @@ static void run_max_grad(const fc_problem *p, const fc_operands *operands, const
         call.part = fc_max(1, BYTES_A_TASK / (p->in[0] * p->in[1] * (ptrdiff_t)fc_dtype_size(p->dtype)));
         call.together = takes_turns(p);
         if (call.together) call.part = fc_max(call.part, fc_min(TOGETHER, p->batch * p->channels / FEWEST_TASKS));
-        fc_parallel_for((p->batch * p->channels - 1) / call.part + 1, workspace->threads, false, planes[p->dtype],
+        fc_parallel_shares((p->batch * p->channels - 1) / call.part + 1, workspace->threads, false, planes[p->dtype],
                         &call);
     } else {
         const ptrdiff_t slices = fc_max(1, TASKS / p->batch);
         call.part = fc_max(p->channels / slices / CHANNELS_A_SLICE, 1) * CHANNELS_A_SLICE;
         call.slices = (p->channels - 1) / call.part + 1;
-        fc_parallel_for(p->batch * call.slices, workspace->threads, false, slice[p->dtype], &call);
+        fc_parallel_shares(p->batch * call.slices, workspace->threads, false, slice[p->dtype], &call);
     }
 }
 

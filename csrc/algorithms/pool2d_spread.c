@@ -165,11 +165,11 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     if (tiles(p)) {
         call.rows = p->batch * p->channels * p->out[0];
         call.rows_a_task = fc_max(1, call.rows_a_task / p->window[0] / ROWS_AT_ONCE) * ROWS_AT_ONCE;
-        fc_parallel_for((call.rows - 1) / call.rows_a_task + 1, workspace->threads, true, run_tiles, &call);
+        fc_parallel_shares((call.rows - 1) / call.rows_a_task + 1, workspace->threads, true, run_tiles, &call);
         return;
     }
     if (nchw) call.rows_a_task = fc_max(call.rows_a_task / p->in[0], 1) * fc_min(call.rows_a_task, p->in[0]);
-    fc_parallel_for((call.rows - 1) / call.rows_a_task + 1, workspace->threads, true, run_rows, &call);
+    fc_parallel_shares((call.rows - 1) / call.rows_a_task + 1, workspace->threads, true, run_rows, &call);
 }
 
 static const char *decline(const fc_problem *p)
