@@ -19,6 +19,7 @@
  * channels are shared out then. */
 #define TOGETHER_BYTES ((ptrdiff_t)4 << 20)
 #define ENOUGH_TASKS 8
+#define TASKS_TO_SHARE 20
 #define ROWS_TOGETHER 48  /* of one task */
 #define ROW_UNIT 24       /* whole tiles of every width */
 #define PANELS_WORTH_IT 3 /* with more it costs less to pack twice than to share */
@@ -170,6 +171,7 @@ static bool reads_straight(const fc_gemm_nchw_call *c) { return c->taps == 1 && 
 void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc_workspace *workspace)
 {
     fc_gemm_nchw_call c = fc_gemm_nchw_call_of(p, job, workspace);
+    ptrdiff_t tasks;
     c.blocks = fc_ceil_div(c.panels.count, panels_in_block(c.kernels, c.element));
     if (c.panels.count > PANELS_WORTH_IT)
         c.blocks =
@@ -187,5 +189,10 @@ void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc
         }
         return;
     }
-    fc_parallel_for(job->batch * job->groups * c.blocks * c.row_blocks, workspace->threads, true, run_task, &c);
+    tasks = job->batch * job->groups * c.blocks * c.row_blocks;
+    /* Fewer differ too much in size to be dealt out beforehand. */
+    if (tasks < TASKS_TO_SHARE)
+        fc_parallel_for(tasks, workspace->threads, true, run_task, &c);
+    else
+        fc_parallel_shares(tasks, workspace->threads, true, run_task, &c);
 }
