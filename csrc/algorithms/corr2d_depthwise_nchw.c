@@ -275,8 +275,8 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     fc_end_part(zeros, zero_bytes(p));
     memset(zeros, 0, (size_t)(p->in[1] * element));
     find_edges(&c, workspace->shared);
-    fc_parallel_shares(fc_ceil_div(planes, c.planes) * c.blocks, workspace->threads, true, rolls ? run_task_3x3 : run_task,
-                    &c);
+    fc_parallel_shares(fc_ceil_div(planes, c.planes) * c.blocks, workspace->threads, true,
+                       rolls ? run_task_3x3 : run_task, &c);
 }
 
 const fc_algorithm fc_corr2d_depthwise_nchw = {

@@ -235,8 +235,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         job.batch = fc_min(wave, p->batch - first);
         job.destination = (char *)operands->y + first * p->out[0] * p->out[1] * p->out_channels * element;
         fc_parallel_shares(job.batch * span_of(p, 0),
-                        image_bytes(p) * (size_t)job.batch < BYTES_WORTH_A_THREAD ? 1 : workspace->threads, true,
-                        copy_row, (void *)&c);
+                           image_bytes(p) * (size_t)job.batch < BYTES_WORTH_A_THREAD ? 1 : workspace->threads, true,
+                           copy_row, (void *)&c);
         multiply(p, &job, workspace);
     }
 }

@@ -132,7 +132,7 @@ static void run_max_grad(const fc_problem *p, const fc_operands *operands, const
         call.together = takes_turns(p);
         if (call.together) call.part = fc_max(call.part, fc_min(TOGETHER, p->batch * p->channels / FEWEST_TASKS));
         fc_parallel_shares((p->batch * p->channels - 1) / call.part + 1, workspace->threads, false, planes[p->dtype],
-                        &call);
+                           &call);
     } else {
         const ptrdiff_t slices = fc_max(1, TASKS / p->batch);
         call.part = fc_max(p->channels / slices / CHANNELS_A_SLICE, 1) * CHANNELS_A_SLICE;

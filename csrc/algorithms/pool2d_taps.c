@@ -338,7 +338,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     call.rows = (nchw ? p->batch * p->channels : p->batch) * sums.out[0];
     call.rows_a_task = rows_a_task(&sums);
     fc_parallel_shares((call.rows - 1) / call.rows_a_task + 1, workspace->threads, p->operation != FC_MAX_POOL2D,
-                    nchw ? run_lines : run_pixels, &call);
+                       nchw ? run_lines : run_pixels, &call);
 }
 
 static const char *unfit(const fc_problem *p)

@@ -86,7 +86,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     if (p->layout == FC_NCHW) {
         call.planes_a_task = fc_max(1, BYTES_A_TASK / (p->in[0] * p->in[1] * (ptrdiff_t)fc_dtype_size(p->dtype)));
         fc_parallel_shares((p->batch * p->channels - 1) / call.planes_a_task + 1, workspace->threads, average(p),
-                        run_planes, &call);
+                           run_planes, &call);
     } else {
         call.lanes_a_slice = lanes_a_slice(p);
         call.slices = fc_max(p->channels / call.lanes_a_slice, 1);
