@@ -31,12 +31,6 @@ static size_t scratch_bytes(const fc_problem *p, const fc_winograd_plan *s)
     return fc_size_lines((size_t)(run_elements(s, kernels) + turned_channels(kernels)) * fc_dtype_size(p->dtype));
 }
 
-static ptrdiff_t parts(const fc_winograd_call *c, ptrdiff_t tiles)
-{
-    (void)tiles;
-    return fc_ceil_div(c->plan.channels, turned_channels(c->kernels));
-}
-
 static fc_winograd_run run_of(const fc_winograd_call *c, const fc_winograd_block *block, ptrdiff_t tile)
 {
     const ptrdiff_t most = fc_ceil_div(RUN_COLUMNS, c->plan.tile[1]);
@@ -84,15 +78,14 @@ static void turn_rows(const fc_winograd_call *c, const fc_winograd_area *part, p
     }
 }
 
-static void input(const fc_winograd_call *c, const fc_winograd_block *block, ptrdiff_t from, ptrdiff_t to,
-                  char *scratch)
+static void input(const fc_winograd_call *c, const fc_winograd_block *block, char *scratch)
 {
     const fc_problem *p = c->p;
     const fc_winograd_plan *s = &c->plan;
     const ptrdiff_t step = turned_channels(c->kernels), plane = p->in[0] * p->in[1] * c->element;
     char *zeros = scratch + run_elements(s, c->kernels) * c->element;
     memset(zeros, 0, (size_t)(step * c->element));
-    for (ptrdiff_t first = from * step; first < fc_min(to * step, s->channels); first += step) {
+    for (ptrdiff_t first = 0; first < s->channels; first += step) {
         fc_winograd_input tile = {.channels = fc_min(step, s->channels - first), .frequency_step = s->v_frequency};
         for (ptrdiff_t t = 0; t < block->tiles;) {
             const fc_winograd_run run = run_of(c, block, t);
@@ -160,7 +153,7 @@ static void output(const fc_winograd_call *c, const fc_winograd_block *block, co
     }
 }
 
-const fc_winograd_methods fc_winograd_on_planes = {parts, input, output, scratch_bytes};
+const fc_winograd_methods fc_winograd_on_planes = {input, output, scratch_bytes};
 
 const fc_algorithm fc_corr2d_winograd_nchw = {
     .name = "winograd_nchw",

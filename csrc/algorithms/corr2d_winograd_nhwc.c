@@ -5,8 +5,6 @@
 #include "algorithms/winograd.h"
 #include "platform/memory.h"
 
-#define TILES_A_TASK 8
-
 static const char *decline(const fc_problem *p)
 {
     return p->layout == FC_NHWC ? fc_winograd_decline(p) : "layout is not NHWC";
@@ -18,22 +16,14 @@ static size_t scratch_bytes(const fc_problem *p, const fc_winograd_plan *s)
     return fc_size_lines((size_t)s->v_row * fc_dtype_size(p->dtype));
 }
 
-static ptrdiff_t parts(const fc_winograd_call *c, ptrdiff_t tiles)
-{
-    (void)c;
-    return fc_ceil_div(tiles, TILES_A_TASK);
-}
-
-static void input(const fc_winograd_call *c, const fc_winograd_block *block, ptrdiff_t from, ptrdiff_t to,
-                  char *scratch)
+static void input(const fc_winograd_call *c, const fc_winograd_block *block, char *scratch)
 {
     const fc_problem *p = c->p;
     const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t last = fc_min(to * TILES_A_TASK, block->tiles);
     fc_winograd_input tile = {.channels = s->channels, .frequency_step = s->v_frequency};
     fc_winograd_area image = {.to = {p->in[0], p->in[1]}, .pixel_bytes = p->channels * c->element};
     memset(scratch, 0, (size_t)(s->channels * c->element));
-    for (ptrdiff_t t = from * TILES_A_TASK; t < last; t++) {
+    for (ptrdiff_t t = 0; t < block->tiles; t++) {
         const fc_winograd_run run = fc_winograd_run_at(s, block->first + t, 1);
         image.pixels = (const char *)c->operands->x +
                        (run.image * p->in[0] * p->in[1] * p->channels + block->group * s->channels) * c->element;
@@ -69,7 +59,7 @@ static void output(const fc_winograd_call *c, const fc_winograd_block *block, co
     }
 }
 
-const fc_winograd_methods fc_winograd_on_pixels = {parts, input, output, scratch_bytes};
+const fc_winograd_methods fc_winograd_on_pixels = {input, output, scratch_bytes};
 
 const fc_algorithm fc_corr2d_winograd_nhwc = {
     .name = "winograd_nhwc",

@@ -310,23 +310,19 @@ static void enter_group(const fc_winograd_plan *s, own *kept, ptrdiff_t group)
     if (s->own_weights) memset(kept->made, 0, (size_t)s->pieces * sizeof *kept->made);
 }
 
-static void transform_input(const work *w, const fc_winograd_block *block, const slot *t)
-{
-    w->methods->input(&w->call, block, 0, w->methods->parts(&w->call, block->tiles), t->scratch);
-}
-
 /* U of a piece: the caller's, or this thread's own. */
 static const char *weights_of(const work *w, ptrdiff_t group, ptrdiff_t piece, const slot *t)
 {
     const fc_winograd_call *c = &w->call;
     const fc_winograd_plan *s = &c->plan;
-    char *u = t->u + piece * s->u_piece * c->element;
-    if (!s->own_weights)
-        return (const char *)c->operands->prepared + (group * s->u_group + piece * s->u_piece) * c->element;
-    for (ptrdiff_t i = 0; !t->kept->made[piece] && i < s->chunks; i++)
-        fc_winograd_prepare_chunk(c->p, s, c->operands->w, group, piece, i, u + i * s->u_chunk * c->element);
+    const ptrdiff_t at = piece * s->u_piece * c->element;
+    if (!s->own_weights) return (const char *)c->operands->prepared + group * s->u_group * c->element + at;
+    if (!t->kept->made[piece])
+        for (ptrdiff_t i = 0; i < s->chunks; i++)
+            fc_winograd_prepare_chunk(c->p, s, c->operands->w, group, piece, i,
+                                      t->u + at + i * s->u_chunk * c->element);
     t->kept->made[piece] = true;
-    return u;
+    return t->u + at;
 }
 
 /* Some pieces of the filters and a block. */
@@ -335,7 +331,7 @@ static void run_block(const work *w, ptrdiff_t group, ptrdiff_t index, ptrdiff_t
     const fc_winograd_plan *s = &w->call.plan;
     const fc_winograd_block block = block_at(&w->call, group, index, t->v);
     enter_group(s, t->kept, group);
-    if (t->kept->block != index) transform_input(w, &block, t);
+    if (t->kept->block != index) w->methods->input(&w->call, &block, t->scratch);
     t->kept->block = index;
     for (ptrdiff_t i = from; i < to; i++) {
         const fc_winograd_piece piece = piece_at(s, i, t);
@@ -377,7 +373,7 @@ static void run_piece(void *context, ptrdiff_t task, int number)
     enter_group(s, t.kept, group);
     for (ptrdiff_t i = 0; entered && i < s->blocks; i++) {
         const fc_winograd_block block = block_at(c, group, i, t.v + (size_t)i * w->v_bytes);
-        transform_input(w, &block, &t);
+        w->methods->input(c, &block, t.scratch);
     }
     for (at.chunk = 0; at.chunk < s->chunks; at.chunk++) {
         fc_winograd_prepare_chunk(c->p, s, c->operands->w, group, index, at.chunk, t.u);

@@ -78,10 +78,7 @@ typedef struct fc_winograd_area {
 
 /* What depends on the layout. */
 typedef struct fc_winograd_methods {
-    /* A part of V, numbers from ... to of the parts that `parts` counts. */
-    ptrdiff_t (*parts)(const fc_winograd_call *call, ptrdiff_t tiles);
-    void (*input)(const fc_winograd_call *call, const fc_winograd_block *block, ptrdiff_t from, ptrdiff_t to,
-                  char *scratch);
+    void (*input)(const fc_winograd_call *call, const fc_winograd_block *block, char *scratch);
     void (*output)(const fc_winograd_call *call, const fc_winograd_block *block, const fc_winograd_piece *piece);
     size_t (*scratch_bytes)(const fc_problem *problem, const fc_winograd_plan *plan);
 } fc_winograd_methods;
