@@ -4,18 +4,13 @@
 #define FC_ALGORITHMS_BLOCKING_H
 
 #include "algorithms/problem.h"
+#include "platform/parallel.h"
 
 /* Steps of one chain of multiplications and additions before the sum goes to memory: a panel of this depth stays in
  * the first-level cache, and partial sums keep long sums accurate. */
 #define FC_DEPTH 256
 
-/* Where piece `piece` of `pieces` begins when `total` is cut evenly; piece = pieces gives the end. */
-static inline ptrdiff_t fc_cut(ptrdiff_t total, ptrdiff_t pieces, ptrdiff_t piece)
-{
-    return total / pieces * piece + fc_min(piece, total % pieces);
-}
-
-/* The same, with the larger pieces spread among the others: neighbouring pieces together are even as well. */
+/* As fc_cut, with the larger pieces spread among the others: neighbouring pieces together are even as well. */
 static inline ptrdiff_t fc_cut_spread(ptrdiff_t total, ptrdiff_t pieces, ptrdiff_t piece)
 {
     return total / pieces * piece + total % pieces * piece / pieces;

@@ -75,23 +75,17 @@ static void run_serially(const job *work, int slot)
     for (ptrdiff_t task = 0; task < work->tasks; task++) work->run(work->context, task, slot);
 }
 
-static ptrdiff_t share_begin(const job *work, int share)
-{
-    const ptrdiff_t least = work->tasks / work->shares, more = work->tasks % work->shares;
-    return least * share + (share < more ? share : more);
-}
-
 static void hand_out(const job *work)
 {
     for (int i = 0; i < work->shares; i++)
-        atomic_store_explicit(&pool.shares[i].next, share_begin(work, i), memory_order_relaxed);
+        atomic_store_explicit(&pool.shares[i].next, fc_cut(work->tasks, work->shares, i), memory_order_relaxed);
 }
 
 static void claim_tasks(const job *work, int slot)
 {
     for (int i = 0; i < work->shares; i++) {
         const int share = (slot + i) % work->shares;
-        const ptrdiff_t end = share_begin(work, share + 1);
+        const ptrdiff_t end = fc_cut(work->tasks, work->shares, share + 1);
         for (;;) {
             ptrdiff_t task = atomic_fetch_add_explicit(&pool.shares[share].next, 1, memory_order_relaxed);
             if (task >= end) break;

@@ -17,6 +17,13 @@
 
 #define FC_MAX_THREADS 1024
 
+/* Where piece `piece` of `pieces` begins when `total` is cut evenly; piece = pieces gives the end. */
+static inline ptrdiff_t fc_cut(ptrdiff_t total, ptrdiff_t pieces, ptrdiff_t piece)
+{
+    const ptrdiff_t more = total % pieces;
+    return total / pieces * piece + (piece < more ? piece : more);
+}
+
 /* `slot` is this thread's number in the call, below the call's `threads`. */
 typedef void (*fc_task)(void *context, ptrdiff_t task, int slot);
 
@@ -24,8 +31,9 @@ typedef void (*fc_task)(void *context, ptrdiff_t task, int slot);
  * thread's floating-point mode is restored behind them. */
 void fc_parallel_for(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context);
 
-/* The same, for tasks that use what the ones before them left in their thread's slot: each thread has a share of
- * neighbouring tasks, which it runs in their order before it helps others with theirs. */
+/* The same, for tasks that use what the ones before them left in their thread's slot, or whose outputs had better stay in
+ * their core's cache: each thread has a share of neighbouring tasks, which it runs in their order before it helps
+ * others with theirs. */
 void fc_parallel_shares(ptrdiff_t tasks, int threads, bool flush_subnormals, fc_task run, void *context);
 
 /* Of the calling thread; answers the one before. NULL: the pool. */
