@@ -16,6 +16,10 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+
+# Imported first by DistributedDataParallel, this module would keep the group for its defaults, and gloo's threads would
+# outlive destroy_process_group: one of them that meets the end of Python aborts the process.
+import torch.distributed.nn.functional
 import torch.nn.functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch_digits import data, lenet

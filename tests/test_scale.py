@@ -14,6 +14,16 @@ from frameworks import QUIET
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 STEPS, TORCH_STEPS = "20", "80"
+THREADS_AFTER_MAIN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv.pop(1))
+import torch_distributed
+sys.argv += ["--steps", "2"]
+torch_distributed.main()
+names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+print([name for name in names if "gloo" in name])
+"""
 
 
 def run(*command: object) -> str:
@@ -48,6 +58,14 @@ def test_distributed_data_parallel_is_as_one_process(torch_results: dict[int, di
     np.testing.assert_allclose(two["losses"][:50], one["losses"][:50], rtol=1e-4)  # rounding grows once it learns
     assert one["losses"][-1] < 0.8 * one["losses"][0]
     assert two["apart"] == 0
+
+
+def test_no_thread_of_gloo_outlives_its_group(tmp_path: Path):
+    """One that meets the end of Python aborts the process."""
+    program = tmp_path / "program.py"
+    program.write_text(THREADS_AFTER_MAIN)
+    printed = run("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 1, program, EXAMPLES)
+    assert printed.splitlines()[-1] == "[]"
 
 
 def test_multi_worker_mirrored_is_as_one_worker(tmp_path: Path):
