@@ -58,6 +58,7 @@ extern const fc_algorithm fc_corr2d_input_grad_direct;
 extern const fc_algorithm fc_corr2d_weight_grad_depthwise;
 extern const fc_algorithm fc_corr2d_weight_grad_grouped;
 extern const fc_algorithm fc_corr2d_weight_grad_grouped_pixels;
+extern const fc_algorithm fc_corr2d_weight_grad_winograd;
 extern const fc_algorithm fc_corr2d_weight_grad_implicit_gemm;
 extern const fc_algorithm fc_corr2d_weight_grad_direct;
 extern const fc_algorithm fc_max_pool2d_whole;

@@ -91,7 +91,7 @@ static void input(const fc_winograd_call *c, const fc_winograd_block *block, cha
             const fc_winograd_run run = run_of(c, block, t);
             const fc_winograd_area part = inside_of(c, &run, scratch);
             const char *planes =
-                (const char *)c->operands->x + ((run.image * p->groups + block->group) * s->channels + first) * plane;
+                (const char *)c->operands->x + (run.image * p->channels + block->group * s->channels + first) * plane;
             turn_rows(c, &part, tile.channels, planes, scratch);
             for (ptrdiff_t i = 0; i < run.tiles; i++, t++) {
                 fc_winograd_find_pixels(c, &part, run.y, run.x + i * s->tile[1], zeros, tile.pixel);

@@ -13,6 +13,9 @@ static inline ptrdiff_t fc_partial_sums(ptrdiff_t blocks, ptrdiff_t units)
     return fc_max(1, fc_min(fc_ceil_div(tasks, blocks), units));
 }
 
+/* sums[i] += more[i] for i < count. */
+void fc_add_sums(fc_dtype dtype, ptrdiff_t count, void *sums, const void *more);
+
 /* Adds the others to the first of some partial sums of `count` elements, `step` elements apart. */
 void fc_add_partial_sums(fc_dtype dtype, ptrdiff_t partials, ptrdiff_t count, ptrdiff_t step, void *sums);
 

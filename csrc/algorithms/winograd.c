@@ -23,28 +23,30 @@
 #define MOST_OWN_U ((ptrdiff_t)4 * 1024 * 1024)
 
 /* Tried in this order. */
-static const struct {
-    fc_winograd_form form;
-    ptrdiff_t stride, taps[2], tile[2];
-} forms[] = {{FC_WINOGRAD_3X3, 1, {3, 3}, {4, 4}}, {FC_WINOGRAD_3X3_APART, 2, {3, 3}, {2, 2}},
-             {FC_WINOGRAD_5X5, 1, {5, 5}, {2, 2}}, {FC_WINOGRAD_3, 1, {1, 3}, {1, 4}},
-             {FC_WINOGRAD_3, 1, {3, 1}, {4, 1}},   {FC_WINOGRAD_7, 1, {1, 7}, {1, 3}},
-             {FC_WINOGRAD_7, 1, {7, 1}, {3, 1}}};
-enum { FORMS = sizeof forms / sizeof forms[0] };
+static const fc_winograd_shape shapes[] = {
+    {FC_WINOGRAD_3X3, FC_WINOGRAD_3X3_GRAD, 1, {3, 3}, {4, 4}},
+    {FC_WINOGRAD_3X3_APART, FC_WINOGRAD_3X3_APART_GRAD, 2, {3, 3}, {2, 2}},
+    {FC_WINOGRAD_5X5, FC_WINOGRAD_5X5_GRAD, 1, {5, 5}, {2, 2}},
+    {FC_WINOGRAD_3, FC_WINOGRAD_3_GRAD, 1, {1, 3}, {1, 4}},
+    {FC_WINOGRAD_3, FC_WINOGRAD_3_GRAD, 1, {3, 1}, {4, 1}},
+    {FC_WINOGRAD_7, FC_WINOGRAD_7_GRAD, 1, {1, 7}, {1, 3}},
+    {FC_WINOGRAD_7, FC_WINOGRAD_7_GRAD, 1, {7, 1}, {3, 1}},
+};
 
-static int form_of(const fc_problem *p)
+const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *p)
 {
-    for (int i = 0; i < FORMS; i++)
-        if (p->window[0] == forms[i].taps[0] && p->window[1] == forms[i].taps[1] && p->stride[0] == forms[i].stride &&
-            p->stride[1] == forms[i].stride)
-            return i;
-    return FORMS;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        if (p->window[0] == shapes[i].taps[0] && p->window[1] == shapes[i].taps[1] &&
+            p->stride[0] == shapes[i].stride && p->stride[1] == shapes[i].stride)
+            return &shapes[i];
+    return NULL;
 }
 
 const char *fc_winograd_decline(const fc_problem *p)
 {
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "dtype is not float32 or float64";
-    if (form_of(p) == FORMS) return "kernel is not 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1 with stride 1, or 3x3 with stride 2";
+    if (!fc_winograd_shape_of(p))
+        return "kernel is not 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1 with stride 1, or 3x3 with stride 2";
     if ((p->dilation[0] != 1 && p->window[0] > 1) || (p->dilation[1] != 1 && p->window[1] > 1))
         return "dilation is not 1";
     if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
@@ -83,15 +85,6 @@ const char *fc_winograd_pass(const fc_problem *p)
     return NULL;
 }
 
-static ptrdiff_t round_up(ptrdiff_t count, ptrdiff_t unit) { return fc_ceil_div(count, unit) * unit; }
-
-/* Elements in an odd number of cache lines: what lies so far apart does not meet in one cache set. */
-static ptrdiff_t odd_lines(ptrdiff_t elements, ptrdiff_t element)
-{
-    const ptrdiff_t line = FC_CACHE_LINE / element;
-    return (fc_ceil_div(elements, line) | 1) * line;
-}
-
 /* Where V and M fit a second-level cache, or else so many that what is read from U is used often enough. */
 static ptrdiff_t tiles_apart(ptrdiff_t tile_bytes)
 {
@@ -115,15 +108,15 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), lanes = p->kernels->gemm[p->dtype].lanes;
     const ptrdiff_t slack = FC_MAX_TILE_ROWS; /* products compute whole tiles */
-    const int form = form_of(p);
-    fc_winograd_plan s = {.form = forms[form].form,
-                          .stride = forms[form].stride,
+    const fc_winograd_shape *shape = fc_winograd_shape_of(p);
+    fc_winograd_plan s = {.form = shape->form,
+                          .stride = shape->stride,
                           .frequencies = 1,
                           .channels = p->channels / p->groups,
                           .filters = p->out_channels / p->groups,
                           .m_row = FC_WINOGRAD_PIECE};
     for (int i = 0; i < 2; i++) {
-        s.tile[i] = forms[form].tile[i];
+        s.tile[i] = shape->tile[i];
         s.window[i] = (s.tile[i] - 1) * s.stride + p->window[i];
         s.frequencies *= s.window[i];
     }
@@ -132,23 +125,23 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     s.total = p->batch * s.tile_rows * s.tiles;
     s.block = tiles_apart(s.frequencies * s.channels * element);
     s.apart = s.total >= BLOCKS_APART * s.block;
-    if (!s.apart) s.block = round_up(fc_max(1, fc_min(s.total, FC_WINOGRAD_PIECE)), ROW_UNIT);
+    if (!s.apart) s.block = fc_winograd_round_up(fc_max(1, fc_min(s.total, FC_WINOGRAD_PIECE)), ROW_UNIT);
     s.blocks = fc_ceil_div(s.total, s.block);
-    s.depth = round_up(fc_ceil_div(s.channels, fc_ceil_div(s.channels, MOST_DEPTH)), FC_MAX_LANES);
+    s.depth = fc_winograd_round_up(fc_ceil_div(s.channels, fc_ceil_div(s.channels, MOST_DEPTH)), FC_MAX_LANES);
     s.chunks = fc_ceil_div(s.channels, s.depth);
     s.lanes = lanes;
     s.vectors = fc_ceil_div(s.filters, lanes);
     s.pieces = fc_ceil_div(s.vectors * lanes, FC_WINOGRAD_PIECE);
     s.piece = fc_ceil_div(s.vectors, s.pieces) * lanes;
-    s.v_row = round_up(s.channels, lanes);
-    s.v_frequency = odd_lines((s.block + slack) * s.v_row, element);
-    s.v_block = odd_lines(s.frequencies * s.v_frequency, element);
-    s.u_frequency = odd_lines(s.depth * s.piece, element);
+    s.v_row = fc_winograd_round_up(s.channels, lanes);
+    s.v_frequency = fc_winograd_odd_lines((s.block + slack) * s.v_row, element);
+    s.v_block = fc_winograd_odd_lines(s.frequencies * s.v_frequency, element);
+    s.u_frequency = fc_winograd_odd_lines(s.depth * s.piece, element);
     s.u_chunk = s.frequencies * s.u_frequency;
     s.u_piece = s.chunks * s.u_chunk;
     s.u_group = s.pieces * s.u_piece;
     choose_owners(p, &s, element);
-    s.m_frequency = odd_lines((FC_WINOGRAD_PIECE + slack) * s.m_row, element);
+    s.m_frequency = fc_winograd_odd_lines((FC_WINOGRAD_PIECE + slack) * s.m_row, element);
     return s;
 }
 
@@ -162,14 +155,9 @@ static size_t m_bytes(const fc_problem *p, const fc_winograd_plan *s)
     return fc_size_lines((size_t)(s->frequencies * s->m_frequency) * fc_dtype_size(p->dtype));
 }
 
-static const fc_winograd_methods *methods_of(const fc_problem *p)
-{
-    return p->layout == FC_NCHW ? &fc_winograd_on_planes : &fc_winograd_on_pixels;
-}
-
 static size_t scratch_bytes(const fc_problem *p, const fc_winograd_plan *s)
 {
-    return methods_of(p)->scratch_bytes(p, s);
+    return fc_winograd_methods_of(p)->scratch_bytes(p, s);
 }
 
 /* What a thread keeps from task to task; -1, where it has nothing yet. Behind it: which pieces of U of the group it has. */
@@ -399,7 +387,7 @@ void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const
                        .kernels = &p->kernels->gemm[p->dtype],
                        .element = (ptrdiff_t)fc_dtype_size(p->dtype),
                        .plan = fc_winograd_plan_of(p)},
-              .methods = methods_of(p),
+              .methods = fc_winograd_methods_of(p),
               .workspace = workspace};
     const fc_winograd_plan *s = &w.call.plan;
     w.m_bytes = m_bytes(p, s);

@@ -23,6 +23,12 @@
 
 #define FC_WINOGRAD_PIECE 48 /* tiles and output channels of a piece, at most; a multiple of every number of lanes */
 
+/* A form and its transpose for the gradients of weights, the kernels it is for, and the outputs of a tile. */
+typedef struct fc_winograd_shape {
+    fc_winograd_form form, grad;
+    ptrdiff_t stride, taps[2], tile[2];
+} fc_winograd_shape;
+
 /* The shape of one call, and of its memory; steps count elements. */
 typedef struct fc_winograd_plan {
     fc_winograd_form form;
@@ -83,6 +89,9 @@ typedef struct fc_winograd_methods {
     size_t (*scratch_bytes)(const fc_problem *problem, const fc_winograd_plan *plan);
 } fc_winograd_methods;
 
+/* NULL: there is none. */
+const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *problem);
+
 /* Those of an algorithm; `decline` speaks of all but the layout. */
 const char *fc_winograd_decline(const fc_problem *problem);
 const char *fc_winograd_pass(const fc_problem *problem);
@@ -92,6 +101,23 @@ void fc_winograd_prepare(const fc_problem *problem, const void *w, void *prepare
 void fc_winograd_forward(const fc_problem *problem, const fc_operands *operands, const fc_workspace *workspace);
 
 extern const fc_winograd_methods fc_winograd_on_planes, fc_winograd_on_pixels;
+
+static inline const fc_winograd_methods *fc_winograd_methods_of(const fc_problem *p)
+{
+    return p->layout == FC_NCHW ? &fc_winograd_on_planes : &fc_winograd_on_pixels;
+}
+
+static inline ptrdiff_t fc_winograd_round_up(ptrdiff_t count, ptrdiff_t unit)
+{
+    return fc_ceil_div(count, unit) * unit;
+}
+
+/* Elements in an odd number of cache lines: what lies so far apart does not meet in one cache set. */
+static inline ptrdiff_t fc_winograd_odd_lines(ptrdiff_t elements, ptrdiff_t element)
+{
+    const ptrdiff_t line = FC_CACHE_LINE / element;
+    return (fc_ceil_div(elements, line) | 1) * line;
+}
 
 fc_winograd_plan fc_winograd_plan_of(const fc_problem *problem);
 

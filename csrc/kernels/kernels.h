@@ -219,17 +219,23 @@ typedef struct fc_transpose {
 } fc_transpose;
 
 /* The forms of Winograd's algorithm that have kernels, by their windows: squares, of every second pixel too, and lines along
- * either axis. Frequencies lie frequency_step apart; whole vectors of them are written. */
+ * either axis. And their transposes, for the gradients of weights: inputs are tiles of grad_y, outputs are taps, and they
+ * have no weights. Frequencies lie frequency_step apart; whole vectors of them are written. */
 typedef enum fc_winograd_form {
     FC_WINOGRAD_3X3,
     FC_WINOGRAD_5X5,
     FC_WINOGRAD_3X3_APART,
     FC_WINOGRAD_3,
     FC_WINOGRAD_7,
+    FC_WINOGRAD_3X3_GRAD,
+    FC_WINOGRAD_5X5_GRAD,
+    FC_WINOGRAD_3X3_APART_GRAD,
+    FC_WINOGRAD_3_GRAD,
+    FC_WINOGRAD_7_GRAD,
     FC_WINOGRAD_FORMS
 } fc_winograd_form;
 #define FC_MAX_FREQUENCIES 36
-#define FC_MAX_WINOGRAD_OUTPUTS 16 /* of a tile */
+#define FC_MAX_WINOGRAD_OUTPUTS 25 /* of a tile */
 
 /* One tile: its pixels row by row, channels next to each other. */
 typedef struct fc_winograd_input {

@@ -64,6 +64,8 @@
 
 #define FC_WINOGRAD_TABLE(shape, taps, type) \
     {shape##taps##_input_##type, shape##taps##_output_##type, shape##taps##_weights_##type}
+#define FC_WINOGRAD_GRAD_TABLE(shape, taps, type) \
+    {.input = shape##_grad##taps##_input_##type, .output = shape##_grad##taps##_output_##type}
 #define FC_FLOATING_TABLE(type)                                                                                        \
     .pixel_row = {pixel_row_##type##_1, pixel_row_##type##_2, pixel_row_##type##_3}, .dot = dot_##type,                \
     .inner_rows = INNER_ROWS, .inner = inner_##type, .inner_sums = inner_sums_##type,                                  \
@@ -84,7 +86,12 @@
                  [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                               \
                  [FC_WINOGRAD_3X3_APART] = FC_WINOGRAD_TABLE(apart, 3, type),                                          \
                  [FC_WINOGRAD_3] = FC_WINOGRAD_TABLE(line, 3, type),                                                   \
-                 [FC_WINOGRAD_7] = FC_WINOGRAD_TABLE(line, 7, type)}
+                 [FC_WINOGRAD_7] = FC_WINOGRAD_TABLE(line, 7, type),                                                   \
+                 [FC_WINOGRAD_3X3_GRAD] = FC_WINOGRAD_GRAD_TABLE(square, 3, type),                                     \
+                 [FC_WINOGRAD_5X5_GRAD] = FC_WINOGRAD_GRAD_TABLE(square, 5, type),                                     \
+                 [FC_WINOGRAD_3X3_APART_GRAD] = FC_WINOGRAD_GRAD_TABLE(apart, 3, type),                                \
+                 [FC_WINOGRAD_3_GRAD] = FC_WINOGRAD_GRAD_TABLE(line, 3, type),                                         \
+                 [FC_WINOGRAD_7_GRAD] = FC_WINOGRAD_GRAD_TABLE(line, 7, type)}
 #define FC_GEMM_TABLE(type, width, ...)                                                   \
     {.lanes = LANES_##type,                                                               \
      .rows = TILE_ROWS,                                                                   \

@@ -211,6 +211,79 @@ static inline void W(raise3_apart)(const W(vec) g[3], W(vec) u[5])
     u[4] = g[1];
 }
 
+/* ---- one dimension of A y and of G' u, the transposes of gather and raise -------------------------------------------- */
+
+static inline void W(raise_outputs3)(const W(vec) y[4], W(vec) u[6])
+{
+    const W(vec) even_a = W(fma)(FACTOR(half), y[2], y[0]), even_b = W(fma)(FACTOR(two), y[2], y[0]);
+    const W(vec) odd_a = W(fma)(FACTOR(half_a), y[3], W(times)(&W(six).a, y[1]));
+    const W(vec) odd_b = W(fma)(FACTOR(two_b), y[3], W(times)(&W(six).b, y[1]));
+    u[0] = y[0];
+    u[1] = W(add)(even_a, odd_a);
+    u[2] = W(sub)(even_a, odd_a);
+    u[3] = W(add)(even_b, odd_b);
+    u[4] = W(sub)(even_b, odd_b);
+    u[5] = y[3];
+}
+
+static inline void W(raise_outputs5)(const W(vec) y[2], W(vec) u[6])
+{
+    const W(vec) odd_a = W(times)(&W(six).a, y[1]), odd_b = W(times)(&W(six).b, y[1]);
+    u[0] = y[0];
+    u[1] = W(add)(y[0], odd_a);
+    u[2] = W(sub)(y[0], odd_a);
+    u[3] = W(add)(y[0], odd_b);
+    u[4] = W(sub)(y[0], odd_b);
+    u[5] = y[1];
+}
+
+static inline void W(raise_outputs7)(const W(vec) y[3], W(vec) u[9])
+{
+    for (int p = 0; p < 4; p++) {
+        const W(vec) even = W(fma)(W(splat)(&W(nine).at[p].power[1]), y[2], y[0]);
+        const W(vec) odd = W(times)(&W(nine).at[p].power[0], y[1]);
+        u[2 * p] = W(add)(even, odd);
+        u[2 * p + 1] = W(sub)(even, odd);
+    }
+    u[8] = y[2];
+}
+
+static inline void W(raise_outputs3_apart)(const W(vec) y[2], W(vec) u[5])
+{
+    u[0] = y[0];
+    u[1] = W(add)(y[0], y[1]);
+    u[2] = y[1];
+    u[3] = y[0];
+    u[4] = y[1];
+}
+
+static inline void W(gather_taps3_apart)(const W(vec) u[5], W(vec) g[3])
+{
+    g[0] = W(add)(u[0], u[1]);
+    g[1] = W(add)(u[3], u[4]);
+    g[2] = W(add)(u[1], u[2]);
+}
+
+static inline void W(gather_taps6)(int taps, const W(vec) u[6], W(vec) * g)
+{
+    const W(vec) a[2] = {W(add)(u[1], u[2]), W(sub)(u[1], u[2])}, b[2] = {W(add)(u[3], u[4]), W(sub)(u[3], u[4])};
+    for (int k = 0; k < taps; k++) g[k] = W(fma)(FACTOR(g_a[k]), a[k % 2], W(times)(&W(six).g_b[k], b[k % 2]));
+    g[0] = W(add)(g[0], u[0]);
+    g[taps - 1] = W(add)(g[taps - 1], u[5]);
+}
+
+static inline void W(gather_taps3)(const W(vec) u[6], W(vec) g[3]) { W(gather_taps6)(3, u, g); }
+static inline void W(gather_taps5)(const W(vec) u[6], W(vec) g[5]) { W(gather_taps6)(5, u, g); }
+
+static inline void W(gather_taps7)(const W(vec) u[9], W(vec) g[7])
+{
+    for (int k = 0; k < 7; k++) g[k] = k == 6 ? u[8] : W(zero)();
+    for (int p = 0; p < 4; p++) {
+        const W(vec) part[2] = {W(add)(u[2 * p], u[2 * p + 1]), W(sub)(u[2 * p], u[2 * p + 1])};
+        for (int k = 0; k < 7; k++) g[k] = W(fma)(W(splat)(&W(nine).at[p].g[k]), part[k % 2], g[k]);
+    }
+}
+
 /* ---- the forms --------------------------------------------------------------------------------------------------- */
 
 /* Names of a form's kernels: FORM(input) of SHAPE square and TAPS 3 is square3_input_f32. */
@@ -218,66 +291,100 @@ static inline void W(raise3_apart)(const W(vec) g[3], W(vec) u[5])
 #define JOIN(a, b) JOIN_(a, b)
 #define FORM(word) W(FC_PASTE(JOIN(SHAPE, TAPS), word))
 
-#define WINDOW 6
+#define INPUTS 6
 #define SPREAD spread6
 #define TAPS 3
 #define OUTPUTS 4
 #define GATHER gather3
 #define RAISE raise3
-#define SHAPE line
-#include "kernels/winograd_line.h"
-#undef SHAPE
 #define SHAPE square
+#define WINDOW 6
 #include "kernels/winograd_square.h"
-#undef TAPS
-#undef OUTPUTS
-#undef GATHER
-#undef RAISE
 
+#define INPUTS 6
+#define SPREAD spread6
 #define TAPS 5
 #define OUTPUTS 2
 #define GATHER gather5
 #define RAISE raise5
+#define SHAPE square
+#define WINDOW 6
 #include "kernels/winograd_square.h"
-#undef TAPS
-#undef OUTPUTS
-#undef GATHER
-#undef RAISE
-#undef WINDOW
-#undef SPREAD
-#undef SHAPE
 
-#define WINDOW 5
+#define INPUTS 5
 #define SPREAD spread5
 #define TAPS 3
 #define OUTPUTS 2
 #define GATHER gather3_apart
 #define RAISE raise3_apart
 #define SHAPE apart
+#define WINDOW 5
 #include "kernels/winograd_square.h"
-#undef TAPS
-#undef OUTPUTS
-#undef GATHER
-#undef RAISE
-#undef WINDOW
-#undef SPREAD
-#undef SHAPE
 
-#define WINDOW 9
+#define INPUTS 6
+#define SPREAD spread6
+#define TAPS 3
+#define OUTPUTS 4
+#define GATHER gather3
+#define RAISE raise3
+#define SHAPE line
+#define WINDOW 6
+#include "kernels/winograd_line.h"
+
+#define INPUTS 9
 #define SPREAD spread9
 #define TAPS 7
 #define OUTPUTS 3
 #define GATHER gather7
 #define RAISE raise7
 #define SHAPE line
+#define WINDOW 9
 #include "kernels/winograd_line.h"
-#undef TAPS
-#undef OUTPUTS
-#undef GATHER
-#undef RAISE
-#undef WINDOW
-#undef SPREAD
-#undef SHAPE
+
+#define INPUTS 4
+#define SPREAD raise_outputs3
+#define TAPS 3
+#define OUTPUTS 3
+#define GATHER gather_taps3
+#define SHAPE square_grad
+#define WINDOW 6
+#include "kernels/winograd_square.h"
+
+#define INPUTS 2
+#define SPREAD raise_outputs5
+#define TAPS 5
+#define OUTPUTS 5
+#define GATHER gather_taps5
+#define SHAPE square_grad
+#define WINDOW 6
+#include "kernels/winograd_square.h"
+
+#define INPUTS 2
+#define SPREAD raise_outputs3_apart
+#define TAPS 3
+#define OUTPUTS 3
+#define GATHER gather_taps3_apart
+#define SHAPE apart_grad
+#define WINDOW 5
+#include "kernels/winograd_square.h"
+
+#define INPUTS 4
+#define SPREAD raise_outputs3
+#define TAPS 3
+#define OUTPUTS 3
+#define GATHER gather_taps3
+#define SHAPE line_grad
+#define WINDOW 6
+#include "kernels/winograd_line.h"
+
+#define INPUTS 3
+#define SPREAD raise_outputs7
+#define TAPS 7
+#define OUTPUTS 7
+#define GATHER gather_taps7
+#define SHAPE line_grad
+#define WINDOW 9
+#include "kernels/winograd_line.h"
 
 #undef JOIN_
 #undef JOIN

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* winograd_line.h -- the kernels of a form along one axis, from the transforms of winograd.h. Included once per SHAPE and
- * TAPS; WINDOW inputs give OUTPUTS. */
+ * TAPS; INPUTS have WINDOW frequencies and give OUTPUTS. Without RAISE there are no weights. */
 
 static void FORM(input)(const fc_winograd_input *t)
 {
-    enum { lanes = W(LANES) };
+    enum { lanes = W(LANES), inputs = INPUTS };
     T *v = t->v;
     const ptrdiff_t step = t->frequency_step;
     for (ptrdiff_t c = 0; c < t->channels; c += lanes, v += lanes) {
-        W(vec) d[WINDOW], row[WINDOW];
+        W(vec) d[inputs], row[WINDOW];
         if (c + lanes <= t->channels) {
-            for (int j = 0; j < WINDOW; j++) d[j] = W(load)((const T *)t->pixel[j] + c);
+            for (int j = 0; j < inputs; j++) d[j] = W(load)((const T *)t->pixel[j] + c);
         } else {
             const W(mask) mask = W(first_lanes)(t->channels - c);
-            for (int j = 0; j < WINDOW; j++) d[j] = W(load_masked)((const T *)t->pixel[j] + c, mask);
+            for (int j = 0; j < inputs; j++) d[j] = W(load_masked)((const T *)t->pixel[j] + c, mask);
         }
         W(SPREAD)(d, row);
         for (int j = 0; j < WINDOW; j++) W(store)(v + j * step, row[j]);
@@ -41,6 +41,7 @@ static void FORM(output)(const fc_winograd_output *t)
     *t->finite = W(all_zero)(check); /* 0 · NaN and 0 · infinity are NaN */
 }
 
+#ifdef RAISE
 static void FORM(weights)(const fc_winograd_weights *t)
 {
     enum { lanes = W(LANES) };
@@ -55,3 +56,13 @@ static void FORM(weights)(const fc_winograd_weights *t)
         for (int j = 0; j < WINDOW; j++) W(store)(u + j * t->frequency_step, spread[j]);
     }
 }
+#endif
+
+#undef SHAPE
+#undef TAPS
+#undef INPUTS
+#undef WINDOW
+#undef OUTPUTS
+#undef SPREAD
+#undef GATHER
+#undef RAISE

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* winograd_square.h -- the kernels of a form along both axes, from the transforms of winograd.h. Included once per SHAPE and
- * TAPS; WINDOW inputs along an axis give OUTPUTS. */
+ * TAPS; INPUTS along an axis have WINDOW frequencies and give OUTPUTS. Without RAISE there are no weights. */
 
 static void FORM(input)(const fc_winograd_input *t)
 {
-    enum { lanes = W(LANES) };
+    enum { lanes = W(LANES), inputs = INPUTS };
     T *v = t->v;
     const ptrdiff_t step = t->frequency_step;
     for (ptrdiff_t c = 0; c < t->channels; c += lanes, v += lanes) {
         const W(mask) mask = W(first_lanes)(t->channels - c);
-        W(vec) half[WINDOW][WINDOW], d[WINDOW], row[WINDOW];
-        for (int j = 0; j < WINDOW; j++) {
+        W(vec) half[WINDOW][inputs], d[inputs], row[WINDOW];
+        for (int j = 0; j < inputs; j++) {
             if (c + lanes <= t->channels)
-                for (int i = 0; i < WINDOW; i++) d[i] = W(load)((const T *)t->pixel[i * WINDOW + j] + c);
+                for (int i = 0; i < inputs; i++) d[i] = W(load)((const T *)t->pixel[i * inputs + j] + c);
             else
-                for (int i = 0; i < WINDOW; i++) d[i] = W(load_masked)((const T *)t->pixel[i * WINDOW + j] + c, mask);
+                for (int i = 0; i < inputs; i++) d[i] = W(load_masked)((const T *)t->pixel[i * inputs + j] + c, mask);
             W(SPREAD)(d, row);
             for (int i = 0; i < WINDOW; i++) half[i][j] = row[i];
         }
@@ -54,6 +54,7 @@ static void FORM(output)(const fc_winograd_output *t)
     *t->finite = W(all_zero)(check); /* 0 · NaN and 0 · infinity are NaN */
 }
 
+#ifdef RAISE
 static void FORM(weights)(const fc_winograd_weights *t)
 {
     enum { lanes = W(LANES) };
@@ -75,3 +76,13 @@ static void FORM(weights)(const fc_winograd_weights *t)
         }
     }
 }
+#endif
+
+#undef SHAPE
+#undef TAPS
+#undef INPUTS
+#undef WINDOW
+#undef OUTPUTS
+#undef SPREAD
+#undef GATHER
+#undef RAISE

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* corr2d_weight_grad_winograd.c -- weight gradients by the transposes of Winograd's forms: every tile of
+ * outputs adds G' [(A grad_y A') * (B' x B)] G, for 3x3 with 36 multiplications instead of 144.
+ *
+ * The tiles of all images are one list, cut into units. Those of a unit are transformed, the frequencies apart; then each
+ * frequency is a matrix product whose depth is the tiles of the unit: rows are input channels, lanes are filters. Some
+ * channels by some filters at a time go back to taps while they are in a near cache, and are added to the gradient there,
+ * unit by unit. A thread keeps the transformed inputs of a unit for its next filters.
+ *
+ * Units are dealt out to partial sums, as many as the problem says, which are added in their order at the end: the bits do
+ * not depend on the threads. See winograd.h for what is shared with the forward algorithm.
+ *
+ * A NaN or an infinity, or a sum that overflows on the way, reaches weights that it should not: gradients that are not
+ * finite are computed again by the implicit GEMM. */
+#include <string.h>
+
+#include "algorithms/algorithm.h"
+#include "algorithms/bias_grad.h"
+#include "algorithms/partial_sums.h"
+#include "algorithms/weight_home.h"
+#include "algorithms/window.h"
+#include "algorithms/winograd.h"
+#include "platform/memory.h"
+#include "platform/parallel.h"
+
+#define MOST_TILES 160 /* of a unit: steps of a chain of sums */
+#define FEWEST_TILES 16
+#define UNIT_BYTES (8 * 1024 * 1024) /* of its transformed inputs, aimed at */
+#define CHANNELS_AT_ONCE 64          /* and half as many where less is done with their products */
+#define FILTERS_AT_ONCE 96
+#define FEW_TILES 40 /* that still pay for the way back to taps */
+#define FEWEST_TASKS 4
+
+/* How the work is cut, by the problem alone; steps count elements. */
+typedef struct plan {
+    fc_winograd_plan x, y; /* what the transforms of either side go by */
+    fc_panels channels, filters;
+    ptrdiff_t taps, units, partials;
+    ptrdiff_t x_block; /* from one block of channels to the next */
+    ptrdiff_t m_frequency;
+    ptrdiff_t sum_columns; /* of all filters */
+} plan;
+
+/* Of one side: `form` has so many inputs along each axis, the stride from one output's to the next one's. */
+static fc_winograd_plan transform_of(const fc_problem *p, fc_winograd_form form, ptrdiff_t stride,
+                                     const ptrdiff_t inputs[2], ptrdiff_t frequencies, ptrdiff_t channels)
+{
+    const fc_winograd_shape *shape = fc_winograd_shape_of(p);
+    fc_winograd_plan s = {.form = form,
+                          .stride = stride,
+                          .window = {inputs[0], inputs[1]},
+                          .tile = {shape->tile[0], shape->tile[1]},
+                          .frequencies = frequencies,
+                          .channels = channels,
+                          .tile_rows = fc_ceil_div(p->out[0], shape->tile[0]),
+                          .tiles = fc_ceil_div(p->out[1], shape->tile[1])};
+    s.total = p->batch * s.tile_rows * s.tiles;
+    return s;
+}
+
+static plan plan_of(const fc_problem *p)
+{
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), lanes = p->kernels->gemm[p->dtype].lanes;
+    const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
+    const fc_winograd_shape *shape = fc_winograd_shape_of(p);
+    const ptrdiff_t window[2] = {(shape->tile[0] - 1) * shape->stride + p->window[0],
+                                 (shape->tile[1] - 1) * shape->stride + p->window[1]};
+    const ptrdiff_t frequencies = window[0] * window[1];
+    plan s = {.x = transform_of(p, shape->form, shape->stride, window, frequencies, channels),
+              .y = transform_of(p, shape->grad, 1, shape->tile, frequencies, filters),
+              .taps = p->window[0] * p->window[1],
+              .filters = fc_panels_of(filters, lanes, fc_max(1, FILTERS_AT_ONCE / lanes))};
+    const ptrdiff_t fit = UNIT_BYTES / (frequencies * channels * element);
+    s.units = fc_ceil_div(s.x.total, fc_min(MOST_TILES, fc_max(FEWEST_TILES, fit)));
+    /* Fewer filters and tiles at a time, if that keeps more threads busy. */
+    const ptrdiff_t pairs = fc_ceil_div(s.filters.vectors, 2);
+    s.filters.count = fc_max(s.filters.count, fc_min(pairs, fc_ceil_div(FEWEST_TASKS, p->groups * s.units)));
+    s.units = fc_max(s.units, fc_min(s.x.total / FEW_TILES, fc_ceil_div(FEWEST_TASKS, p->groups * s.filters.count)));
+    s.partials = fc_partial_sums(p->groups * s.filters.count, s.units);
+    const ptrdiff_t tiles = fc_ceil_div(s.x.total, s.units);
+    s.channels = fc_panels_of(channels, lanes, fc_max(1, CHANNELS_AT_ONCE / (tiles < FEW_TILES ? 2 : 1) / lanes));
+    s.x.v_row = fc_ceil_div(s.channels.vectors, s.channels.count) * lanes;
+    s.y.v_row = fc_ceil_div(s.filters.vectors, s.filters.count) * lanes;
+    s.x.v_frequency = fc_winograd_odd_lines(tiles * s.x.v_row + FC_MAX_TILE_ROWS, element);
+    s.y.v_frequency = fc_winograd_odd_lines(tiles * s.y.v_row, element);
+    s.x_block = frequencies * s.x.v_frequency;
+    s.m_frequency = fc_winograd_odd_lines((s.x.v_row + FC_MAX_TILE_ROWS) * s.y.v_row, element);
+    s.sum_columns = s.filters.vectors * lanes;
+    return s;
+}
+
+static const char *decline(const fc_problem *p)
+{
+    const char *reason = fc_winograd_decline(p);
+    if (reason) return reason;
+    if (!p->batch || !p->out[0] || !p->out[1]) return "there are no outputs";
+    return fc_corr2d_weight_grad_implicit_gemm.decline(p);
+}
+
+/* Measured over maps of 4 to 570 pixels and 4 to 1024 channels. */
+static const char *pass(const fc_problem *p)
+{
+    const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
+    const bool square = p->window[0] == p->window[1], apart = p->stride[0] > 1;
+    const ptrdiff_t fewest = square && !apart ? 8 : 32; /* where less is saved */
+    if (channels < fewest || filters < fewest) return "there are too few channels on one side";
+    if (p->batch * p->out[0] * p->out[1] < (square && p->window[0] == 3 ? 144 : 64))
+        return "there are too few outputs to go back to taps for";
+    return NULL;
+}
+
+/* ---- memory: what a thread keeps, the scratch of a transform, x and grad_y transformed, their products, taps of a unit, sums */
+
+typedef struct kept {
+    ptrdiff_t group, unit; /* whose transformed inputs are here; -1: nobody's */
+    bool finite;
+} kept;
+
+enum { KEPT, SCRATCH, INPUTS, OUTPUTS, PRODUCTS, FRESH, SUMS, PARTS };
+
+static size_t elements_bytes(const fc_problem *p, ptrdiff_t elements, ptrdiff_t times)
+{
+    return fc_size_lines(fc_size_mul(fc_size_mul((size_t)elements, (size_t)times), fc_dtype_size(p->dtype)));
+}
+
+static void part_bytes(const fc_problem *p, const plan *s, size_t bytes[PARTS])
+{
+    const fc_winograd_methods *methods = fc_winograd_methods_of(p);
+    const size_t x = methods->scratch_bytes(p, &s->x), y = methods->scratch_bytes(p, &s->y);
+    bytes[KEPT] = fc_size_lines(sizeof(kept));
+    bytes[SCRATCH] = x > y ? x : y;
+    bytes[INPUTS] = elements_bytes(p, s->x_block, s->channels.count);
+    bytes[OUTPUTS] = elements_bytes(p, s->y.frequencies, s->y.v_frequency);
+    bytes[PRODUCTS] = elements_bytes(p, s->x.frequencies, s->m_frequency);
+    bytes[FRESH] = elements_bytes(p, s->x.v_row * s->taps, s->y.v_row);
+    bytes[SUMS] = s->partials > 1 ? 0 : elements_bytes(p, s->x.channels * s->taps, s->y.v_row);
+}
+
+static size_t shared_bytes(const fc_problem *p)
+{
+    const plan s = plan_of(p);
+    const size_t other = fc_corr2d_weight_grad_implicit_gemm.shared_bytes(p);
+    const size_t sums = s.partials > 1 ? fc_size_mul(elements_bytes(p, s.x.channels * s.taps, s.sum_columns),
+                                                     (size_t)(p->groups * s.partials))
+                                       : 0;
+    return sums > other ? sums : other;
+}
+
+static size_t slot_bytes(const fc_problem *p)
+{
+    const plan s = plan_of(p);
+    const size_t other = fc_corr2d_weight_grad_implicit_gemm.slot_bytes(p);
+    size_t bytes[PARTS], all = 0;
+    part_bytes(p, &s, bytes);
+    for (int i = 0; i < PARTS; i++) all = fc_size_add(all, bytes[i]);
+    return all > other ? all : other;
+}
+
+typedef struct call {
+    const fc_problem *p;
+    const fc_operands *operands;
+    const fc_workspace *workspace;
+    const fc_gemm_kernels *kernels;
+    const fc_winograd_methods *methods;
+    fc_problem grad_y; /* as an image of its own */
+    plan plan;
+    size_t bytes[PARTS];
+    ptrdiff_t element;
+} call;
+
+typedef struct memory {
+    kept *kept;
+    char *part[PARTS];
+} memory;
+
+static memory memory_at(const call *c, int slot)
+{
+    char *at = fc_slot_of(c->workspace, slot);
+    memory m = {.kept = (kept *)at};
+    for (int i = 0; i < PARTS; at += c->bytes[i++]) {
+        m.part[i] = at;
+        fc_end_part(at, c->bytes[i]);
+    }
+    return m;
+}
+
+/* ---- the call ------------------------------------------------------------------------------------------------------ */
+
+/* The tiles of a unit, of some channels from the first on. */
+static void transform(const call *c, const fc_problem *image, const fc_winograd_plan *all, const void *pixels,
+                      const fc_panel_cut *cut, ptrdiff_t group, const fc_range *tiles, char *scratch, char *v)
+{
+    const fc_strides steps = fc_image_strides(image->layout, image->channels, image->in);
+    const fc_operands operands = {.x = (const char *)pixels +
+                                       (group * all->channels + cut->first) * steps.c * c->element};
+    fc_winograd_call side = {
+        .p = image, .operands = &operands, .kernels = c->kernels, .element = c->element, .plan = *all};
+    side.plan.channels = cut->columns;
+    c->methods->input(&side, &(fc_winograd_block){0, tiles->first, tiles->end - tiles->first, v}, scratch);
+}
+
+/* Some channels by some filters: the products of all frequencies. */
+static void multiply(const call *c, const fc_panel_cut *channels, const fc_panel_cut *filters, ptrdiff_t tiles,
+                     const char *x, const char *y, char *m)
+{
+    static const _Alignas(64) char zeros[FC_MAX_LANES * sizeof(float)];
+    const plan *s = &c->plan;
+    const fc_panels panels = fc_panels_of(filters->columns, c->kernels->lanes, FC_MAX_TILE_VECTORS);
+    const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS];
+    void *out[FC_MAX_TILE_ROWS];
+    for (ptrdiff_t r = 0; r < FC_MAX_TILE_ROWS; r++) {
+        a[r] = x + r * c->element;
+        out[r] = m + r * s->y.v_row * c->element;
+        init[r] = zeros;
+    }
+    for (ptrdiff_t f = 0; f < s->x.frequencies; f++)
+        for (ptrdiff_t i = 0; i < panels.count; i++) {
+            const fc_panel_cut cut = fc_panel_at(&panels, i);
+            const bool narrow = cut.vectors <= 2;
+            const ptrdiff_t rows = fc_product_rows(c->kernels, cut.vectors);
+            const void *b = y + (f * s->y.v_frequency + cut.first) * c->element;
+            fc_tile tile = {.segments = 1,
+                            .depth = tiles,
+                            .a = a,
+                            .a_step = s->x.v_row,
+                            .b = &b,
+                            .b_step = s->y.v_row,
+                            .init = init,
+                            .c = out};
+            for (ptrdiff_t r = 0; r < channels->columns; r += rows) {
+                tile.a_offset = f * s->x.v_frequency + r;
+                tile.c_offset = f * s->m_frequency + r * s->y.v_row + cut.first;
+                (narrow ? c->kernels->narrow_tile[cut.vectors - 1] : c->kernels->tile[cut.vectors - 1])(&tile);
+            }
+        }
+}
+
+/* From frequencies to taps: [channel][tap][filter]. */
+static bool go_back(const call *c, const fc_panel_cut *channels, const fc_panel_cut *filters, const char *m, char *taps)
+{
+    const plan *s = &c->plan;
+    const ptrdiff_t width = filters->vectors * c->kernels->lanes;
+    bool finite = true;
+    for (ptrdiff_t r = 0; r < channels->columns; r++) {
+        bool row_finite;
+        fc_winograd_output tile = {.channels = width,
+                                   .m = m + r * s->y.v_row * c->element,
+                                   .frequency_step = s->m_frequency,
+                                   .finite = &row_finite};
+        for (ptrdiff_t t = 0; t < s->taps; t++) tile.pixel[t] = taps + (r * s->taps + t) * width * c->element;
+        c->kernels->winograd[s->y.form].output(&tile);
+        finite &= row_finite;
+    }
+    return finite;
+}
+
+/* Where the sums of some channels by some filters lie in a partial sum. */
+static char *block_of(const call *c, char *sums, const fc_panel_cut *filters, const fc_panel_cut *channels)
+{
+    const ptrdiff_t width = filters->vectors * c->kernels->lanes;
+    return sums + (filters->first * c->plan.x.channels + channels->first * width) * c->plan.taps * c->element;
+}
+
+static void bring_home(const call *c, ptrdiff_t group, const fc_panel_cut *filters, const fc_panel_cut *channels,
+                       const char *sums)
+{
+    fc_bring_weights_home(c->p,
+                          &(fc_weight_sums){.row = channels->first,
+                                            .rows = channels->columns,
+                                            .column = filters->first,
+                                            .columns = filters->columns,
+                                            .width = filters->vectors * c->kernels->lanes,
+                                            .sums = sums},
+                          group, c->operands->y);
+}
+
+static char *shared_sums(const call *c, ptrdiff_t group, ptrdiff_t partial)
+{
+    const plan *s = &c->plan;
+    return c->workspace->shared +
+           (size_t)(group * s->partials + partial) * elements_bytes(c->p, s->x.channels * s->taps, s->sum_columns);
+}
+
+static void enter_unit(const call *c, const memory *at, ptrdiff_t group, ptrdiff_t unit, const fc_range *tiles)
+{
+    const plan *s = &c->plan;
+    if (at->kept->group == group && at->kept->unit == unit) return;
+    for (ptrdiff_t i = 0; i < s->channels.count; i++) {
+        const fc_panel_cut cut = fc_panel_at(&s->channels, i);
+        transform(c, c->p, &s->x, c->operands->x, &cut, group, tiles, at->part[SCRATCH],
+                  at->part[INPUTS] + i * s->x_block * c->element);
+    }
+    at->kept->group = group;
+    at->kept->unit = unit;
+}
+
+/* The unit's share of the gradients of some channels by some filters: into `sums`, or added to what is there. */
+static void add_unit(const call *c, const memory *at, const fc_panel_cut *channels, const fc_panel_cut *filters,
+                     const char *x, ptrdiff_t tiles, bool first, char *sums)
+{
+    char *taps = first ? sums : at->part[FRESH];
+    multiply(c, channels, filters, tiles, x, at->part[OUTPUTS], at->part[PRODUCTS]);
+    at->kept->finite &= go_back(c, channels, filters, at->part[PRODUCTS], taps);
+    if (!first)
+        fc_add_sums(c->p->dtype, channels->columns * c->plan.taps * filters->vectors * c->kernels->lanes, sums, taps);
+}
+
+/* A partial sum of the gradients of a block of filters. */
+static void sum_block(void *context, ptrdiff_t task, int slot)
+{
+    const call *c = context;
+    const plan *s = &c->plan;
+    const ptrdiff_t partial = task / s->filters.count % s->partials, group = task / s->filters.count / s->partials;
+    const fc_panel_cut filters = fc_panel_at(&s->filters, task % s->filters.count);
+    const ptrdiff_t first = fc_cut(s->units, s->partials, partial), end = fc_cut(s->units, s->partials, partial + 1);
+    const memory at = memory_at(c, slot);
+    for (ptrdiff_t unit = first; unit < end; unit++) {
+        const fc_range tiles = {fc_cut(s->x.total, s->units, unit), fc_cut(s->x.total, s->units, unit + 1)};
+        enter_unit(c, &at, group, unit, &tiles);
+        transform(c, &c->grad_y, &s->y, c->operands->grad_y, &filters, group, &tiles, at.part[SCRATCH],
+                  at.part[OUTPUTS]);
+        for (ptrdiff_t i = 0; i < s->channels.count; i++) {
+            const fc_panel_cut channels = fc_panel_at(&s->channels, i);
+            char *sums = s->partials > 1 ? block_of(c, shared_sums(c, group, partial), &filters, &channels)
+                                         : at.part[SUMS] + channels.first * s->taps * s->y.v_row * c->element;
+            add_unit(c, &at, &channels, &filters, at.part[INPUTS] + i * s->x_block * c->element,
+                     tiles.end - tiles.first, unit == first, sums);
+            if (s->partials == 1 && unit == end - 1) bring_home(c, group, &filters, &channels, sums);
+        }
+    }
+}
+
+/* Adds the partial sums of some channels by some filters. */
+static void finish_block(void *context, ptrdiff_t task, int slot)
+{
+    const call *c = context;
+    const plan *s = &c->plan;
+    const fc_panel_cut channels = fc_panel_at(&s->channels, task % s->channels.count);
+    const fc_panel_cut filters = fc_panel_at(&s->filters, task / s->channels.count % s->filters.count);
+    const ptrdiff_t group = task / s->channels.count / s->filters.count;
+    const ptrdiff_t taps = channels.columns * s->taps * filters.vectors * c->kernels->lanes;
+    char *home = block_of(c, shared_sums(c, group, 0), &filters, &channels);
+    (void)slot;
+    fc_add_partial_sums(c->p->dtype, s->partials, taps,
+                        (shared_sums(c, group, 1) - shared_sums(c, group, 0)) / c->element, home);
+    bring_home(c, group, &filters, &channels, home);
+}
+
+static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
+{
+    call c = {.p = p,
+              .operands = operands,
+              .workspace = workspace,
+              .kernels = &p->kernels->gemm[p->dtype],
+              .methods = fc_winograd_methods_of(p),
+              .grad_y = *p,
+              .plan = plan_of(p),
+              .element = (ptrdiff_t)fc_dtype_size(p->dtype)};
+    const plan *s = &c.plan;
+    bool finite = true;
+    c.grad_y.channels = p->out_channels;
+    for (int i = 0; i < 2; i++) {
+        c.grad_y.in[i] = p->out[i];
+        c.grad_y.pad_before[i] = c.grad_y.pad_after[i] = 0;
+    }
+    part_bytes(p, s, c.bytes);
+    for (int i = 0; i < workspace->threads; i++) *memory_at(&c, i).kept = (kept){-1, -1, true};
+    fc_parallel_shares(p->groups * s->partials * s->filters.count, workspace->threads, true, sum_block, &c);
+    if (s->partials > 1)
+        fc_parallel_for(p->groups * s->filters.count * s->channels.count, workspace->threads, true, finish_block, &c);
+    for (int i = 0; i < workspace->threads; i++) finite &= memory_at(&c, i).kept->finite;
+    if (finite)
+        fc_bias_grad(p, operands, workspace->threads);
+    else
+        fc_corr2d_weight_grad_implicit_gemm.run(p, operands, workspace);
+}
+
+const fc_algorithm fc_corr2d_weight_grad_winograd = {
+    .name = "winograd",
+    .decline = decline,
+    .pass = pass,
+    .shared_bytes = shared_bytes,
+    .slot_bytes = slot_bytes,
+    .run = run,
+};
