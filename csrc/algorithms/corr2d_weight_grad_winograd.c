@@ -97,16 +97,24 @@ static const char *decline(const fc_problem *p)
     return fc_corr2d_weight_grad_implicit_gemm.decline(p);
 }
 
+/* Groups of up to 32 channels have algorithms of their own, that need no large maps. */
+static const char *pass_groups(ptrdiff_t channels, ptrdiff_t outputs, bool apart)
+{
+    if (channels < 16) return "groups of so few channels are better lanes themselves";
+    if (channels <= 32 && (apart || (channels < 24 && outputs < 400)))
+        return "groups of so few channels are better blocks of pixels";
+    return NULL;
+}
+
 /* Measured over maps of 4 to 570 pixels and 4 to 1024 channels. */
 static const char *pass(const fc_problem *p)
 {
-    const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
+    const ptrdiff_t channels = fc_min(p->channels, p->out_channels) / p->groups;
+    const ptrdiff_t outputs = p->batch * p->out[0] * p->out[1];
     const bool square = p->window[0] == p->window[1], apart = p->stride[0] > 1;
-    const ptrdiff_t fewest = square && !apart ? 8 : 32; /* where less is saved */
-    if (channels < fewest || filters < fewest) return "there are too few channels on one side";
-    if (p->batch * p->out[0] * p->out[1] < (square && p->window[0] == 3 ? 144 : 64))
-        return "there are too few outputs to go back to taps for";
-    return NULL;
+    if (channels < (square && !apart ? 8 : 32)) return "there are too few channels on one side";
+    if (outputs < (square && p->window[0] == 3 ? 144 : 64)) return "there are too few outputs to go back to taps for";
+    return p->groups > 1 ? pass_groups(channels, outputs, apart) : NULL;
 }
 
 /* ---- memory: what a thread keeps, the scratch of a transform, x and grad_y transformed, their products, taps of a unit, sums */
