@@ -300,8 +300,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .sum_bytes = (ptrdiff_t)sum_bytes(p),
         .x_bytes = fc_group_rows_bytes(&forward, &grid, fc_ceil_div(p->out[0], strips)),
     };
-    fc_parallel_for(p->groups * c.partials, workspace->threads, true, sum_group, &c);
-    if (c.partials > 1) fc_parallel_for(p->groups, workspace->threads, true, finish_group, &c);
+    fc_parallel_shares(p->groups * c.partials, workspace->threads, true, sum_group, &c);
+    if (c.partials > 1) fc_parallel_shares(p->groups, workspace->threads, true, finish_group, &c);
     if (fc_weights_are_finite(p, operands->y))
         fc_bias_grad(p, operands, workspace->threads);
     else

@@ -375,7 +375,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     for (int i = 0; i < workspace->threads; i++) *memory_at(&c, i).kept = (kept){-1, -1, true};
     fc_parallel_shares(p->groups * s->partials * s->filters.count, workspace->threads, true, sum_block, &c);
     if (s->partials > 1)
-        fc_parallel_for(p->groups * s->filters.count * s->channels.count, workspace->threads, true, finish_block, &c);
+        fc_parallel_shares(p->groups * s->filters.count * s->channels.count, workspace->threads, true, finish_block, &c);
     for (int i = 0; i < workspace->threads; i++) finite &= memory_at(&c, i).kept->finite;
     if (finite)
         fc_bias_grad(p, operands, workspace->threads);
