@@ -153,6 +153,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .y = source_of(p, operands->grad_y, p->out_channels, p->out),
         .element = (ptrdiff_t)fc_dtype_size(p->dtype),
     };
+    const ptrdiff_t weights = p->out_channels * (p->channels / p->groups) * p->window[0] * p->window[1];
     bool may_pad = true;
     do {
         c.plan = fc_tap_sum_plan_of(p, may_pad);
@@ -160,7 +161,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         if (c.plan.partials > 1) fc_parallel_for(c.plan.tasks, workspace->threads, true, finish_block, &c);
         fc_join_parts(workspace->shared, plan_shared_bytes(p, &c.plan) + FC_CACHE_LINE); /* another plan cuts it anew */
         may_pad = false;
-    } while (c.plan.tap_rows && !fc_weights_are_finite(p, operands->y)); /* zeros may have met an infinity */
+    } while (c.plan.tap_rows && !fc_are_finite(p->dtype, weights, operands->y)); /* zeros may have met an infinity */
     fc_bias_grad(p, operands, workspace->threads);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "algorithms/weight_home.h"
 
-#include <math.h>
 #include <string.h>
 
 bool fc_channels_are_neighbours(const fc_problem *p)
@@ -42,20 +41,20 @@ void fc_bring_weights_home(const fc_problem *p, const fc_weight_sums *s, ptrdiff
     }
 }
 
-#define ALL_FINITE(NAME, T)                                             \
-    static bool NAME(ptrdiff_t count, const T *w)                       \
-    {                                                                   \
-        bool finite = true;                                             \
-        for (ptrdiff_t i = 0; i < count; i++) finite &= isfinite(w[i]); \
-        return finite;                                                  \
+/* By the bits: a loop that compilers turn into vectors. */
+#define ALL_FINITE(NAME, T, EXPONENT)                                                                     \
+    static bool NAME(ptrdiff_t count, const T *bits)                                                      \
+    {                                                                                                     \
+        T beyond = 0;                                                                                     \
+        for (ptrdiff_t i = 0; i < count; i++) beyond |= (bits[i] & (EXPONENT)) == (EXPONENT) ? ~(T)0 : 0; \
+        return !beyond;                                                                                   \
     }
 
-ALL_FINITE(finite_f32, float)
-ALL_FINITE(finite_f64, double)
+ALL_FINITE(finite_f32, uint32_t, UINT32_C(0x7f800000))
+ALL_FINITE(finite_f64, uint64_t, UINT64_C(0x7ff0000000000000))
 
-bool fc_weights_are_finite(const fc_problem *p, const void *grad_w)
+bool fc_are_finite(fc_dtype dtype, ptrdiff_t count, const void *values)
 {
-    const ptrdiff_t weights = p->out_channels * (p->channels / p->groups) * p->window[0] * p->window[1];
-    if (p->dtype == FC_F32) return finite_f32(weights, grad_w);
-    return p->dtype != FC_F64 || finite_f64(weights, grad_w);
+    if (dtype == FC_F32) return finite_f32(count, values);
+    return dtype != FC_F64 || finite_f64(count, values);
 }

@@ -21,7 +21,7 @@ bool fc_channels_are_neighbours(const fc_problem *problem);
 void fc_bring_weights_home(const fc_problem *problem, const fc_weight_sums *sums, ptrdiff_t group, void *grad_w);
 
 /* Where x was copied with zeros around it, these may have met an infinity or a NaN of grad_y, and not only taps that
- * reach it are NaN. Integers are finite. */
-bool fc_weights_are_finite(const fc_problem *problem, const void *grad_w);
+ * reach it are NaN: sums that are not finite are computed again without the zeros. Integers are finite. */
+bool fc_are_finite(fc_dtype dtype, ptrdiff_t count, const void *values);
 
 #endif
