@@ -4,6 +4,10 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/gemm_nchw.h"
 #include "algorithms/strided_copy.h"
+#include "algorithms/turn.h"
+#include "platform/parallel.h"
+
+#define BYTES_WORTH_A_THREAD (128 * 1024)
 
 static const char *decline(const fc_problem *p)
 {
@@ -40,26 +44,50 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     fc_gemm_nchw(p, &job, workspace);
 }
 
-/* Weights of one phase, [groups][channels][out channels][taps], phase after phase. */
-static void input_grad_prepare(const fc_problem *p, const void *w, void *prepared)
+typedef struct weights_by_phase {
+    const fc_problem *p;
+    const char *w;
+    char *to;
+} weights_by_phase;
+
+/* Of one input channel. */
+static void prepare_channel(void *context, ptrdiff_t channel, int slot)
 {
+    const weights_by_phase *c = context;
+    const fc_problem *p = c->p;
     const ptrdiff_t ic = p->channels / p->groups, oc = p->out_channels / p->groups;
-    const size_t element = fc_dtype_size(p->dtype);
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), group = channel / ic;
     const fc_strides ws = fc_weight_strides(p);
-    char *to = prepared;
+    const char *w = c->w + (group * oc * ws.n + channel % ic * ws.c) * element;
+    char *to = c->to;
+    (void)slot;
     for (ptrdiff_t i = 0; i < fc_phases(p, 0); i++)
         for (ptrdiff_t j = 0; j < fc_phases(p, 1); j++) {
             const fc_grid_axis rows = fc_phase_axis(p, 0, i), columns = fc_phase_axis(p, 1, j);
-            const ptrdiff_t sizes[4] = {ic, oc, rows.taps, columns.taps};
-            const ptrdiff_t steps[4] = {ws.c, ws.n, rows.window_step * ws.h, columns.window_step * ws.w};
-            const ptrdiff_t tap = rows.window_first * ws.h + columns.window_first * ws.w;
-            if (rows.taps * columns.taps == 0) continue;
-            for (ptrdiff_t g = 0; g < p->groups; g++) {
-                fc_strided_copy(element, sizes, steps, (const char *)w + (g * oc * ws.n + tap) * (ptrdiff_t)element,
-                                to);
-                to += (size_t)(ic * oc * rows.taps * columns.taps) * element;
-            }
+            const ptrdiff_t sizes[4] = {1, oc, rows.taps, columns.taps}, taps = rows.taps * columns.taps;
+            const ptrdiff_t steps[4] = {0, ws.n, rows.window_step * ws.h, columns.window_step * ws.w};
+            if (taps == 0) continue;
+            fc_strided_copy((size_t)element, sizes, steps,
+                            w + (rows.window_first * ws.h + columns.window_first * ws.w) * element,
+                            to + channel * oc * taps * element);
+            to += p->channels * oc * taps * element;
         }
+}
+
+/* Weights of one phase, [groups][channels][out channels][taps], phase after phase. */
+static void input_grad_prepare(const fc_problem *p, const void *w, void *prepared)
+{
+    const int threads = fc_weight_bytes(p) < BYTES_WORTH_A_THREAD ? 1 : p->threads;
+    if (p->window[0] * p->window[1] == 1 && fc_weight_strides(p).c == 1)
+        fc_turn_images(p,
+                       &(fc_turn){.images = p->groups,
+                                  .rows = p->out_channels / p->groups,
+                                  .columns = p->channels / p->groups,
+                                  .from = w,
+                                  .to = prepared},
+                       p->threads);
+    else
+        fc_parallel_for(p->channels, threads, true, prepare_channel, &(weights_by_phase){p, w, prepared});
 }
 
 static void input_grad(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)

@@ -22,7 +22,8 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     const ptrdiff_t row = task / c->column_tasks % c->row_tasks * TASK_ROWS;
     const ptrdiff_t image = task / c->column_tasks / c->row_tasks * t->rows * t->columns;
     (void)slot;
-    c->p->kernels->gemm[c->p->dtype].transpose(
+    /* Integers are moved as the floats of their size. */
+    c->p->kernels->gemm[element == 4 ? FC_F32 : FC_F64].transpose(
         &(fc_transpose){.rows = fc_min(TASK_ROWS, t->rows - row),
                         .columns = fc_min(TASK_COLUMNS, t->columns - column),
                         .from = (const char *)t->from + (image + row * t->columns + column) * element,

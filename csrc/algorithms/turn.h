@@ -5,7 +5,7 @@
 
 #include "algorithms/algorithm.h"
 
-/* to[image][column][row] = from[image][row][column], of float32 or float64. */
+/* to[image][column][row] = from[image][row][column], of elements of 4 or 8 bytes. */
 typedef struct fc_turn {
     ptrdiff_t images, rows, columns;
     const void *from;
