@@ -5,7 +5,8 @@
 
 #include "algorithms/problem.h"
 
-/* Does nothing when operands->grad_bias is NULL. Floats are added in double, in the order n, oh, ow. */
+/* Does nothing when operands->grad_bias is NULL. Floats are added in double, in an order that the
+ * problem fixes. */
 void fc_bias_grad(const fc_problem *problem, const fc_operands *operands, int threads);
 
 #endif
