@@ -61,6 +61,12 @@ work(20)
 print(grown(lambda: work(500)))
 """
 
+LARGER_AND_LARGER = """
+sizes = {sizes}
+arrays = [[np.ones(shape, np.float32) for shape in ((1, c, 28, 28), (1, c, 28, 28), (c, c, 3, 3))] for c in sizes]
+print(grown(lambda: [fastconv.corr2d_weight_grad(y, x, w.shape, padding=1, out=w) for x, y, w in arrays]))
+"""
+
 SPENDTHRIFT = """
 kept = []
 print(grown(lambda: kept.append(np.ones(30 * 2**20, np.uint8))))
@@ -91,6 +97,13 @@ def test_no_cache_grows_with_the_shapes_seen():
 def test_prepared_weights_are_freed():
     (size,) = mebibytes(PREPARED)
     assert size < 4, f"500 prepared weights took {size:.1f} MiB"
+
+
+def test_one_workspace_serves_all_calls():
+    (largest,) = mebibytes(LARGER_AND_LARGER.format(sizes=[640]))
+    (all_of_them,) = mebibytes(LARGER_AND_LARGER.format(sizes=list(range(128, 641, 64))))
+    assert largest > 4
+    assert all_of_them < 1.5 * largest, f"workspaces of up to {largest:.0f} MiB take {all_of_them:.0f} MiB together"
 
 
 def test_the_measure_sees_what_is_kept():

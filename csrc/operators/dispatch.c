@@ -125,7 +125,7 @@ fc_status fc_dispatch(const fc_problem *problem, const fc_operands *operands, co
 
     bool prepare = !used.prepared && bytes_of(algorithm->prepared_bytes, problem) > 0;
     b = measure(problem, algorithm, prepare);
-    memory = fc_take_memory(b.total);
+    memory = fc_take_workspace(b.total);
     if (!memory) return fc_fail(error, FC_NO_MEMORY, "no memory for a workspace of %zu bytes", b.total);
     workspace = (fc_workspace){b.threads, memory, memory + b.shared + b.prepared, b.slot};
     fc_end_part(memory, b.shared);

@@ -10,7 +10,8 @@
 #endif
 
 /* Fresh memory costs a page fault every 4 KiB, which is more than many a layer takes to compute. So what was given back
- * waits for the next call or result, and large blocks ask for huge pages. */
+ * waits for the next call or result, and large blocks ask for huge pages. Workspaces last as long as a call: one serves
+ * all of them, the largest, as long as calls do not overlap. */
 #define MOST_KEPT_BYTES ((size_t)128 << 20) /* in all */
 #define MOST_KEPT 8
 #define FEWEST_KEPT_BYTES ((size_t)64 << 10)
@@ -28,9 +29,17 @@
 #define KEEPS 1
 #endif
 
+/* Large blocks are pages of their own on Linux, which a process gives back: among the blocks of malloc they leave gaps. */
+#if defined(__linux__) && KEEPS
+#define MAPS 1
+#else
+#define MAPS 0
+#endif
+
 /* In front of every block. */
 typedef struct header {
     _Alignas(FC_CACHE_LINE) size_t bytes; /* behind it */
+    bool workspace;
 } header;
 
 /* Oldest first. Whoever finds it busy does without: nobody waits, not even a child that was forked meanwhile. */
@@ -54,17 +63,39 @@ static header *remove_kept(int index)
     return block;
 }
 
-/* The smallest block that is large enough, unless it is so large that another will want it. */
-static header *take_kept(size_t bytes)
+static size_t pages_of(size_t bytes) { return (bytes + sizeof(header) + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1); }
+
+static void release(header *block)
 {
-    int best = -1;
+#if MAPS
+    if (block->bytes + sizeof(header) >= HUGE_PAGE) {
+        munmap(block, pages_of(block->bytes));
+        return;
+    }
+#endif
+    free(block);
+}
+
+/* A result lasts: it does not get a block so large that another will want it. */
+static bool suits(const header *block, size_t bytes, bool workspace)
+{
+    return block->workspace == workspace && block->bytes >= bytes && (workspace || block->bytes / 4 <= bytes);
+}
+
+/* The smallest block that suits. Where no workspace is large enough, the largest makes room for the one that will be. */
+static header *take_kept(size_t bytes, bool workspace)
+{
+    int best = -1, largest = -1;
     if (bytes < FEWEST_KEPT_BYTES || !open_kept()) return NULL;
-    for (int i = 0; i < kept.count; i++)
-        if (kept.blocks[i]->bytes >= bytes && kept.blocks[i]->bytes / 4 <= bytes &&
-            (best < 0 || kept.blocks[i]->bytes < kept.blocks[best]->bytes))
-            best = i;
+    for (int i = 0; i < kept.count; i++) {
+        const header *block = kept.blocks[i];
+        if (suits(block, bytes, workspace) && (best < 0 || block->bytes < kept.blocks[best]->bytes)) best = i;
+        if (block->workspace && (largest < 0 || block->bytes > kept.blocks[largest]->bytes)) largest = i;
+    }
     header *block = best < 0 ? NULL : remove_kept(best);
+    header *outgrown = workspace && best < 0 && largest >= 0 ? remove_kept(largest) : NULL;
     close_kept();
+    if (outgrown) release(outgrown);
     return block;
 }
 
@@ -72,39 +103,53 @@ static header *take_kept(size_t bytes)
 static bool keep(header *block)
 {
     if (block->bytes < FEWEST_KEPT_BYTES || block->bytes > MOST_KEPT_BYTES || !open_kept()) return false;
-    while (kept.count == MOST_KEPT || kept.bytes + block->bytes > MOST_KEPT_BYTES) free(remove_kept(0));
+    while (kept.count == MOST_KEPT || kept.bytes + block->bytes > MOST_KEPT_BYTES) release(remove_kept(0));
     kept.bytes += block->bytes;
     kept.blocks[kept.count++] = block;
     close_kept();
     return true;
 }
 
+#if MAPS
+static header *fresh_pages(size_t pages)
+{
+    /* Cut to where huge pages begin. */
+    char *mapped = mmap(NULL, pages + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) return NULL;
+    const size_t before = -(uintptr_t)mapped & (HUGE_PAGE - 1);
+    if (before) munmap(mapped, before);
+    munmap(mapped + before + pages, HUGE_PAGE - before);
+    madvise(mapped + before, pages, MADV_HUGEPAGE); /* a wish */
+    return (header *)(mapped + before);
+}
+#else
+static header *fresh_pages(size_t pages) { return aligned_alloc(HUGE_PAGE, pages); }
+#endif
+
 static header *fresh(size_t bytes)
 {
     const size_t all = fc_size_add(bytes, sizeof(header));
-    if (all > PTRDIFF_MAX - HUGE_PAGE) return NULL;
-    if (all < HUGE_PAGE) return aligned_alloc(FC_CACHE_LINE, all);
-    const size_t pages = (all + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-    header *block = aligned_alloc(HUGE_PAGE, pages);
-#if defined(MADV_HUGEPAGE)
-    if (block) madvise(block, pages, MADV_HUGEPAGE); /* a wish */
-#endif
-    return block;
+    if (all > PTRDIFF_MAX - 2 * HUGE_PAGE) return NULL;
+    return all < HUGE_PAGE ? aligned_alloc(FC_CACHE_LINE, all) : fresh_pages(pages_of(bytes));
 }
 
-void *fc_take_memory(size_t bytes)
+static void *take(size_t bytes, bool workspace)
 {
     const size_t lines = fc_size_lines(bytes);
-    header *block = take_kept(lines);
+    header *block = take_kept(lines, workspace);
     if (block) return block + 1;
     block = fresh(lines);
     if (!block) return NULL;
-    block->bytes = lines;
+    *block = (header){.bytes = lines, .workspace = workspace};
     return block + 1;
 }
+
+void *fc_take_memory(size_t bytes) { return take(bytes, false); }
+
+void *fc_take_workspace(size_t bytes) { return take(bytes, true); }
 
 void fc_give_memory(void *memory)
 {
     header *block = memory ? (header *)memory - 1 : NULL;
-    if (block && !keep(block)) free(block);
+    if (block && !keep(block)) release(block);
 }

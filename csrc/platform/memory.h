@@ -43,6 +43,9 @@ static inline size_t fc_size_lines(size_t bytes)
     return padded == SIZE_MAX ? SIZE_MAX : padded & ~(size_t)(FC_CACHE_LINE - 1);
 }
 
+/* As fc_take_memory, for as long as a call takes. */
+void *fc_take_workspace(size_t bytes);
+
 /* A call has one block of memory, cut into parts, of as many bytes as fc_size_lines said. The last line of a part is
  * nobody's: where AddressSanitizer watches it stops who runs over the end of a part into the next. */
 static inline void fc_end_part(const void *part, size_t lines)
