@@ -153,9 +153,11 @@ def test_groups_that_fill_vectors_take_pixels(isa: str, layout: str, op: str):
         return fastconv.explain(op, x, w, groups=groups, stride=stride, padding=1, layout=layout).algorithm
 
     assert fastconv.explain("corr2d_weight_grad", (1, 64, 9, 9), (64, 32, 3, 3), groups=2).algorithm == PIXELS
-    assert chosen(160, 10, 14) == PIXELS
+    assert chosen(160, 10, 6) == PIXELS
     assert chosen(160, 10, 28, stride=2) == PIXELS
-    assert chosen(912, 38, 7) == PIXELS
+    assert chosen(912, 38, 6) == PIXELS
     assert chosen(128, 2, 14) != PIXELS
     assert chosen(64, 16, 14) != PIXELS
-    assert (chosen(120, 5, 56) == PIXELS) == (op != "corr2d")
+    winograd = f"winograd_{layout.lower()}"
+    assert chosen(120, 5, 7) == winograd
+    assert chosen(160, 10, 28) == winograd

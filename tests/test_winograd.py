@@ -79,6 +79,9 @@ GRADIENTS = tuple(
     Case(f"gradient-{kh}x{kw}-{o}", (2, c, 12, 15), (o, kh, kw), padding=pads(kh // 2, 0, kw // 2, kw // 3))
     for kh, kw in [(3, 3), (5, 5), (1, 3), (3, 1), (1, 7), (7, 1)]
     for c, o in [(5, 7), (70, 300)]
+) + tuple(
+    Case(f"gradient-groups-{kh}x{kw}", (2, 15, 9, 11), (129, kh, kw), padding=pads(kh // 2, 1, kw // 2, 0), groups=3)
+    for kh, kw in [(3, 3), (1, 7)]
 )
 
 

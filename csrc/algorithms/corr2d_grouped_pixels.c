@@ -20,8 +20,8 @@
 #define MOST_BLOCK_BYTES (8 * 1024 * 1024) /* of a single row */
 #define MOST_OUTPUTS 32                    /* of a group, to prefer this method: more fill panels of three vectors */
 #define FEWEST_OUTPUTS 16
-#define WINOGRAD_PIXELS 384
-#define WINOGRAD_PIXELS_OF_ONE_VECTOR 3136
+#define WINOGRAD_PIXELS 48
+#define WINOGRAD_PIXELS_OF_ONE_VECTOR 400
 
 typedef struct call {
     const fc_problem *p;
@@ -244,11 +244,14 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
  * outputs makes them dearer. */
 static bool transforms_save_more(const fc_problem *p)
 {
-    const ptrdiff_t pixels = p->batch * p->out[0] * p->out[1], lanes = p->kernels->gemm[p->dtype].lanes;
-    if (!fc_block_forward(p)) return false; /* of groups there are none */
-    for (int i = 0; i < 2; i++)
+    const bool forward = fc_block_forward(p);
+    const ptrdiff_t *size = fc_block_destination_size(p), pixels = p->batch * size[0] * size[1];
+    for (int i = 0; i < 2; i++) {
         if (p->window[i] != 3 || p->stride[i] != 1 || p->dilation[i] != 1) return false;
-    return pixels >= (fc_group_outputs(p) > lanes ? WINOGRAD_PIXELS : WINOGRAD_PIXELS_OF_ONE_VECTOR);
+        if (!forward && p->pad_before[i] >= p->window[i]) return false;
+    }
+    return pixels >=
+           (fc_group_outputs(p) > p->kernels->gemm[p->dtype].lanes ? WINOGRAD_PIXELS : WINOGRAD_PIXELS_OF_ONE_VECTOR);
 }
 
 static const char *pass(const fc_problem *p)

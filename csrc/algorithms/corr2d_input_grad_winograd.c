@@ -23,7 +23,6 @@ static fc_problem correlation_of(const fc_problem *p)
 
 static const char *decline(const fc_problem *p, const fc_algorithm *forward)
 {
-    if (p->groups != 1) return "there are several groups";
     if (p->stride[0] != 1 || p->stride[1] != 1) return "stride is not 1";
     if (p->pad_before[0] >= p->window[0] || p->pad_before[1] >= p->window[1]) return "the padding holds whole windows";
     const fc_problem t = correlation_of(p);

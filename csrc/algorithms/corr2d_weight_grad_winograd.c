@@ -98,10 +98,10 @@ static const char *decline(const fc_problem *p)
 }
 
 /* Groups of up to 32 channels have algorithms of their own, that need no large maps. */
-static const char *pass_groups(ptrdiff_t channels, ptrdiff_t outputs, bool apart)
+static const char *pass_groups(ptrdiff_t channels, ptrdiff_t lanes, ptrdiff_t outputs, bool apart)
 {
     if (channels < 16) return "groups of so few channels are better lanes themselves";
-    if (channels <= 32 && (apart || (channels < 24 && outputs < 400)))
+    if (channels <= 32 && (apart || (channels <= lanes && outputs < 400)))
         return "groups of so few channels are better blocks of pixels";
     return NULL;
 }
@@ -114,7 +114,7 @@ static const char *pass(const fc_problem *p)
     const bool square = p->window[0] == p->window[1], apart = p->stride[0] > 1;
     if (channels < (square && !apart ? 8 : 32)) return "there are too few channels on one side";
     if (outputs < (square && p->window[0] == 3 ? 144 : 64)) return "there are too few outputs to go back to taps for";
-    return p->groups > 1 ? pass_groups(channels, outputs, apart) : NULL;
+    return p->groups > 1 ? pass_groups(channels, p->kernels->gemm[p->dtype].lanes, outputs, apart) : NULL;
 }
 
 /* ---- memory: what a thread keeps, the scratch of a transform, x and grad_y transformed, their products, taps of a unit, sums */
@@ -375,7 +375,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     for (int i = 0; i < workspace->threads; i++) *memory_at(&c, i).kept = (kept){-1, -1, true};
     fc_parallel_shares(p->groups * s->partials * s->filters.count, workspace->threads, true, sum_block, &c);
     if (s->partials > 1)
-        fc_parallel_shares(p->groups * s->filters.count * s->channels.count, workspace->threads, true, finish_block, &c);
+        fc_parallel_shares(p->groups * s->filters.count * s->channels.count, workspace->threads, true, finish_block,
+                           &c);
     for (int i = 0; i < workspace->threads; i++) finite &= memory_at(&c, i).kept->finite;
     if (finite)
         fc_bias_grad(p, operands, workspace->threads);

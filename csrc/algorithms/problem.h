@@ -89,7 +89,7 @@ static inline fc_strides fc_image_strides(fc_layout layout, ptrdiff_t channels, 
 static inline fc_strides fc_weight_strides(const fc_problem *p)
 {
     const ptrdiff_t o = p->turned ? p->channels : p->out_channels, kh = p->window[0], kw = p->window[1];
-    const ptrdiff_t c = p->turned ? p->out_channels : p->channels / p->groups;
+    const ptrdiff_t c = (p->turned ? p->out_channels : p->channels) / p->groups;
     fc_strides s = {1, o, kw * c * o, c * o}; /* HWIO */
     if (p->weight_layout == FC_OIHW) s = (fc_strides){c * kh * kw, kh * kw, kw, 1};
     if (p->weight_layout == FC_OHWI) s = (fc_strides){kh * kw * c, 1, kw * c, c};
