@@ -97,6 +97,19 @@ def test_input_gradients_of_every_form(isa: str, layout: str, dtype: str, case: 
 
 
 @pytest.mark.parametrize("layout", NAMES)
+@pytest.mark.parametrize("groups", [1, 3])
+def test_input_gradients_of_what_is_not_finite(isa: str, groups: int, layout: str):
+    case = Case("", (2, 15, 9, 11), (18, 3, 3), padding=pad(1), groups=groups)
+    p = problem(case, layout, "float32")
+    p.grad_y.reshape(-1)[[3, 700, -5]] = np.nan, np.inf, -np.inf
+    options = {**case.options, "layout": layout}
+    exact = fastconv.corr2d_input_grad(p.grad_y, p.w, p.x.shape, **options, algorithm="direct")
+    gradient = fastconv.corr2d_input_grad(p.grad_y, p.w, p.x.shape, **options, algorithm=NAMES[layout])
+    assert 0 < np.isfinite(exact).sum() < exact.size
+    np.testing.assert_allclose(gradient, exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("layout", NAMES)
 @pytest.mark.parametrize("channels", [64, 512])
 @pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (1, 3), (3, 1), (1, 7), (7, 1)], ids=str)
 def test_the_error_that_is_documented(isa: str, kernel: ref.Pair, channels: int, layout: str):

@@ -10,7 +10,7 @@ static void NAME(forward_run)(const direct_call *call, ptrdiff_t n, ptrdiff_t o,
     const fc_range rows = fc_taps_inside(p, 0, i);
     const ptrdiff_t top = fc_window_start(p, 0, i);
     const T *x = (const T *)call->operands->x + n * xs.n + o / oc * ic * xs.c;
-    const T *w = (const T *)call->operands->w + o * ws.n;
+    const T *w = (const T *)call->operands->w + fc_filter_at(p, &ws, o);
     const T *bias = call->operands->bias;
     T *y = (T *)call->operands->y + n * ys.n + o * ys.c + i * ys.h;
     for (ptrdiff_t j = outputs.first; j < outputs.end; j++) {

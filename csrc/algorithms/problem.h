@@ -100,6 +100,14 @@ static inline ptrdiff_t fc_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b;
 
 static inline ptrdiff_t fc_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
+/* Where the weights of output channel o begin. Groups follow each other as filters do, and where the weights are turned,
+ * these are channels. */
+static inline ptrdiff_t fc_filter_at(const fc_problem *p, const fc_strides *w, ptrdiff_t o)
+{
+    const ptrdiff_t ic = p->channels / p->groups, oc = p->out_channels / p->groups;
+    return o / oc * (p->turned ? ic * w->c : oc * w->n) + o % oc * w->n;
+}
+
 /* Division that rounds towards minus and plus infinity; b > 0. */
 static inline ptrdiff_t fc_floor_div(ptrdiff_t a, ptrdiff_t b) { return a / b - (a % b < 0); }
 

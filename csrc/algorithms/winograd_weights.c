@@ -81,9 +81,7 @@ void fc_winograd_prepare_chunk(const fc_problem *p, const fc_winograd_plan *s, c
     const fc_panels panels =
         fc_panels_of(fc_winograd_first_filter(s, piece + 1) - filter, lanes, t.kernels->product_vectors);
     const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, index);
-    /* Groups follow each other as filters do, and these are channels where the weights are turned. */
-    w += (group * (p->turned ? s->channels * t.w.c : s->filters * t.w.n) + filter * t.w.n + chunk.first * t.w.c) *
-         t.element;
+    w += (fc_filter_at(p, &t.w, group * s->filters + filter) + chunk.first * t.w.c) * t.element;
     for (ptrdiff_t channel = 0; channel < chunk.depth; channel += TURNED)
         for (ptrdiff_t i = 0; i < panels.count; i++) {
             const fc_panel_cut cut = fc_panel_at(&panels, i);
