@@ -38,6 +38,7 @@ typedef struct call {
 typedef struct tile_points {
     ptrdiff_t used, y[FC_MAX_TILE_ROWS], x[FC_MAX_TILE_ROWS];
     char *destination[FC_MAX_TILE_ROWS];
+    bool outside; /* of the image: all that the chunk at hand reads for them */
 } tile_points;
 
 /* One thread's memory. */
@@ -84,11 +85,12 @@ static void find_points(tile_points *points, const call *c, ptrdiff_t tile, char
     }
 }
 
-static void find_sources(const slot *s, const call *c, const fc_chunk *chunk, const tile_points *points,
-                         const char *source, const void **a)
+static void find_sources(const slot *s, const call *c, const fc_chunk *chunk, tile_points *points, const char *source,
+                         const void **a)
 {
     const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
     const ptrdiff_t pixel = c->job->pixel * c->element, tile_rows = c->tile_rows;
+    points->outside = true;
     for (ptrdiff_t t = 0; t < chunk->outers; t++) {
         const ptrdiff_t tap = chunk->outer + t;
         const ptrdiff_t dy = rows->tap_first + tap / columns->taps * rows->tap_step;
@@ -96,6 +98,7 @@ static void find_sources(const slot *s, const call *c, const fc_chunk *chunk, co
         for (ptrdiff_t r = 0; r < tile_rows; r++) {
             const ptrdiff_t y = points->y[r] + dy, x = points->x[r] + dx;
             const bool inside = y >= 0 && y < rows->source && x >= 0 && x < columns->source;
+            points->outside &= !inside;
             a[t * tile_rows + r] =
                 inside ? source + (y * columns->source + x) * pixel + chunk->inner * c->element : s->zeros;
         }
@@ -123,6 +126,7 @@ static void run_tile(slot *s, const call *c, ptrdiff_t index, const panel_work *
     const void *init[FC_MAX_TILE_ROWS], *starts[FC_MAX_TILE_ROWS];
     void *out[FC_MAX_TILE_ROWS], *home[FC_MAX_TILE_ROWS];
     ptrdiff_t init_step = lanes;
+    if (points->outside && !work->first_chunk) return; /* there is nothing to add */
     for (ptrdiff_t r = 0; r < c->tile_rows; r++) {
         home[r] = r < points->used ? points->destination[r] + work->columns * c->element : s->nowhere;
         out[r] = whole ? home[r] : s->scratch + r * width * c->element;
@@ -131,7 +135,7 @@ static void run_tile(slot *s, const call *c, ptrdiff_t index, const panel_work *
     }
     if (!whole || (work->first_chunk && !work->bias)) init_step = 0;
     c->tile[work->panel.vectors - 1](
-        &(fc_tile){.segments = chunk->outers,
+        &(fc_tile){.segments = points->outside ? 0 : chunk->outers,
                    .depth = chunk->inners,
                    .a = s->a + index * chunk->outers * c->tile_rows,
                    .a_offset = work->channels,
