@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the system refuses: memory and threads. The core asks for both through these two functions, which the program
+/* What the system refuses: memory and threads. The core asks for both through these three functions, which the program
  * defines in front of the C library's. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,6 +16,7 @@
 #if defined(__linux__)
 
 #include <malloc.h>
+#include <sys/mman.h>
 
 /* How many more requests are granted; negative: all. And how many were refused. */
 static atomic_int memory_granted = -1, memory_refused, threads_granted = -1, threads_refused;
@@ -36,6 +37,14 @@ __attribute__((visibility("default"))) void *aligned_alloc(size_t alignment, siz
     void *(*next)(size_t, size_t);
     *(void **)&next = dlsym(RTLD_NEXT, "aligned_alloc");
     return refuse(&memory_granted, &memory_refused) ? NULL : next(alignment, size);
+}
+
+__attribute__((visibility("default"))) void *mmap(void *address, size_t size, int protection, int flags, int file,
+                                                  off_t offset)
+{
+    void *(*next)(void *, size_t, int, int, int, off_t);
+    *(void **)&next = dlsym(RTLD_NEXT, "mmap");
+    return refuse(&memory_granted, &memory_refused) ? MAP_FAILED : next(address, size, protection, flags, file, offset);
 }
 
 typedef int create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
