@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Winograd's weight gradients where their loops end: units of tiles, partial sums, blocks of filters and channels, groups."""
+"""Winograd's weight gradients where their loops end: units of tiles, partial sums, blocks of filters, groups."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ LAYOUTS = ("NCHW", "NHWC")
 FORMS = (((3, 3), 1), ((3, 3), 2), ((5, 5), 1), ((1, 3), 1), ((3, 1), 1), ((1, 7), 1), ((7, 1), 1))
 CASES = (
     *(
-        Case(f"{kh}x{kw}-stride-{s}-{c}-{o}", (2, c, 13, 18), (o, kh, kw), stride=(s, s), padding=pads(kh // 2, 0, 2, 1))
+        Case(f"{kh}x{kw}-{s}-{c}-{o}", (2, c, 13, 18), (o, kh, kw), stride=(s, s), padding=pads(kh // 2, 0, 2, 1))
         for (kh, kw), s in FORMS
         for c, o in [(5, 7), (70, 33)]
     ),
