@@ -12,8 +12,6 @@
  *
  * A NaN or an infinity, or a sum that overflows on the way, reaches weights that it should not: gradients that are not
  * finite are computed again by the implicit GEMM. */
-#include <string.h>
-
 #include "algorithms/algorithm.h"
 #include "algorithms/bias_grad.h"
 #include "algorithms/partial_sums.h"
@@ -38,38 +36,21 @@ typedef struct plan {
     ptrdiff_t taps, units, partials;
     ptrdiff_t x_block; /* from one block of channels to the next */
     ptrdiff_t m_frequency;
-    ptrdiff_t sum_columns; /* of all filters */
 } plan;
-
-/* Of one side: `form` has so many inputs along each axis, the stride from one output's to the next one's. */
-static fc_winograd_plan transform_of(const fc_problem *p, fc_winograd_form form, ptrdiff_t stride,
-                                     const ptrdiff_t inputs[2], ptrdiff_t frequencies, ptrdiff_t channels)
-{
-    const fc_winograd_shape *shape = fc_winograd_shape_of(p);
-    fc_winograd_plan s = {.form = form,
-                          .stride = stride,
-                          .window = {inputs[0], inputs[1]},
-                          .tile = {shape->tile[0], shape->tile[1]},
-                          .frequencies = frequencies,
-                          .channels = channels,
-                          .tile_rows = fc_ceil_div(p->out[0], shape->tile[0]),
-                          .tiles = fc_ceil_div(p->out[1], shape->tile[1])};
-    s.total = p->batch * s.tile_rows * s.tiles;
-    return s;
-}
 
 static plan plan_of(const fc_problem *p)
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), lanes = p->kernels->gemm[p->dtype].lanes;
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
-    const fc_winograd_shape *shape = fc_winograd_shape_of(p);
-    const ptrdiff_t window[2] = {(shape->tile[0] - 1) * shape->stride + p->window[0],
-                                 (shape->tile[1] - 1) * shape->stride + p->window[1]};
-    const ptrdiff_t frequencies = window[0] * window[1];
-    plan s = {.x = transform_of(p, shape->form, shape->stride, window, frequencies, channels),
-              .y = transform_of(p, shape->grad, 1, shape->tile, frequencies, filters),
+    plan s = {.x = fc_winograd_plan_of(p),
               .taps = p->window[0] * p->window[1],
               .filters = fc_panels_of(filters, lanes, fc_max(1, FILTERS_AT_ONCE / lanes))};
+    const ptrdiff_t frequencies = s.x.frequencies;
+    s.y = s.x;
+    s.y.form = fc_winograd_shape_of(p)->grad;
+    s.y.stride = 1;
+    s.y.channels = filters;
+    for (int i = 0; i < 2; i++) s.y.window[i] = s.y.tile[i];
     const ptrdiff_t fit = UNIT_BYTES / (frequencies * channels * element);
     s.units = fc_ceil_div(s.x.total, fc_min(MOST_TILES, fc_max(FEWEST_TILES, fit)));
     /* Fewer filters and tiles at a time, if that keeps more threads busy. */
@@ -85,7 +66,6 @@ static plan plan_of(const fc_problem *p)
     s.y.v_frequency = fc_winograd_odd_lines(tiles * s.y.v_row, element);
     s.x_block = frequencies * s.x.v_frequency;
     s.m_frequency = fc_winograd_odd_lines((s.x.v_row + FC_MAX_TILE_ROWS) * s.y.v_row, element);
-    s.sum_columns = s.filters.vectors * lanes;
     return s;
 }
 
@@ -144,13 +124,17 @@ static void part_bytes(const fc_problem *p, const plan *s, size_t bytes[PARTS])
     bytes[SUMS] = s->partials > 1 ? 0 : elements_bytes(p, s->x.channels * s->taps, s->y.v_row);
 }
 
+/* Of one partial sum of a group. */
+static size_t sum_bytes(const fc_problem *p, const plan *s)
+{
+    return elements_bytes(p, s->x.channels * s->taps, s->filters.vectors * s->filters.lanes);
+}
+
 static size_t shared_bytes(const fc_problem *p)
 {
     const plan s = plan_of(p);
     const size_t other = fc_corr2d_weight_grad_implicit_gemm.shared_bytes(p);
-    const size_t sums = s.partials > 1 ? fc_size_mul(elements_bytes(p, s.x.channels * s.taps, s.sum_columns),
-                                                     (size_t)(p->groups * s.partials))
-                                       : 0;
+    const size_t sums = s.partials > 1 ? fc_size_mul(sum_bytes(p, &s), (size_t)(p->groups * s.partials)) : 0;
     return sums > other ? sums : other;
 }
 
@@ -284,9 +268,7 @@ static void bring_home(const call *c, ptrdiff_t group, const fc_panel_cut *filte
 
 static char *shared_sums(const call *c, ptrdiff_t group, ptrdiff_t partial)
 {
-    const plan *s = &c->plan;
-    return c->workspace->shared +
-           (size_t)(group * s->partials + partial) * elements_bytes(c->p, s->x.channels * s->taps, s->sum_columns);
+    return c->workspace->shared + (size_t)(group * c->plan.partials + partial) * sum_bytes(c->p, &c->plan);
 }
 
 static void enter_unit(const call *c, const memory *at, ptrdiff_t group, ptrdiff_t unit, const fc_range *tiles)
@@ -349,8 +331,7 @@ static void finish_block(void *context, ptrdiff_t task, int slot)
     const ptrdiff_t taps = channels.columns * s->taps * filters.vectors * c->kernels->lanes;
     char *home = block_of(c, shared_sums(c, group, 0), &filters, &channels);
     (void)slot;
-    fc_add_partial_sums(c->p->dtype, s->partials, taps,
-                        (shared_sums(c, group, 1) - shared_sums(c, group, 0)) / c->element, home);
+    fc_add_partial_sums(c->p->dtype, s->partials, taps, (ptrdiff_t)sum_bytes(c->p, s) / c->element, home);
     bring_home(c, group, &filters, &channels, home);
 }
 
