@@ -21,14 +21,16 @@
 
 /* Of a tile's row; and of what comes out of the first step, when that goes down all columns. */
 #define PIXELS_LANES 1024
-#define LINES_LANES 2048
+#define LINES_LANES 4096
 #define LINES_BYTES 196608
 #define AT_ONCE 4  /* vectors of fc_pool_blocks */
 #define SHORTEST 3 /* windows */
+#define SHORT 5    /* maxima of so few are not doubled */
 #define LONG_ROW 256
 #define LONG_WINDOW 160
 #define BATCH_BYTES 8192 /* of rows that are combined along in one pass */
 #define MOST_LEVELS 40
+#define MOST_PARTS (2 * MOST_LEVELS + 3)
 
 typedef struct blocks_call {
     const fc_problem *p;
@@ -127,18 +129,28 @@ static ptrdiff_t ring_step(const fc_problem *p, const fc_pool_tiles *t)
     return ((t->columns * pixel_vectors(p, t) * lanes(p) / line + 1) | 1) * line;
 }
 
-/* The levels below a window: spans of 3, 9, 27 … items that are shorter. */
-static int levels_of(ptrdiff_t window)
+/* The lengths of spans, each level's made of two or three of the one before; of the first, which is there, 1. Where the
+ * kernels double them they are 2, 4, 8 … as long as a step is less than a vector; then three times the last, and so on.
+ * Returns how many levels are to be made, `doubled` of them by the kernel. */
+static int spans_of(const fc_problem *p, ptrdiff_t span[MOST_LEVELS + 1], int *doubled)
 {
-    int levels = 0;
-    for (ptrdiff_t left = (window - 1) / 3; left; left /= 3) levels++;
-    return levels;
+    const ptrdiff_t window = p->window[1];
+    int level = 0;
+    span[0] = 1;
+    if (fold(p)->spans && (average(p) || window > SHORT))
+        for (; span[level] <= window / 2 && span[level] * depth(p) < lanes(p); level++)
+            span[level + 1] = 2 * span[level];
+    *doubled = level;
+    for (; span[level] <= (window - 1) / 3; level++) span[level + 1] = 3 * span[level];
+    return level;
 }
 
 static blocks_slot lay_out(const fc_problem *p, const fc_pool_tiles *t, char *slot)
 {
     const size_t element = fc_dtype_size(p->dtype), pixel = (size_t)t->depth, width = (size_t)lanes(p);
     const ptrdiff_t longest = fc_max(fc_min(p->window[0], p->in[0]), fc_min(p->window[1], p->in[1]));
+    ptrdiff_t span[MOST_LEVELS + 1];
+    int doubled;
     blocks_slot s = {0};
     s.suffixes = fc_pool_take(slot, &s.bytes, fc_size_mul((size_t)longest, AT_ONCE * width), element);
     if (deep(p)) {
@@ -157,8 +169,8 @@ static blocks_slot lay_out(const fc_problem *p, const fc_pool_tiles *t, char *sl
                          fc_size_add(fc_size_mul((size_t)(t->rows * t->group), row), fc_size_add(gap, width)), element);
         s.down = (fc_pool_vector *)fc_pool_take(slot, &s.bytes, items / width + 1, sizeof *s.down);
         s.level_elements = (ptrdiff_t)(fc_size_lines(fc_size_mul(level, element)) / element);
-        s.levels = fc_pool_take(slot, &s.bytes, fc_size_mul((size_t)levels_of(p->window[1]), (size_t)s.level_elements),
-                                element);
+        s.levels = fc_pool_take(slot, &s.bytes,
+                                fc_size_mul((size_t)spans_of(p, span, &doubled), (size_t)s.level_elements), element);
         if (average(p)) s.counts = fc_pool_take(slot, &s.bytes, (size_t)t->columns * pixel + width, element);
     }
     return s;
@@ -214,45 +226,54 @@ static void lines_down(const blocks_tile *t, ptrdiff_t image, char *rows)
     fold(p)->blocks(&down);
 }
 
-/* Rows of spans, the last of a level each. Returns how many make a window, and where: of maxima they reach each other, sums
- * lie one behind the other. */
-static ptrdiff_t parts_of(const fc_problem *p, const char *const level[], int levels, ptrdiff_t span,
-                          const void *part[])
+/* The level of each of the parts of a window, and where it begins: of maxima the longest spans, which reach each other; of
+ * sums the longest that fit one behind the other. Returns how many there are. */
+static ptrdiff_t parts_of(const fc_problem *p, const ptrdiff_t *span, int top, int level[MOST_PARTS],
+                          ptrdiff_t at[MOST_PARTS])
 {
     const ptrdiff_t window = p->window[1];
-    const size_t bytes = (size_t)depth(p) * fc_dtype_size(p->dtype);
     ptrdiff_t parts = 0;
-    for (ptrdiff_t at = 0; at < window; at += span) {
+    for (ptrdiff_t next = 0; next < window; next += span[top]) {
         if (average(p))
-            for (; span > window - at; span /= 3) levels--;
-        part[parts++] = level[levels] + (size_t)fc_min(at, window - span) * bytes;
+            while (span[top] > window - next) top--;
+        level[parts] = top;
+        at[parts++] = fc_min(next, window - span[top]);
     }
     return parts;
 }
 
-/* Some of the tile's rows, which follow each other in the output. Spans of 3, 9, 27 … items are made of three shorter
- * ones, of all rows in one pass, what lies between them as well; a window is made of the longest ones. */
-static void lines_along(const blocks_tile *t, const char *begin, ptrdiff_t first, ptrdiff_t rows)
+/* Some of the tile's rows, which follow each other in the output. A level of spans is made of all rows in one pass, what
+ * lies between them as well; windows are made of spans. */
+static void lines_along(const blocks_tile *t, char *begin, ptrdiff_t first, ptrdiff_t rows)
 {
     const fc_problem *p = t->call->p;
     const size_t element = fc_dtype_size(p->dtype);
     const ptrdiff_t pixel = t->call->tiles.depth, window = p->window[1], n = fc_length(t->at.columns) * pixel;
     const ptrdiff_t all = (rows - 1) * t->row_step + n;
-    const char *level[MOST_LEVELS + 1] = {begin};
-    const void *part[2 * MOST_LEVELS + 3];
-    char *y = output(t, t->at.images.first, t->at.rows.first + first);
-    ptrdiff_t span = 1, parts;
-    int levels = 0;
-    for (; 3 * span < window; span *= 3, levels++) {
-        char *next = t->slot.levels + (size_t)(levels * t->slot.level_elements) * element;
-        fold(p)->window(all + (window - 3 * span) * pixel, 1, next, level[levels], 3, 1, span * pixel);
-        level[levels + 1] = next;
+    ptrdiff_t span[MOST_LEVELS + 1], at[MOST_PARTS];
+    char *row[MOST_LEVELS + 1] = {begin}, *y = output(t, t->at.images.first, t->at.rows.first + first);
+    void *wanted[MOST_LEVELS] = {NULL}; /* of those that the kernel doubles, the last and what windows are made of */
+    const void *part[MOST_PARTS];
+    int level[MOST_PARTS], doubled;
+    bool plain = false;
+    const int levels = spans_of(p, span, &doubled);
+    const ptrdiff_t parts = parts_of(p, span, levels, level, at);
+    for (int i = 0; i < levels; i++) row[i + 1] = t->slot.levels + (size_t)(i * t->slot.level_elements) * element;
+    if (doubled) {
+        wanted[doubled - 1] = row[doubled];
+        for (ptrdiff_t j = 0; j < parts; j++)
+            if (level[j]) wanted[level[j] - 1] = row[level[j]];
+        plain = fold(p)->spans(all + (window - 1) * pixel, pixel, doubled, wanted, begin);
     }
-    parts = parts_of(p, level, levels, span, part);
+    for (int i = plain ? doubled : 0; i < levels; i++) {
+        for (ptrdiff_t j = 0; j < 3; j++) part[j] = row[i] + (size_t)(j * span[i] * pixel) * element;
+        fold(p)->combine(all + (window - span[i + 1]) * pixel, row[i + 1], span[i + 1] / span[i], part, plain, 1, NULL);
+    }
+    for (ptrdiff_t j = 0; j < parts; j++) part[j] = row[level[j]] + (size_t)(at[j] * pixel) * element;
     for (ptrdiff_t r = 0; r < rows; r++, y += (size_t)(p->out[1] * pixel) * element) {
         const double scale =
             average(p) ? fc_pool_row_count(p, t->at.rows.first + (first + r) % fc_length(t->at.rows)) : 1;
-        fold(p)->combine(n, y, parts, part, scale, t->slot.counts);
+        fold(p)->combine(n, y, parts, part, plain, scale, t->slot.counts);
         for (ptrdiff_t i = 0; i < parts; i++) part[i] = (const char *)part[i] + (size_t)t->row_step * element;
     }
 }

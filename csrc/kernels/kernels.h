@@ -423,8 +423,14 @@ typedef struct fc_fold_kernels {
     void (*pixels)(const fc_pool_pixels *pixels);
     void (*blocks)(const fc_pool_blocks *blocks);
     /* dst[i] = fold over j < parts of part[j][i], divided by scale * counts[i] unless counts is NULL. Whole vectors of the
-     * parts and the counts are read. */
-    void (*combine)(ptrdiff_t n, void *dst, ptrdiff_t parts, const void *const *part, double scale, const void *counts);
+     * parts and the counts are read. `plain` is said where there is no NaN. */
+    void (*combine)(ptrdiff_t n, void *dst, ptrdiff_t parts, const void *const *part, bool plain, double scale,
+                    const void *counts);
+    /* dst[k][i] = fold over src[i], src[i + step] … src[i + (2 << k) * step - step], unless dst[k] is NULL, for k <
+     * doublings; step << (doublings - 1) is less than a vector. What reaches beyond n elements of src is not defined; whole
+     * vectors are read and written. False where a NaN has made it all wrong. NULL where a shift costs more than to read
+     * what it gives. */
+    bool (*spans)(ptrdiff_t n, ptrdiff_t step, int doublings, void *const *dst, const void *src);
 } fc_fold_kernels;
 
 /* The row kernels of one element type. A NaN beats every number. The argmax kernels carry places along: of equals

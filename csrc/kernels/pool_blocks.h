@@ -88,34 +88,113 @@ static void F(blocks)(const fc_pool_blocks *a)
         F(blocks_all)(a, false);
 }
 
+/* OP where there is no NaN; maxima are not divided. */
+#ifdef SHIFTS
+#define PLAIN_OP(a, b) (FILLED ? W(max)(a, b) : OP(a, b))
+#else
+#define PLAIN_OP OP
+#endif
+
 static inline __attribute__((always_inline)) FC_PASTE(vec, S)
-    F(combine_vector)(ptrdiff_t i, ptrdiff_t parts, const void *const *part, T scale, const T *counts)
+    F(combine_vector)(ptrdiff_t i, ptrdiff_t parts, const void *const *part, const bool plain, T scale, const T *counts)
 {
     FC_PASTE(vec, S) value = W(load)((const T *)part[0] + i);
-    for (ptrdiff_t j = 1; j < parts; j++) value = OP(value, W(load)((const T *)part[j] + i));
-    if (counts) value = value / (W(splat)(&scale) * W(load)(counts + i));
+    for (ptrdiff_t j = 1; j < parts; j++) {
+        const FC_PASTE(vec, S) next = W(load)((const T *)part[j] + i);
+        value = plain ? PLAIN_OP(value, next) : OP(value, next);
+    }
+    if (counts && !FILLED) value = value / (W(splat)(&scale) * W(load)(counts + i));
     return value;
 }
 
-static inline __attribute__((always_inline)) void
-F(combine_parts)(ptrdiff_t n, T *d, ptrdiff_t parts, const void *const *part, double scale, const T *counts)
+static inline __attribute__((always_inline)) void F(combine_parts)(ptrdiff_t n, T *d, ptrdiff_t parts,
+                                                                   const void *const *part, const bool plain,
+                                                                   double scale, const T *counts)
 {
     enum { lanes = FC_PASTE(LANES, S) };
     ptrdiff_t i = 0;
-    for (; i + lanes <= n; i += lanes) W(store)(d + i, F(combine_vector)(i, parts, part, (T)scale, counts));
-    if (i < n) W(store_masked)(d + i, W(first_lanes)(n - i), F(combine_vector)(i, parts, part, (T)scale, counts));
+    for (; i + lanes <= n; i += lanes) W(store)(d + i, F(combine_vector)(i, parts, part, plain, (T)scale, counts));
+    if (i < n)
+        W(store_masked)(d + i, W(first_lanes)(n - i), F(combine_vector)(i, parts, part, plain, (T)scale, counts));
 }
 
-static void F(combine)(ptrdiff_t n, void *dst, ptrdiff_t parts, const void *const *part, double scale,
-                       const void *counts)
+static inline __attribute__((always_inline)) void F(combine_some)(ptrdiff_t n, void *dst, ptrdiff_t parts,
+                                                                  const void *const *part, const bool plain,
+                                                                  double scale, const T *counts)
 {
     const void *const some[3] = {part[0], part[parts > 1 ? 1 : 0], part[parts > 2 ? 2 : 0]};
-    if (counts)
-        F(combine_parts)(n, dst, parts, part, scale, counts);
-    else if (parts == 2)
-        F(combine_parts)(n, dst, 2, some, scale, NULL);
+    if (parts == 2)
+        F(combine_parts)(n, dst, 2, some, plain, scale, counts);
     else if (parts == 3)
-        F(combine_parts)(n, dst, 3, some, scale, NULL);
+        F(combine_parts)(n, dst, 3, some, plain, scale, counts);
     else
-        F(combine_parts)(n, dst, parts, part, scale, NULL);
+        F(combine_parts)(n, dst, parts, part, plain, scale, counts);
 }
+
+static void F(combine)(ptrdiff_t n, void *dst, ptrdiff_t parts, const void *const *part, bool plain, double scale,
+                       const void *counts)
+{
+    if (counts && !FILLED)
+        F(combine_some)(n, dst, parts, part, false, scale, counts);
+    else if (plain && FILLED)
+        F(combine_some)(n, dst, parts, part, true, scale, NULL);
+    else
+        F(combine_some)(n, dst, parts, part, false, scale, NULL);
+}
+
+#ifdef SHIFTS
+typedef struct F(spans_state) {
+    FC_PASTE(vec, S) before[4];
+    T *dst[4];
+    ptrdiff_t step, vectors;
+    bool plain;
+} F(spans_state);
+
+/* Vector v of the elements makes vector v - k - 1 of the spans 2 << k long. Returns that of the longest; LOWER: the others
+ * are stored. `doublings` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) FC_PASTE(vec, S)
+    F(spans_step)(F(spans_state) * state, ptrdiff_t v, FC_PASTE(vec, S) value, const int doublings, const bool lower)
+{
+    if (FILLED) state->plain &= !W(any_nan)(value);
+    for (int k = 0; k < doublings; k++) {
+        const FC_PASTE(vec, S) next = value;
+        const ptrdiff_t to = v - k - 1;
+        value = PLAIN_OP(state->before[k], W(lanes_from)(state->before[k], next, state->step << k));
+        state->before[k] = next;
+        if (lower && k < doublings - 1 && state->dst[k] && to >= 0 && to < state->vectors)
+            W(store)(state->dst[k] + to * FC_PASTE(LANES, S), value);
+    }
+    return value;
+}
+
+static inline __attribute__((always_inline)) bool F(spans_of)(ptrdiff_t n, ptrdiff_t step, const int doublings,
+                                                              void *const *dst, const T *s, const bool lower)
+{
+    enum { lanes = FC_PASTE(LANES, S) };
+    F(spans_state) state = {.step = step, .vectors = (n - 1) / lanes + 1, .plain = true};
+    const ptrdiff_t vectors = state.vectors;
+    T *d = dst[doublings - 1];
+    ptrdiff_t v = 0;
+    for (int k = 0; k < doublings; k++) state.dst[k] = dst[k];
+    for (; v < doublings; v++)
+        F(spans_step)(&state, v, W(load)(s + (v < vectors ? v : vectors - 1) * lanes), doublings, lower);
+    for (; v < vectors; v++, d += lanes)
+        W(store)(d, F(spans_step)(&state, v, W(load)(s + v * lanes), doublings, lower));
+    for (; v < vectors + doublings; v++, d += lanes)
+        W(store)(d, F(spans_step)(&state, v, W(load)(s + (vectors - 1) * lanes), doublings, lower));
+    return state.plain;
+}
+
+static bool F(spans)(ptrdiff_t n, ptrdiff_t step, int doublings, void *const *dst, const void *src)
+{
+    bool lower = false;
+    for (int k = 0; k < doublings - 1; k++) lower |= dst[k] != NULL;
+    if (doublings == 1) return F(spans_of)(n, step, 1, dst, src, false);
+    if (doublings == 2)
+        return lower ? F(spans_of)(n, step, 2, dst, src, true) : F(spans_of)(n, step, 2, dst, src, false);
+    if (doublings == 3)
+        return lower ? F(spans_of)(n, step, 3, dst, src, true) : F(spans_of)(n, step, 3, dst, src, false);
+    return lower ? F(spans_of)(n, step, 4, dst, src, true) : F(spans_of)(n, step, 4, dst, src, false);
+}
+#endif
+#undef PLAIN_OP

@@ -177,10 +177,15 @@
 #undef T
 #undef FLOATING
 
+#ifdef SHIFTS
+#define FC_SPANS(name, type) name##_spans_##type
+#else
+#define FC_SPANS(name, type) NULL
+#endif
 #define FC_FOLD_TABLE(name, type, ...) {name##_pair_##type, name##_rows_##type, name##_window_##type, __VA_ARGS__}
 #define FC_FOLD_VECTORS(name, type)                                                                 \
     name##_planes_##type, {name##_lines_##type##_1, name##_lines_##type##_2}, name##_pixels_##type, \
-        name##_blocks_##type, name##_combine_##type
+        name##_blocks_##type, name##_combine_##type, FC_SPANS(name, type)
 #define FC_MAX_TABLE(type, ...)                                                                               \
     .max = FC_FOLD_TABLE(max, type, __VA_ARGS__), .lowest = lowest_##type, .argmax_rows = argmax_rows_##type, \
     .argmax_pair = argmax_pair_##type, .argmax_window = argmax_window_##type, .transpose = transpose_##type

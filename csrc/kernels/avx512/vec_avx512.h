@@ -4,6 +4,7 @@
 #define FC_KERNELS_VEC_AVX512_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@
 /* 32 registers: 8 x 3 sums, 3 of a panel, the broadcasts fold into the multiplications. */
 #define TILE_ROWS 8
 #define VECTOR_REGISTER "v" /* in the operands of assembly */
+#define SHIFTS 1            /* lanes_from: one instruction, which costs less than a load across a cache line */
 
 typedef __m512 vec_f32;
 typedef __mmask16 mask_f32;
@@ -28,6 +30,15 @@ static inline float fma_one_f32(float a, float b, float c) { return __builtin_fm
 static inline vec_f32 larger_f32(vec_f32 a, vec_f32 b)
 {
     return _mm512_mask_mov_ps(_mm512_max_ps(b, a), _mm512_cmp_ps_mask(b, b, _CMP_UNORD_Q), b);
+}
+/* The same where there is no NaN. */
+static inline vec_f32 max_f32(vec_f32 a, vec_f32 b) { return _mm512_max_ps(b, a); }
+static inline bool any_nan_f32(vec_f32 v) { return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0; }
+/* Of the lanes of a and of b behind them, those from `lane` on. */
+static inline vec_f32 lanes_from_f32(vec_f32 a, vec_f32 b, ptrdiff_t lane)
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_permutex2var_ps(a, _mm512_add_epi32(lanes, _mm512_set1_epi32((int)lane)), b);
 }
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b) { return _mm512_or_ps(a, b); }
 static inline mask_f32 mask_load_f32(const int32_t *p) { return _mm512_movepi32_mask(_mm512_loadu_si512(p)); }
@@ -133,6 +144,13 @@ static inline double fma_one_f64(double a, double b, double c) { return __builti
 static inline vec_f64 larger_f64(vec_f64 a, vec_f64 b)
 {
     return _mm512_mask_mov_pd(_mm512_max_pd(b, a), _mm512_cmp_pd_mask(b, b, _CMP_UNORD_Q), b);
+}
+static inline vec_f64 max_f64(vec_f64 a, vec_f64 b) { return _mm512_max_pd(b, a); }
+static inline bool any_nan_f64(vec_f64 v) { return _mm512_cmp_pd_mask(v, v, _CMP_UNORD_Q) != 0; }
+static inline vec_f64 lanes_from_f64(vec_f64 a, vec_f64 b, ptrdiff_t lane)
+{
+    const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm512_permutex2var_pd(a, _mm512_add_epi64(lanes, _mm512_set1_epi64(lane)), b);
 }
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b) { return _mm512_or_pd(a, b); }
 static inline mask_f64 mask_load_f64(const int64_t *p) { return _mm512_movepi64_mask(_mm512_loadu_si512(p)); }
