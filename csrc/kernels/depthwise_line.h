@@ -18,7 +18,7 @@
 
 static void FC_PASTE(W(depthwise_line_part), STEP)(const fc_depthwise_line *d, ptrdiff_t c)
 {
-    const ptrdiff_t pixel = d->pixel;
+    const ptrdiff_t pixel = d->pixel, ahead = d->ahead * pixel * (ptrdiff_t)sizeof(T);
     const T *w = (const T *)d->w + c;
     T *y = (T *)d->y + c;
     const W(vec) bias = d->bias ? W(load)((const T *)d->bias + c) : W(zero)();
@@ -31,6 +31,7 @@ static void FC_PASTE(W(depthwise_line_part), STEP)(const fc_depthwise_line *d, p
 #define TAP(u, from)                                                 \
     {                                                                \
         const W(vec) x = W(load)(from + at);                         \
+        if (u == 2) fc_fetch(from + at, ahead);                      \
         ADD_TAP(early, u, 2) ADD_TAP(late, u, 1) ADD_TAP(last, u, 0) \
     }
         EACH_TAP(TAP, column)
@@ -48,10 +49,11 @@ static void FC_PASTE(W(depthwise_line_part), STEP)(const fc_depthwise_line *d, p
     EACH_TAP(TAP, d->left)
 #undef TAP
     for (ptrdiff_t j = 0, column = d->left + 1; j < d->outputs; j++, column += 2) {
-#define TAP(u, from)                         \
-    {                                        \
-        const W(vec) x = W(load)(from + at); \
-        ADD_TAP(early, u, 1)                 \
+#define TAP(u, from)                           \
+    {                                          \
+        const W(vec) x = W(load)(from + at);   \
+        if (u > 0) fc_fetch(from + at, ahead); \
+        ADD_TAP(early, u, 1)                   \
     }
         EACH_TAP(TAP, column)
 #undef TAP
@@ -59,6 +61,7 @@ static void FC_PASTE(W(depthwise_line_part), STEP)(const fc_depthwise_line *d, p
 #define TAP(u, from)                             \
     {                                            \
         const W(vec) x = W(load)(from + at);     \
+        if (u > 0) fc_fetch(from + at, ahead);   \
         ADD_TAP(early, u, 2) ADD_TAP(late, u, 0) \
     }
         EACH_TAP(TAP, column + 1)

@@ -2,12 +2,6 @@
 /* pool_blocks.h -- see fc_pool_blocks: OP on vectors, START changes nothing. Four vectors go side by side, so that one
  * chain does not wait for itself. VECTORS, MORE and DIVIDE are constants where this is inlined. */
 
-/* What is fetched may lie outside. */
-static inline void F(fetch)(const T *x, ptrdiff_t ahead)
-{
-    __builtin_prefetch((const void *)((uintptr_t)x + (uintptr_t)ahead * sizeof(T)));
-}
-
 /* One result of a block, or so many vectors of it: a suffix and what lies behind it, with MORE one item more, at x. */
 static inline __attribute__((always_inline)) void F(blocks_result)(const fc_pool_vector at[4], T *y, const T *x,
                                                                    const T *suffix, FC_PASTE(vec, S) behind[4],
@@ -17,7 +11,7 @@ static inline __attribute__((always_inline)) void F(blocks_result)(const fc_pool
     enum { lanes = FC_PASTE(LANES, S) };
     for (int k = 0; k < vectors; k++) {
         FC_PASTE(vec, S) value;
-        if (more) F(fetch)(x + at[k].x, ahead);
+        if (more) fc_fetch(x + at[k].x, ahead);
         if (more) behind[k] = OP(behind[k], W(load)(x + at[k].x));
         value = OP(W(load)(suffix + k * lanes), behind[k]);
         if (divide) {
@@ -34,7 +28,8 @@ static inline __attribute__((always_inline)) void F(blocks_some)(const fc_pool_b
 {
     enum { lanes = FC_PASTE(LANES, S) };
     const ptrdiff_t window = a->window, before = a->before, items = a->items, results = a->results;
-    const ptrdiff_t x_step = a->x_step, y_step = a->y_step, step = vectors * lanes, ahead = a->ahead;
+    const ptrdiff_t x_step = a->x_step, y_step = a->y_step, step = vectors * lanes,
+                    ahead = a->ahead * (ptrdiff_t)sizeof(T);
     const T start = START, *const item = a->x, *const behind = item + a->behind;
     const double *const scales = a->scales;
     T *const suffixes = a->suffixes, *y = a->y;
@@ -52,7 +47,7 @@ static inline __attribute__((always_inline)) void F(blocks_some)(const fc_pool_b
         for (int k = 0; k < vectors; k++) value[k] = W(splat)(&start);
         for (ptrdiff_t left = middle - first; left > 0; left--, x -= x_step, kept -= step)
             for (int k = 0; k < vectors; k++) {
-                F(fetch)(x + at[k].x, ahead);
+                fc_fetch(x + at[k].x, ahead);
                 value[k] = OP(W(load)(x + at[k].x), value[k]);
                 W(store)(kept + k * lanes, value[k]);
             }
