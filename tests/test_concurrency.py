@@ -142,6 +142,35 @@ def test_calls_from_eight_threads_at_once_while_settings_change():
     assert all(done >= 10 for done, _ in results)
 
 
+def test_weights_are_prepared_while_the_instruction_set_changes():
+    """A problem is run by the instruction set that was in use when it was judged."""
+    rng = fresh_rng("prepared while the isa changes")
+    x, w = rng.standard_normal((1, 7, 6, 3)), rng.standard_normal((2, 2, 3, 7))  # of another size for each of them
+    expected, deadline = corr2d(x, w, layout="NHWC"), time.monotonic() + 2
+
+    def work() -> int:
+        done = 0
+        while time.monotonic() < deadline or done < 10:
+            prepared = fastconv.prepare(w, layout="NHWC")
+            for _ in range(2):
+                assert_close(prepared(x), expected, "prepared")
+            done += 1
+        return done
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # a change falls between any two steps of a call
+    try:
+        with ThreadPoolExecutor(2) as executor:
+            futures = [executor.submit(work) for _ in range(2)]
+            while not all(future.done() for future in futures):
+                for isa in fastconv.isas():
+                    fastconv.set_isa(isa)
+            for future in futures:
+                future.result()
+    finally:
+        sys.setswitchinterval(interval)
+
+
 def test_one_prepared_from_eight_threads_at_once():
     """Eight threads find the transformed weights missing together, for images of several sizes and dtypes."""
     rng = fresh_rng("prepared by eight")

@@ -52,6 +52,7 @@ static fc_corr2d_params problem(tf_call *call, const kernel *k, const tf_shape *
     fc_corr2d_params p = k->params;
     int64_t out[2] = {0, 0};
     fc_error error;
+    p.isa = fc_get_isa();
     p.batch = x->dims[0];
     p.channels = x->dims[tf_channel_axis(p.layout)];
     p.out_channels = w->dims[at[0]];

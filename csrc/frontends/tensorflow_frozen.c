@@ -7,7 +7,6 @@
 /* One copy of the weights, and all that it depends on. Names are the core's own strings. */
 typedef struct copy {
     tf_prepared prepared;
-    const char *isa;
     fc_corr2d_params params;
     struct copy *next;
 } copy;
@@ -113,22 +112,21 @@ int64_t fastconv_tensorflow_preparations(int64_t word)
 /* Whether weights that were prepared for one problem are those of the other, by the same algorithm. */
 static bool same_weights(const fc_corr2d_params *a, const fc_corr2d_params *b)
 {
-    return a->dtype == b->dtype && a->layout == b->layout && a->weight_layout == b->weight_layout &&
+    return a->isa == b->isa && a->dtype == b->dtype && a->layout == b->layout && a->weight_layout == b->weight_layout &&
            a->groups == b->groups && a->out_channels == b->out_channels && a->weight_channels == b->weight_channels &&
            a->kernel[0] == b->kernel[0] && a->kernel[1] == b->kernel[1];
 }
 
-static copy *prepare(const fc_corr2d_params *params, const char *algorithm, size_t bytes, const char *isa,
-                     const void *w)
+static copy *prepare(const fc_corr2d_params *params, const char *algorithm, size_t bytes, const void *w)
 {
     const size_t head = (sizeof(copy) + 63) / 64 * 64;
     copy *made = bytes < SIZE_MAX - head ? malloc(head + bytes) : NULL;
     fc_error error;
     if (!made) return NULL;
     char *data = (char *)made + head;
-    *made = (copy){{algorithm, data, bytes}, isa, *params, NULL};
-    if (fc_corr2d_prepare(params, algorithm, w, data, bytes, &error) == FC_OK && fc_get_isa() == isa) return made;
-    free(made); /* the instruction set was changed meanwhile */
+    *made = (copy){{algorithm, data, bytes}, *params, NULL};
+    if (fc_corr2d_prepare(params, algorithm, w, data, bytes, &error) == FC_OK) return made;
+    free(made);
     return NULL;
 }
 
@@ -146,17 +144,16 @@ static TF_Tensor *own_input(tf_call *call, int index)
 static const tf_prepared *weights_locked(tf_frozen *frozen, tf_call *call, int index, const void *w,
                                          const fc_corr2d_params *params)
 {
-    const char *isa = fc_get_isa(), *algorithm = NULL;
+    const char *algorithm = NULL;
     size_t bytes = 0;
     fc_error error;
     copy *found;
     if (fc_corr2d_choose(params, NULL, &algorithm, &bytes, &error) != FC_OK || !bytes) return NULL;
     for (found = frozen->copies; found; found = found->next)
-        if (found->prepared.algorithm == algorithm && found->isa == isa && same_weights(&found->params, params))
-            return &found->prepared;
+        if (found->prepared.algorithm == algorithm && same_weights(&found->params, params)) return &found->prepared;
     if (!frozen->tensor && !(frozen->tensor = own_input(call, index))) return NULL;
     frozen->w = w;
-    found = prepare(params, algorithm, bytes, isa, w);
+    found = prepare(params, algorithm, bytes, w);
     if (!found) return NULL;
     frozen->preparations++;
     found->next = frozen->copies;

@@ -85,6 +85,7 @@ typedef struct fc_corr2d_params {
     int64_t dilation[2];
     int64_t pad_before[2];
     int64_t pad_after[2];
+    const char *isa; /* NULL: the one in use; calls that belong together name it, or it may be changed between them */
 } fc_corr2d_params;
 
 typedef struct fc_pool2d_params {

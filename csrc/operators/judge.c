@@ -97,6 +97,7 @@ fc_status fc_judge_corr2d(fc_operation operation, const fc_corr2d_params *q, fc_
     fc_axis axes[2];
     fc_status status = start(p, operation, q->dtype, q->layout, q->batch, q->channels, error);
     if (status) return status;
+    if (q->isa && (status = fc_settings_isa(q->isa, p, error))) return status;
     if (q->dtype != FC_F32 && q->dtype != FC_F64 && q->dtype != FC_I32 && q->dtype != FC_I64)
         return fc_fail(error, FC_BAD_TYPE, "correlation computes in float32, float64, int32 or int64 only");
     if ((unsigned)q->weight_layout > FC_HWIO)

@@ -31,19 +31,27 @@ static const fc_kernels *usable_kernels(int index)
     return NULL;
 }
 
-static fc_status choose_isa(const char *name, const char *source, fc_error *error)
+static fc_status find_kernels(const char *name, const char *source, const fc_kernels **found, fc_error *error)
 {
     char known[128] = "";
     for (int i = 0; usable_kernels(i); i++) {
         const fc_kernels *kernels = usable_kernels(i);
         if (strcmp(name, kernels->name) == 0) {
-            atomic_store(&settings.kernels, kernels);
+            *found = kernels;
             return fc_succeed(error);
         }
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", kernels->name);
     }
     return fc_fail(error, FC_BAD_VALUE, "%s: '%s' is not an instruction set usable here, which are: %s", source, name,
                    known);
+}
+
+static fc_status choose_isa(const char *name, const char *source, fc_error *error)
+{
+    const fc_kernels *kernels;
+    const fc_status status = find_kernels(name, source, &kernels, error);
+    if (!status) atomic_store(&settings.kernels, kernels);
+    return status;
 }
 
 static fc_status choose_threads(int64_t threads, const char *source, fc_error *error)
@@ -105,6 +113,12 @@ fc_status fc_settings_read(fc_problem *problem, fc_error *error)
     problem->threads = atomic_load(&settings.threads);
     if (caller_limit > 0 && caller_limit < problem->threads) problem->threads = caller_limit;
     return status;
+}
+
+fc_status fc_settings_isa(const char *name, fc_problem *problem, fc_error *error)
+{
+    if (name == problem->kernels->name) return FC_OK;
+    return find_kernels(name, "isa", &problem->kernels, error);
 }
 
 const char *fc_isa_name(int index)

@@ -10,4 +10,7 @@
 /* Puts the settings of this moment into the problem; reports an environment that makes no sense. */
 fc_status fc_settings_read(fc_problem *problem, fc_error *error);
 
+/* Puts the kernels of that name into the problem. */
+fc_status fc_settings_isa(const char *name, fc_problem *problem, fc_error *error);
+
 #endif

@@ -64,6 +64,7 @@ cdef extern from "fastconv.h" nogil:
         int64_t dilation[2]
         int64_t pad_before[2]
         int64_t pad_after[2]
+        const char *isa
 
     ctypedef struct fc_pool2d_params:
         fc_dtype dtype

@@ -19,6 +19,8 @@ class Memory:
 
 class Corr2d:
     out: _Pair
+    @property
+    def isa(self) -> str: ...
     def __init__(
         self,
         dtype: str,

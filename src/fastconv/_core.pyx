@@ -139,6 +139,7 @@ cdef class Corr2d:
             p.dilation[i] = dilation[i]
             p.pad_before[i] = before[i]
             p.pad_after[i] = after[i]
+        p.isa = fc_get_isa()
         check(fc_corr2d_shape(p, out, &error), &error)
         self.out = (out[0], out[1])
         self.item_size = ITEM_SIZES[p.dtype]
@@ -180,6 +181,11 @@ cdef class Corr2d:
         cdef fc_error error
         with nogil:
             check(fc_corr2d_weight_grad(&self.params, bg.data, bx.data, bw.data, bb.data, chosen, &error), &error)
+
+    @property
+    def isa(self):
+        """The instruction set that was in use when the problem was made, and is for all of its calls."""
+        return self.params.isa.decode()
 
     def choose(self, algorithm):
         """(name of the algorithm that forward would take, bytes of the weights it prepares)."""

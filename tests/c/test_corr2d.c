@@ -269,6 +269,35 @@ static void check_prepared(const call *c, const char *algorithm, void *context)
     buffer_free(&y, "the output from prepared weights");
 }
 
+/* A problem that names an instruction set is run with that one, whatever is set: it needs the bytes of weights, and gives
+ * the bits, that it does where that one is set. */
+static void check_named_isa(const call *c, const char *algorithm, void *context)
+{
+    const char *isa = fc_get_isa(), *name;
+    fc_corr2d_params named = c->corr2d;
+    buffer y = buffer_of(c->out[0].dtype, (int64_t)c->out[0].count);
+    const void *bias = c->in[2].data, *x = c->in[0].data, *w = c->in[1].data;
+    size_t bytes, other;
+    fc_error error;
+    (void)context;
+    named.isa = isa;
+    call_must_run(c, algorithm);
+    CHECK(fc_corr2d_choose(&c->corr2d, algorithm, &name, &bytes, &error) == FC_OK, "%s", error.message);
+    for (int i = 0; fc_isa_name(i); i++) {
+        fc_set_isa(fc_isa_name(i), NULL);
+        buffer_poison(&y);
+        CHECK(fc_corr2d(&named, x, w, bias, y.data, algorithm, &error) == FC_OK, "%s", error.message);
+        check_same_bits(&c->out[0], &y, "the output by an instruction set that is named");
+        CHECK(fc_corr2d_choose(&named, algorithm, &name, &other, &error) == FC_OK, "%s", error.message);
+        CHECK(other == bytes, "%zu bytes of prepared weights, and %zu where it is named", bytes, other);
+    }
+    fc_set_isa(isa, NULL);
+    named.isa = "mmx";
+    CHECK(fc_corr2d(&named, x, w, bias, y.data, algorithm, &error) == FC_BAD_VALUE, "took mmx");
+    CHECK(strstr(error.message, "isa: 'mmx'") && strstr(error.message, "scalar"), "%s", error.message);
+    buffer_free(&y, "the output by an instruction set that is named");
+}
+
 /* ---- many tiles ------------------------------------------------------------------------------------------- */
 
 static void run_and_check(const call *c, const char *algorithm, void *context)
@@ -357,6 +386,7 @@ void test_corr2d(void)
     for (int i = 0; i < 60; i++) {
         c = random_call(FC_CORR2D, false, false);
         each_variant(&c, check_prepared, NULL);
+        each_variant(&c, check_named_isa, NULL);
         if (i < 5) each_variant(&c, check_subnormals, NULL);
         call_free(&c);
     }

@@ -14,6 +14,7 @@ shift || true
 here=$(cd "$(dirname "$0")" && pwd)
 if [ $# -eq 0 ]; then set -- "$here/corpus"; fi
 work=${FUZZ_BUILD:-$(mktemp -d)}
+mkdir -p "$work"
 [ -n "${FUZZ_BUILD:-}" ] || trap 'rm -rf "$work"' EXIT
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 ASAN_OPTIONS=allocator_may_return_null=1
 

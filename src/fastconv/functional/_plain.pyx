@@ -149,6 +149,7 @@ cdef bint windows_into(fc_corr2d_params *p, object stride, object padding, objec
     if not layout_into(&p.layout, layout):
         return False
     p.weight_layout = FC_OIHW if p.layout == FC_NCHW else FC_HWIO
+    p.isa = NULL
     return (small(groups, &p.groups) and small_pair(stride, &p.stride[0], &p.stride[1])
             and small_pair(dilation, &p.dilation[0], &p.dilation[1])
             and padding_into(&p.padding, p.pad_before, p.pad_after, padding))
@@ -291,9 +292,10 @@ cdef class Filters:
         if self.dtype is None or plain_dtype(x) is not self.dtype:
             return None
         y = output_for(&p, x, self.rank, self.dtype, out)
+        p.isa = fc_get_isa()
         if y is None or fc_corr2d_choose(&p, NULL, &algorithm, &size, NULL) != FC_OK:
             return None
-        copy = self.copy_for(algorithm, fc_get_isa())
+        copy = self.copy_for(algorithm, p.isa)
         if copy is None:
             return None
         if self.bias is not None:

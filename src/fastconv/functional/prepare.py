@@ -100,7 +100,7 @@ class Prepared:
 
     def _weights(self, judged: _core.Corr2d, dtype: DType) -> tuple[str, Array]:
         algorithm, size = judged.choose(self._algorithm)
-        key = (algorithm if size else "", _core.get_isa(), dtype)
+        key = (algorithm if size else "", judged.isa, dtype)
         weights = self._transformed.get(key)
         if weights is None:
             weights = contiguous(self._w, dtype)

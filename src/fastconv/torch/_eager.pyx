@@ -176,6 +176,7 @@ cdef int describe(fc_corr2d_params *p, const View *image, const int64_t *size, c
     p.dtype = computed_in(image)
     p.layout = FC_NHWC if form == FORM_OHWI else FC_NCHW
     p.weight_layout = ORDERS[order]
+    p.isa = NULL
     padding_into(&p.padding, p.pad_before, p.pad_after, pad, padding)
     pair_into(p.stride, stride, "stride")
     pair_into(p.dilation, dilation, "dilation")

@@ -173,6 +173,7 @@ cdef class Frozen:
         plan.isa, plan.invariant = isa, invariant
         describe(&plan.params, x, x.shape, self.view.shape, form, order_of(&self.view),
                  windows(stride, padding, dilation, groups), out)
+        plan.params.isa = isa
         plan.shape = (plan.params.batch, plan.params.out_channels, out[0], out[1])
         check(fc_corr2d_choose(&plan.params, NULL, &plan.algorithm, &size, &error), &error)
         plan.copy = self.copy_for(&plan.params, plan.algorithm, isa, size)
@@ -215,4 +216,4 @@ cdef class Frozen:
             status = fc_corr2d_prepare(p, algorithm, w.data, copy.data, size, &error)
             give_back()
         self.preparations += 1
-        return copy if status == FC_OK and fc_get_isa() == isa else None
+        return copy if status == FC_OK else None
