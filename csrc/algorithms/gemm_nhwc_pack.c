@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "algorithms/gemm_nhwc.h"
+#include "platform/fetch.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -41,9 +42,8 @@ static void pack_rows(const fc_problem *p, ptrdiff_t channels, ptrdiff_t columns
     if (steps->column == 1) {
         const ptrdiff_t bytes = columns * element;
         for (ptrdiff_t c = 0; c < channels; c++, from += steps->channel * element) {
-            __builtin_prefetch(
-                (const void *)((uintptr_t)from + (uintptr_t)bytes)); /* the next panel: may lie outside */
-            __builtin_prefetch((const void *)((uintptr_t)from + 2 * (uintptr_t)bytes - 1));
+            fc_fetch(from, bytes); /* the next panel */
+            fc_fetch(from, 2 * bytes - 1);
             memcpy(to + c * width * element, from, (size_t)bytes);
         }
     } else if (steps->channel == 1)

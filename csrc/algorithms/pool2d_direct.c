@@ -7,6 +7,8 @@
 
 #include "algorithms/algorithm.h"
 #include "algorithms/pool2d_tiles.h"
+#include "platform/fetch.h"
+#include "platform/memory.h"
 #include "platform/parallel.h"
 
 /* The gradient of the maximum. NCHW: a task takes planes of so many bytes. NHWC: it takes some channels of an image, at
@@ -18,6 +20,7 @@
 #define FEWEST_TASKS 4 /* with several planes */
 #define BYTES_TOGETHER (512 * 1024)
 #define CLEARED_AT_ONCE 4096
+#define PIXELS_AHEAD 8 /* of a slice of channels: of large maps it made 1.2 to 1.7 times as fast */
 
 typedef struct direct_call {
     const fc_problem *p;

@@ -98,7 +98,11 @@ static void NAME(max_grad_slice)(void *context, ptrdiff_t task, int slot)
     U *grad_x = (U *)call->operands->y + n * inputs * depth + first;
     ptrdiff_t cleared = 0;
     (void)slot;
-    for (ptrdiff_t o = 0; o < outputs; o++, grad_y += depth, indices += depth)
+    for (ptrdiff_t o = 0; o < outputs; o++, grad_y += depth, indices += depth) {
+        for (ptrdiff_t c = 0; c < channels; c += FC_CACHE_LINE / (ptrdiff_t)sizeof(int64_t))
+            fc_fetch(indices + c, PIXELS_AHEAD * depth * (ptrdiff_t)sizeof(int64_t));
+        for (ptrdiff_t c = 0; c < channels; c += FC_CACHE_LINE / (ptrdiff_t)sizeof(U))
+            fc_fetch(grad_y + c, PIXELS_AHEAD * depth * (ptrdiff_t)sizeof(U));
         for (ptrdiff_t c = 0; c < channels; c++) {
             const int64_t index = indices[c];
             U *here = grad_x + index * depth + c;
@@ -108,6 +112,7 @@ static void NAME(max_grad_slice)(void *context, ptrdiff_t task, int slot)
             }
             *here = (U)(*here + grad_y[c]);
         }
+    }
     NAME(clear_pixels)(grad_x, depth, channels, inputs, cleared, inputs - 1);
 }
 

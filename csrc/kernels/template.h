@@ -4,15 +4,11 @@
 #ifndef FC_KERNELS_TEMPLATE_H
 #define FC_KERNELS_TEMPLATE_H
 
+#include "platform/fetch.h"
+
 #define FC_PASTE_(a, b) a##_##b
 #define FC_PASTE(a, b) FC_PASTE_(a, b)
 #define W(word) FC_PASTE(word, S)
-
-/* Fetches what lies so many bytes behind `from`, which may be outside of everything. */
-static inline void fc_fetch(const void *from, ptrdiff_t bytes)
-{
-    __builtin_prefetch((const void *)((uintptr_t)from + (uintptr_t)bytes));
-}
 
 /* DO(0) … DO(ROWS - 1) for the rows of a tile. The vocabulary says how many its registers hold, three vectors wide;
  * narrow tiles take more where there are few, so that enough sums are under way. */
