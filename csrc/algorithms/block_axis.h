@@ -25,11 +25,10 @@ static inline ptrdiff_t fc_block_phases(const fc_problem *p, int axis)
     return fc_block_forward(p) ? 1 : fc_phases(p, axis);
 }
 
-/* Steps that are never taken, and might not fit, are made small ones. */
+/* Steps from point to point that are never taken, and might not fit, are made small ones. */
 static inline fc_grid_axis fc_block_axis_of(const fc_problem *p, int axis, ptrdiff_t phase)
 {
     fc_grid_axis a = fc_block_forward(p) ? fc_forward_axis(p, axis) : fc_phase_axis(p, axis, phase);
-    if (a.taps < 2) a.tap_step = 0;
     if (a.points < 2) a.source_step = a.destination_step = 1;
     return a;
 }

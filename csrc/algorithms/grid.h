@@ -26,7 +26,7 @@ static inline fc_grid_axis fc_forward_axis(const fc_problem *p, int axis)
         .source_step = p->stride[axis],
         .taps = p->window[axis],
         .tap_first = -p->pad_before[axis],
-        .tap_step = p->dilation[axis],
+        .tap_step = p->window[axis] > 1 ? p->dilation[axis] : 0, /* of one tap it may be any number */
         .window_first = 0,
         .window_step = 1,
         .destination = p->out[axis],
