@@ -156,3 +156,6 @@ def test_weights_that_are_too_large_for_every_thread_to_have_its_own(layout: str
     fastconv.set_num_threads(threads)
     y = fastconv.corr2d(p.x, p.w, p.bias, padding=1, layout=layout, algorithm=NAMES[layout])
     assert_same_bits(y, prepared(p.x))
+    turned = ref.weights(ref.filters(p.w, layout)[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), layout)
+    grad = fastconv.corr2d_input_grad(p.x, turned, p.x.shape, padding=1, layout=layout, algorithm=NAMES[layout])
+    assert_same_bits(grad, fastconv.corr2d(p.x, p.w, padding=1, layout=layout, algorithm=NAMES[layout]))

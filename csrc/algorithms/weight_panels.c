@@ -10,30 +10,13 @@ fc_pixel_place fc_place_where_they_lie(const fc_pixel_source *s, const fc_pixel_
     return (fc_pixel_place){s->pixels + first * s->element, s->steps};
 }
 
-/* Of a size that is known where it is called: a few instructions. */
-static inline void copy_rows(ptrdiff_t rows, const char *from, ptrdiff_t from_step, size_t bytes, char *to)
+/* Whole pixels need not be copied: these are parts of them, with zeros behind. */
+static void copy_parts(ptrdiff_t pixels, const char *from, ptrdiff_t from_step, ptrdiff_t bytes, ptrdiff_t width,
+                       char *to)
 {
-    for (ptrdiff_t r = 0; r < rows; r++) memcpy(to + r * (ptrdiff_t)bytes, from + r * from_step, bytes);
-}
-
-static void copy_neighbours(ptrdiff_t pixels, const char *from, ptrdiff_t from_step, ptrdiff_t bytes, ptrdiff_t width,
-                            char *to)
-{
-    if (bytes != width) {
-        for (ptrdiff_t i = 0; i < pixels; i++, from += from_step, to += width) {
-            memcpy(to, from, (size_t)bytes);
-            memset(to + bytes, 0, (size_t)(width - bytes));
-        }
-        return;
-    }
-    switch (bytes) {
-    case 16: copy_rows(pixels, from, from_step, 16, to); break;
-    case 32: copy_rows(pixels, from, from_step, 32, to); break;
-    case 64: copy_rows(pixels, from, from_step, 64, to); break;
-    case 96: copy_rows(pixels, from, from_step, 96, to); break;
-    case 128: copy_rows(pixels, from, from_step, 128, to); break;
-    case 192: copy_rows(pixels, from, from_step, 192, to); break;
-    default: copy_rows(pixels, from, from_step, (size_t)bytes, to);
+    for (ptrdiff_t i = 0; i < pixels; i++, from += from_step, to += width) {
+        memcpy(to, from, (size_t)bytes);
+        memset(to + bytes, 0, (size_t)(width - bytes));
     }
 }
 
@@ -58,8 +41,7 @@ fc_pixel_place fc_copy_pixels(const fc_pixel_source *s, const fc_pixel_area *are
                                              .to_step = width,
                                              .fill = true});
             else
-                copy_neighbours(pixels, piece, s->steps.w * s->element, channels * s->element, width * s->element,
-                                target);
+                copy_parts(pixels, piece, s->steps.w * s->element, channels * s->element, width * s->element, target);
         }
     return (fc_pixel_place){to, {.n = rows * row, .c = 1, .h = row, .w = width}};
 }

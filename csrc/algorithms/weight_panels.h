@@ -29,11 +29,6 @@ static inline ptrdiff_t fc_area_columns(const fc_pixel_area *area)
     return fc_max(0, area->columns.end - area->columns.first);
 }
 
-static inline ptrdiff_t fc_area_pixels(const fc_pixel_area *area)
-{
-    return area->images * fc_area_rows(area) * fc_area_columns(area);
-}
-
 /* Where pixel (image, row, column) of an area lies: at start + image * steps.n + row * steps.h + column * steps.w, counted
  * from the area's own first ones. steps.c leads to the next of the channels that one tile reads. */
 typedef struct fc_pixel_place {
