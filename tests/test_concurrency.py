@@ -145,7 +145,7 @@ def test_calls_from_eight_threads_at_once_while_settings_change():
 def test_weights_are_prepared_while_the_instruction_set_changes():
     """A problem is run by the instruction set that was in use when it was judged."""
     rng = fresh_rng("prepared while the isa changes")
-    x, w = rng.standard_normal((1, 7, 6, 3)), rng.standard_normal((2, 2, 3, 7))  # of another size for each of them
+    x, w = rng.standard_normal((1, 7, 6, 3)), rng.standard_normal((2, 2, 3, 3))  # of other sizes for them
     expected, deadline = corr2d(x, w, layout="NHWC"), time.monotonic() + 2
 
     def work() -> int:

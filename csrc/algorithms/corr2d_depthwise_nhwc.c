@@ -127,7 +127,6 @@ static ptrdiff_t pixels_ahead(const fc_problem *p)
 }
 
 /* A row of outputs of a 3x3 kernel, in segments that keep their cache lines from one vector of channels to the next. */
-
 static void run_line(const call *c, fc_depthwise_line *line, const char *image, char *y, ptrdiff_t i)
 {
     const fc_problem *p = c->p;

@@ -175,7 +175,6 @@ static void run_row(const rows_call *c, ptrdiff_t image, ptrdiff_t y)
     const fc_pixel_correlation *job = c->job;
     const fc_gemm_kernels *k = &p->kernels->gemm[p->dtype];
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), row = job->axis[1].source * p->channels;
-    const ptrdiff_t stride = p->out[1] > 1 ? p->stride[1] : 1; /* of one output it may be any number */
     const ptrdiff_t from = (image * job->axis[0].source + y * p->stride[0]) * row, o = p->out_channels;
     const ptrdiff_t to = (image * p->out[0] + y) * p->out[1] * o, depth = job->channels * job->axis[0].taps;
     for (ptrdiff_t i = 0; i < c->panels.count; i++) {
@@ -187,7 +186,7 @@ static void run_row(const rows_call *c, ptrdiff_t image, ptrdiff_t y)
                             .columns = panel.columns,
                             .a = (const char *)job->source + from * element,
                             .a_row = job->axis[0].tap_step * row,
-                            .a_step = stride * p->channels,
+                            .a_step = p->stride[1] * p->channels,
                             .b = (const char *)job->weights + depth * panel.first * element,
                             .init = job->bias ? (const char *)job->bias + panel.first * element : NULL,
                             .c = (char *)job->destination + (to + panel.first) * element,

@@ -7,7 +7,7 @@
  *
  *   lines   pixels have fewer lanes than a vector (NCHW: one). Windows go down the image with whole rows as lanes. Along
  *           the rows that come out of that, which have a step of a pixel and not of a vector, they are made of spans whose
- *           length triples, as many as the logarithm of the window.
+ *           length doubles or triples, as many as the logarithm of the window.
  *   pixels  lanes are channels, some of them a task. Windows go along the rows as they lie, and then down the rows that
  *           come out of that: of those a ring holds what two blocks need.
  *

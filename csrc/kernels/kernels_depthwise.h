@@ -23,7 +23,7 @@ typedef struct fc_depthwise_pixels {
 typedef struct fc_depthwise_line {
     ptrdiff_t channels, outputs, left, width;
     ptrdiff_t pixel, w_step; /* from one pixel or tap to the next */
-    ptrdiff_t ahead;         /* pixels from those that are read to those that are fetched */
+    ptrdiff_t ahead;         /* pixels from those that are read to those that are fetched; 0: none need be */
     const void *x[3];        /* column 0 of the rows, NULL where there is none */
     const void *w, *bias;    /* bias NULL: zeros */
     void *y;                 /* of the first output */

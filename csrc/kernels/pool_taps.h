@@ -18,7 +18,7 @@ static inline __attribute__((always_inline)) FC_PASTE(vec, S)
 
 /* Bytes from what is read to what is fetched: what reads several rows at once gets little from the processor's own
  * prefetching. Of maps that do not fit a cache it made NCHW 1.3 to 2.6 times as fast, NHWC 1.05 to 1.3 times. */
-#define ROWS_AHEAD 4096
+#define BYTES_AHEAD 4096
 
 /* One vector of a line. */
 static inline __attribute__((always_inline)) FC_PASTE(vec, S)
@@ -31,8 +31,8 @@ static inline __attribute__((always_inline)) FC_PASTE(vec, S)
     for (ptrdiff_t u = 0; u < line->rows; u++, p += a->x_row) {
         FC_PASTE(vec, S) row = F(line_tap)(p, edge, stride, inside);
         if (stride == 2) {
-            fc_fetch(p, ROWS_AHEAD);
-            fc_fetch(p + lanes, ROWS_AHEAD);
+            fc_fetch(p, BYTES_AHEAD);
+            fc_fetch(p + lanes, BYTES_AHEAD);
         }
         for (ptrdiff_t v = 1; v < (taps ? taps : a->taps); v++)
             row = OP(row, F(line_tap)(p + v * a->dilation, inside ? NULL : edge + v * 4 * lanes, stride, inside));
@@ -99,7 +99,7 @@ static inline __attribute__((always_inline)) void F(pixel)(const fc_pool_pixels 
         for (ptrdiff_t v = 1; v < pixel->columns; v++) {
             p += a->x_column;
             for (int k = 0; k < vectors; k++) sum[k] = OP(sum[k], W(load)(p + k * lanes));
-            for (int k = 0; k < vectors; k++) fc_fetch(p + k * lanes, ROWS_AHEAD);
+            for (int k = 0; k < vectors; k++) fc_fetch(p + k * lanes, BYTES_AHEAD);
         }
         for (int k = 0; k < vectors; k++) value[k] = u ? OP(value[k], sum[k]) : sum[k];
     }
@@ -121,4 +121,4 @@ static void F(pixels)(const fc_pool_pixels *a)
         if (lane < a->lanes) F(pixel)(a, &a->pixel[i], a->lanes - lanes, 1);
     }
 }
-#undef ROWS_AHEAD
+#undef BYTES_AHEAD

@@ -34,8 +34,8 @@ static const fc_kernels *usable_kernels(int index)
 static fc_status find_kernels(const char *name, const char *source, const fc_kernels **found, fc_error *error)
 {
     char known[128] = "";
-    for (int i = 0; usable_kernels(i); i++) {
-        const fc_kernels *kernels = usable_kernels(i);
+    const fc_kernels *kernels;
+    for (int i = 0; (kernels = usable_kernels(i)) != NULL; i++) {
         if (strcmp(name, kernels->name) == 0) {
             *found = kernels;
             return fc_succeed(error);
@@ -117,7 +117,7 @@ fc_status fc_settings_read(fc_problem *problem, fc_error *error)
 
 fc_status fc_settings_isa(const char *name, fc_problem *problem, fc_error *error)
 {
-    if (name == problem->kernels->name) return FC_OK;
+    if (name == problem->kernels->name || !strcmp(name, problem->kernels->name)) return FC_OK;
     return find_kernels(name, "isa", &problem->kernels, error);
 }
 

@@ -184,7 +184,7 @@ cdef class Frozen:
         return plan
 
     cdef Copy copy_for(self, const fc_corr2d_params *p, const char *algorithm, const char *isa, size_t size):
-        """What was kept for this problem, or is from now on; None if settings were changed meanwhile."""
+        """What was kept for this problem, or is from now on; None if it cannot be prepared."""
         cdef Copy copy
         if size == 0:
             algorithm, isa = NULL, NULL
