@@ -37,12 +37,10 @@ void fc_corr2d_by_definition(const fc_problem *p, const fc_operands *operands, p
 {
     const direct_call call = call_of(p, operands);
     for (ptrdiff_t i = rows.first; i < rows.end; i++) {
-        switch (p->dtype) {
-        case FC_F32: forward_run_f32(&call, n, o, i, columns); break;
-        case FC_F64: forward_run_f64(&call, n, o, i, columns); break;
-        case FC_I32: forward_run_i32(&call, n, o, i, columns); break;
-        default: forward_run_i64(&call, n, o, i, columns); break;
-        }
+        if (p->dtype == FC_F32)
+            forward_run_f32(&call, n, o, i, columns);
+        else
+            forward_run_f64(&call, n, o, i, columns);
     }
 }
 

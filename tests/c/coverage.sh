@@ -8,11 +8,12 @@ cd "$(dirname "$0")/../.."
 llvm=$(dirname "$(readlink -f "$(command -v clang)")")
 work=${COVERAGE_BUILD:-$(mktemp -d)}
 [ -n "${COVERAGE_BUILD:-}" ] || trap 'rm -rf "$work"' EXIT
-flags="-fprofile-instr-generate -fcoverage-mapping"
+# Counters in a file that processes share, so that those count that fork and end by _exit.
+flags="-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation"
 CC=clang CFLAGS=$flags LDFLAGS=-fprofile-instr-generate cmake -S . -B "$work" -G Ninja -DFASTCONV_BUILD_TESTS=ON \
   -DFASTCONV_BUILD_FUZZERS=ON > "$work/log" || { cat "$work/log"; exit 1; }
 cmake --build "$work" > "$work/log" || { cat "$work/log"; exit 1; }
-LLVM_PROFILE_FILE=$work/tests.profraw "$work/tests/c/test_api" --no-fork > "$work/log" || { cat "$work/log"; exit 1; }
+LLVM_PROFILE_FILE=$work/tests-%m%c.profraw "$work/tests/c/test_api" > "$work/log" || { cat "$work/log"; exit 1; }
 find tests/fuzz/corpus -type f -print0 | LLVM_PROFILE_FILE=$work/fuzz.profraw xargs -0 "$work/tests/fuzz/fuzz_api" > /dev/null
 "$llvm/llvm-profdata" merge -o "$work/profile" "$work"/*.profraw
 if [ $# -gt 0 ]; then

@@ -164,6 +164,51 @@ static void check_explanation(fc_operation operation)
     call_free(&c);
 }
 
+/* Reasons, or none, that problems drawn by chance, which are small, hardly ever give. */
+static void check_reasons(void)
+{
+    static const struct {
+        const char *algorithm, *reason;
+        fc_operation operation;
+        int64_t channels, groups, out_channels, side, taps, stride, dilation;
+        fc_layout layout;
+    } cases[] = {
+        {"depthwise_nchw", "too many columns", FC_CORR2D, 8, 8, 8, 90, 3, 1, 44, FC_NCHW},
+        {"grouped_block", "stride is larger", FC_CORR2D_INPUT_GRAD, 128, 32, 128, 600, 3, 300, 1, FC_NHWC},
+        {"grouped_pixels", "with a stride", FC_CORR2D, 64, 2, 64, 28, 3, 2, 1, FC_NHWC},
+        {"padded_rows", "a dilated kernel", FC_CORR2D, 4, 1, 4, 200, 3, 1, 30, FC_NCHW},
+        {"padded_pixels", "there are many channels", FC_CORR2D, 96, 1, 96, 28, 1, 1, 1, FC_NHWC},
+        {"turned_gemm", "there are too many weights", FC_CORR2D, 256, 1, 256, 30, 3, 2, 1, FC_NCHW},
+        {"winograd", "", FC_CORR2D_WEIGHT_GRAD, 128, 2, 128, 28, 3, 1, 1, FC_NCHW},
+        {"winograd", "groups of so few channels are better lanes", FC_CORR2D_WEIGHT_GRAD, 48, 6, 48, 28, 3, 1, 1,
+         FC_NCHW},
+        {"winograd", "groups of so few channels are better blocks", FC_CORR2D_WEIGHT_GRAD, 128, 4, 128, 28, 3, 2, 1,
+         FC_NCHW},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fc_corr2d_params p = plain_corr2d(FC_F32, cases[i].side, cases[i].taps);
+        const char *given = NULL;
+        fc_explanation e;
+        p.channels = cases[i].channels;
+        p.groups = cases[i].groups;
+        p.weight_channels = p.channels / p.groups;
+        p.out_channels = cases[i].out_channels;
+        p.stride[0] = p.stride[1] = cases[i].stride;
+        p.dilation[0] = p.dilation[1] = cases[i].dilation;
+        p.layout = cases[i].layout;
+        p.padding = FC_PAD_SAME;
+        snprintf(situation, sizeof situation, "%s: '%s'", cases[i].algorithm, cases[i].reason);
+        CHECK(fc_explain_corr2d(cases[i].operation, &p, &e, NULL) == FC_OK, "not explained");
+        for (int a = 0; fc_algorithm_name(cases[i].operation, a); a++)
+            if (!strcmp(fc_algorithm_name(cases[i].operation, a), cases[i].algorithm))
+                given = e.declined[a] ? e.declined[a] : e.passed_over[a];
+        if (*cases[i].reason)
+            CHECK(given && !strncmp(given, cases[i].reason, strlen(cases[i].reason)), "the reason is %s", given);
+        else
+            CHECK(!given, "%s is passed over: %s", cases[i].algorithm, given);
+    }
+}
+
 static void check_flops(void)
 {
     fc_corr2d_params p = plain_corr2d(FC_F32, 10, 3);
@@ -183,6 +228,7 @@ void test_facts(void)
     check_settings();
     check_texts();
     check_flops();
+    check_reasons();
     for (int operation = 0; operation < FC_OPERATIONS; operation++) {
         check_names((fc_operation)operation);
         for (int i = 0; i < 50; i++) check_explanation((fc_operation)operation);

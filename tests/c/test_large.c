@@ -95,7 +95,9 @@ void test_large(void)
     correlate(300, 40, 5, 1, 1);  /* more channels than one chain of sums */
     correlate(2, 3, 24, 17, 1);   /* more taps than one chain of sums */
     correlate(24, 0, 45, 3, 2);   /* depthwise, every second pixel, whole vectors */
+    correlate(24, 0, 46, 3, 2);   /* the same, where the first window begins inside of the image */
     correlate(24, 0, 45, 5, 1);
+    correlate(24, 0, 45, 7, 1);
     turn_weights(3, 3);
     turn_weights(5, 5);
     turn_weights(1, 3);
@@ -105,5 +107,6 @@ void test_large(void)
     pool(3, 70, 31, 31);
     pool(37, 40, 9, 9);
     pool(128, 64, 33, 1); /* rows so wide that a stack keeps few of them */
+    pool(64, 40, 29, 16); /* and rebuilds a kept one from the next */
     CHECK(fc_set_num_threads(threads, NULL) == FC_OK, "%d threads", threads);
 }
