@@ -63,7 +63,7 @@ def test_every_loop_ends_right(isa: str, dtype: str, case: Case):
         ((1, 56, 56, 144), (1, 1, 144, 24), {}, True),
         ((1, 56, 56, 256), (1, 1, 256, 64), {}, False),
         ((1, 14, 14, 64), (1, 1, 64, 64), {}, False),
-        ((1, 56, 56, 16), (3, 3, 16, 32), {"padding": 1, "stride": 2}, False),
+        ((1, 56, 56, 24), (3, 3, 24, 32), {"padding": 1, "stride": 2}, False),
     ],
     ids=str,
 )

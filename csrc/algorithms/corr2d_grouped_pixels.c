@@ -9,7 +9,6 @@
 
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
-#include "algorithms/grouped_block.h"
 #include "algorithms/grouped_panels.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
@@ -18,8 +17,7 @@
 #define FEWEST_ROWS 4                      /* of a task, where there are as many */
 #define BLOCK_BYTES (128 * 1024)           /* of a task, aimed at: a part of the second-level cache */
 #define MOST_BLOCK_BYTES (8 * 1024 * 1024) /* of a single row */
-#define MOST_OUTPUTS 32                    /* of a group, to prefer this method: more fill panels of three vectors */
-#define FEWEST_OUTPUTS 16
+#define SMALL_MAP 64                       /* outputs */
 #define WINOGRAD_PIXELS 48
 #define WINOGRAD_PIXELS_OF_ONE_VECTOR 400
 
@@ -254,14 +252,22 @@ static bool transforms_save_more(const fc_problem *p)
            (fc_group_outputs(p) > p->kernels->gemm[p->dtype].lanes ? WINOGRAD_PIXELS : WINOGRAD_PIXELS_OF_ONE_VECTOR);
 }
 
+/* Of a group, to prefer this method: more fill panels of three vectors. With a stride the others read and write pixels
+ * apart, or, where a map is small, have too few to fill panels with. */
+static ptrdiff_t most_outputs(const fc_problem *p)
+{
+    const ptrdiff_t outputs = p->out[0] * p->out[1];
+    if (p->stride[0] == 1 && p->stride[1] == 1) return 32;
+    if (!fc_block_forward(p)) return p->layout == FC_NCHW ? 64 : 40;
+    return p->layout == FC_NCHW && p->batch * outputs <= SMALL_MAP ? 64 : 32;
+}
+
 static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t outputs = fc_group_outputs(p);
-    if (outputs > MOST_OUTPUTS) return "groups have enough channels to fill panels";
-    if (outputs < FEWEST_OUTPUTS && !fc_grouped_decline(p) && !fc_grouped_pass(p))
-        return "groups of so few channels are better lanes themselves";
+    if (outputs > most_outputs(p)) return "groups have enough channels to fill panels";
     if (transforms_save_more(p)) return "Winograd's transforms save more";
-    if (fc_block_forward(p) && p->layout == FC_NHWC && outputs == MOST_OUTPUTS &&
+    if (fc_block_forward(p) && p->layout == FC_NHWC && outputs == most_outputs(p) &&
         (p->stride[0] > 1 || p->stride[1] > 1))
         return "with a stride a copy of the image costs more than it saves";
     return NULL;

@@ -22,9 +22,10 @@
 /* Sums over lanes are what it pays for: short chains, and maps that fill vectors otherwise, do not return it. */
 #define MOST_OUTPUTS 100
 #define FEW_OUTPUTS 9
-#define FEWEST_ROWS 32      /* output channels that pay for copying windows */
-#define FEWEST_ROWS_TAPS 96 /* of more than a tap each */
-#define WINOGRAD_OUTPUTS 64 /* from which on fewer products pay for transforming 3x3 weights */
+#define FEWEST_ROWS 32           /* output channels that pay for copying windows */
+#define FEWEST_ROWS_TAPS 96      /* of more than a tap each */
+#define WINOGRAD_OUTPUTS 64      /* from which on fewer products pay for transforming 3x3 weights, */
+#define WINOGRAD_WEIGHTS 1600000 /* or of any map where there are no more */
 
 typedef struct call {
     fc_gemm_nchw_call panels; /* for windows that must be put together */
@@ -74,7 +75,15 @@ static ptrdiff_t shortest_chain(const fc_problem *p)
 static bool winograd_is_faster(const fc_problem *p)
 {
     if (fc_winograd_decline(p) || fc_winograd_pass(p)) return false;
-    return p->window[0] != 3 || p->window[1] != 3 || p->batch * columns_of(p) >= WINOGRAD_OUTPUTS;
+    return p->window[0] != 3 || p->window[1] != 3 || p->batch * columns_of(p) >= WINOGRAD_OUTPUTS ||
+           depth_of(p) * p->out_channels <= WINOGRAD_WEIGHTS;
+}
+
+/* Pixels of several images fill vectors together. */
+static bool turning_is_faster(const fc_problem *p)
+{
+    if (p->window[0] == 1 && p->window[1] == 1 && p->batch == 1) return false;
+    return !p->weights_stay && !fc_corr2d_turned_gemm.decline(p) && !fc_corr2d_turned_gemm.pass(p);
 }
 
 /* Measured over maps of 2 to 14 pixels, 16 to 1536 channels, kernels of 1, 3 and 5, and strides 1 and 2. */
@@ -90,6 +99,7 @@ static const char *pass(const fc_problem *p)
     if (outputs > 16 && 10 * fc_ceil_div(outputs, lanes) * lanes < 11 * outputs) return "the map fills vectors";
     if (depth_of(p) < shortest_chain(p) * lanes) return "its sums are too short";
     if (winograd_is_faster(p)) return "Winograd's algorithm takes fewer products";
+    if (turning_is_faster(p)) return "pixels of all images fill vectors";
     return NULL;
 }
 

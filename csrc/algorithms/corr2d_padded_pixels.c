@@ -13,8 +13,7 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define MOST_CHANNELS 8 /* more are long sums as they are; of large maps twice as many */
-#define LARGE_MAP 2500  /* outputs */
+#define LARGE_MAP 2500 /* outputs */
 #define BYTES_WORTH_A_THREAD (64 * 1024)
 #define ROWS_OF_A_TASK 8
 
@@ -57,6 +56,13 @@ static bool takes_rows(const fc_problem *p)
            p->window[1] * p->channels <= FC_DEPTH / fc_min(p->window[0], FC_DEPTH);
 }
 
+/* More are long sums as they are. */
+static ptrdiff_t most_channels(const fc_problem *p)
+{
+    if ((p->stride[0] > 1 || p->stride[1] > 1) && p->window[0] * p->window[1] > 9) return 32;
+    return takes_rows(p) ? 16 : 8;
+}
+
 /* Measured over maps of 14 to 388 pixels, 1 to 256 channels and 2 to 768 outputs: rows of outputs save most where sums are
  * short, and where the matrix product prepares a tile for few products. */
 static const char *pass(const fc_problem *p)
@@ -66,11 +72,11 @@ static const char *pass(const fc_problem *p)
     const bool narrow = p->out_channels <= 2 * lanes;
     if (p->window[0] == 1 && p->window[1] == 1 && lies_ready(p)) {
         if (!takes_rows(p)) return "its sums are too long, or its rows too short";
-        if (p->channels <= 32 || (outputs >= LARGE_MAP && p->channels <= (narrow ? 144 : 64))) return NULL;
+        if (p->channels <= (narrow ? 96 : 32) || (outputs >= LARGE_MAP && p->channels <= (narrow ? 144 : 64)))
+            return NULL;
         return "there are many channels";
     }
-    if (p->channels > (takes_rows(p) && outputs >= LARGE_MAP ? 2 * MOST_CHANNELS : MOST_CHANNELS))
-        return "there are many channels";
+    if (p->channels > most_channels(p)) return "there are many channels";
     if (lies_ready(p)) return NULL;
     if (!takes_rows(p) && p->channels > 3 && p->window[0] * p->window[1] <= 9)
         return "a copy of the image would cost more than it saves";

@@ -11,8 +11,12 @@
 #include "algorithms/grouped_block.h"
 #include "algorithms/partial_sums.h"
 #include "algorithms/tap_runs.h"
+#include "algorithms/winograd.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
+
+#define FEW_OUTPUTS 144  /* of all images: Winograd's transforms want more */
+#define SOME_OUTPUTS 196 /* and are not far ahead before these */
 
 typedef struct call {
     const fc_problem *p;
@@ -63,6 +67,25 @@ static const char *decline(const fc_problem *p)
     const char *reason = fc_grouped_decline(p);
     if (reason) return reason;
     return block_bytes(p, 1) > FC_MOST_GROUPED_BYTES ? "a row of an image is too long" : NULL;
+}
+
+/* Measured as corr2d_grouped_block.c was. Winograd's transforms win on maps that are large enough for them. */
+static const char *pass(const fc_problem *p)
+{
+    const ptrdiff_t members = fc_max(p->channels, p->out_channels) / p->groups;
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    const ptrdiff_t outputs = p->batch * p->out[0] * p->out[1];
+    const bool transforms = p->stride[0] == 1 && !fc_winograd_decline(p), deep = p->layout == FC_NHWC;
+    const bool turned = deep && members > lanes / 2 && members % 8; /* on the way in and out, a vector at a time */
+    ptrdiff_t most = fc_max(12, lanes + lanes / 4);
+    if (!fc_grouped_fill(p)) return "groups do not fill their vectors";
+    if (outputs < FEW_OUTPUTS)
+        most = 2 * lanes;
+    else if (outputs > SOME_OUTPUTS && (transforms ? deep || lanes <= 8 : turned))
+        most = lanes / 2;
+    else if (outputs > SOME_OUTPUTS && transforms)
+        most = 12;
+    return members > most ? "groups have enough channels to fill vectors" : NULL;
 }
 
 static size_t shared_bytes(const fc_problem *p)
@@ -187,7 +210,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
 const fc_algorithm fc_corr2d_weight_grad_grouped = {
     .name = "grouped",
     .decline = decline,
-    .pass = fc_grouped_pass,
+    .pass = pass,
     .shared_bytes = shared_bytes,
     .slot_bytes = slot_bytes,
     .run = run,

@@ -18,8 +18,7 @@
 
 #define BLOCK_BYTES (128 * 1024)           /* of a strip, aimed at: a part of the second-level cache */
 #define MOST_BLOCK_BYTES (8 * 1024 * 1024) /* of a single row, and of the sums of a group */
-#define MOST_OUTPUTS 32                    /* of a group, to prefer this method: more fill panels of three vectors */
-#define FEWEST_OUTPUTS 16
+#define FEW_OUTPUTS 144                    /* of all images */
 
 typedef struct call {
     const fc_problem *p;
@@ -311,15 +310,12 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         fc_bias_grad(p, operands, workspace->threads);
 }
 
-/* Measured on AVX-512 and AVX2, with one thread and two, for RegNet's and ResNeXt's groups. */
+/* Measured as corr2d_grouped_block.c was. */
 static const char *pass(const fc_problem *p)
 {
-    const ptrdiff_t outputs = p->out_channels / p->groups, lanes = p->kernels->gemm[p->dtype].lanes;
-    if (outputs > MOST_OUTPUTS) return "groups have enough channels to fill panels";
-    if (outputs > FC_GROUP_VECTORS * lanes && outputs % (FC_GROUP_VECTORS * lanes))
-        return "panels of three vectors take fewer of them";
-    if ((outputs <= lanes || outputs < FEWEST_OUTPUTS) && !fc_grouped_decline(p) && !fc_grouped_pass(p))
-        return "groups of so few channels are better lanes themselves";
+    const ptrdiff_t outputs = p->out_channels / p->groups, tile = FC_GROUP_VECTORS * p->kernels->gemm[p->dtype].lanes;
+    if (outputs > tile || (outputs == tile && p->batch * p->out[0] * p->out[1] < FEW_OUTPUTS))
+        return "groups have enough channels to fill panels";
     return NULL;
 }
 

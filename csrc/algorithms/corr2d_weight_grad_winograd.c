@@ -28,6 +28,7 @@
 #define FILTERS_AT_ONCE 96
 #define FEW_TILES 40 /* that still pay for the way back to taps */
 #define FEWEST_TASKS 4
+#define MANY_OUTPUTS 400 /* that make up for transforms of few channels */
 
 /* How the work is cut, by the problem alone; steps count elements. */
 typedef struct plan {
@@ -77,24 +78,27 @@ static const char *decline(const fc_problem *p)
     return fc_corr2d_weight_grad_implicit_gemm.decline(p);
 }
 
-/* Groups of up to 32 channels have algorithms of their own, that need no large maps. */
-static const char *pass_groups(ptrdiff_t channels, ptrdiff_t lanes, ptrdiff_t outputs, bool apart)
+/* Measured over maps of 4 to 570 pixels, 3 to 1024 channels and filters, and up to 32 groups. */
+static bool has_few_channels(const fc_problem *p, ptrdiff_t outputs)
 {
-    if (channels < 16) return "groups of so few channels are better lanes themselves";
-    if (channels <= 32 && (apart || (channels <= lanes && outputs < 400)))
-        return "groups of so few channels are better blocks of pixels";
-    return NULL;
+    const ptrdiff_t lanes = fc_max(8, p->kernels->gemm[p->dtype].lanes);
+    const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
+    const ptrdiff_t fewer = fc_min(channels, filters);
+    const bool deep = p->layout == FC_NHWC, many = outputs >= MANY_OUTPUTS;
+    if (p->stride[0] > 1 && p->groups > 1) return fewer < (deep ? 5 * lanes / 2 : 4 * lanes);
+    if (p->stride[0] > 1 && deep) return channels < 32 || filters < 3;
+    if (p->stride[0] > 1 || p->window[0] != p->window[1]) return fewer < 32;
+    if (p->groups > 1) return fewer < (many ? 8 : 12);
+    if (channels >= 16 || (channels >= 4 && filters >= 32 && many && p->window[0] == 3)) return filters < 3;
+    return fewer < (many ? 6 : 8);
 }
 
-/* Measured over maps of 4 to 570 pixels and 4 to 1024 channels. */
 static const char *pass(const fc_problem *p)
 {
-    const ptrdiff_t channels = fc_min(p->channels, p->out_channels) / p->groups;
     const ptrdiff_t outputs = p->batch * p->out[0] * p->out[1];
-    const bool square = p->window[0] == p->window[1], apart = p->stride[0] > 1;
-    if (channels < (square && !apart ? 8 : 32)) return "there are too few channels on one side";
-    if (outputs < (square && p->window[0] == 3 ? 144 : 64)) return "there are too few outputs to go back to taps for";
-    return p->groups > 1 ? pass_groups(channels, p->kernels->gemm[p->dtype].lanes, outputs, apart) : NULL;
+    const bool square = p->window[0] == 3 && p->window[1] == 3;
+    if (has_few_channels(p, outputs)) return "there are too few channels on one side";
+    return outputs < (square ? 144 : 48) ? "there are too few outputs to go back to taps for" : NULL;
 }
 
 /* ---- memory: what a thread keeps, the scratch of a transform, x and grad_y transformed, their products, taps of a unit, sums */

@@ -5,8 +5,7 @@
 #include "algorithms/grid.h"
 #include "platform/memory.h"
 
-#define MOST_TAPS 32    /* along an axis */
-#define MOST_MEMBERS 16 /* of a group, to prefer blocks: more fill vectors by themselves */
+#define MOST_TAPS 32 /* along an axis */
 
 static ptrdiff_t lanes_of(const fc_problem *p) { return p->kernels->gemm[p->dtype].lanes; }
 
@@ -33,18 +32,7 @@ const char *fc_grouped_decline(const fc_problem *p)
     return NULL;
 }
 
-const char *fc_grouped_pass(const fc_problem *p)
-{
-    const ptrdiff_t lanes = fc_grouped_blocks(p) * lanes_of(p);
-    if (4 * p->groups < 3 * lanes) return "groups do not fill their vectors";
-    if (p->channels / p->groups > MOST_MEMBERS || p->out_channels / p->groups > MOST_MEMBERS)
-        return "groups have enough channels to fill vectors";
-    /* What is copied is read less often. */
-    if (p->operation == FC_CORR2D && p->layout == FC_NHWC && p->channels / p->groups > MOST_MEMBERS / 2 &&
-        (p->stride[0] > 1 || p->stride[1] > 1))
-        return "with a stride a copy of the image costs more than it saves";
-    return NULL;
-}
+bool fc_grouped_fill(const fc_problem *p) { return 4 * p->groups >= 3 * fc_grouped_blocks(p) * lanes_of(p); }
 
 void fc_grouped_in(const fc_problem *p, ptrdiff_t pixels, ptrdiff_t groups, ptrdiff_t members, void *block,
                    ptrdiff_t plane, const void *image, fc_strides steps)

@@ -6,7 +6,7 @@
 
 #define BYTES_WORTH_A_THREAD (256 * 1024)
 #define MOST_TAPS 25
-#define TURNED 8 /* channels whose weights are turned at a time, at most */
+#define TURNED 16 /* channels whose weights are turned at a time, at most */
 
 size_t fc_winograd_prepared_bytes(const fc_problem *p)
 {
@@ -41,7 +41,7 @@ static void transform_filters(const transform *t, ptrdiff_t filters, const char 
 static void turn_and_transform(const transform *t, ptrdiff_t filters, ptrdiff_t channels, const char *w,
                                ptrdiff_t width, char *u)
 {
-    _Alignas(64) char turned[MOST_TAPS * TURNED * FC_MAX_LANES * sizeof(double)];
+    _Alignas(64) char turned[MOST_TAPS * TURNED * FC_CACHE_LINE]; /* a vector has no more bytes */
     const ptrdiff_t lanes = t->kernels->lanes, kh = t->p->window[0], kw = t->p->window[1], taps = kh * kw;
     const bool channels_follow = t->w.c == 1;
     const ptrdiff_t last = fc_min(0, (kh - 1) * t->w.h + (kw - 1) * t->w.w); /* where backward taps begin */
