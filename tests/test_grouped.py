@@ -160,5 +160,5 @@ def test_groups_that_fill_vectors_take_pixels(isa: str, layout: str, op: str):
     assert chosen(128, 2, 14) != PIXELS
     assert chosen(64, 16, 14) != PIXELS
     winograd = f"winograd_{layout.lower()}"
-    assert chosen(120, 5, 7) == winograd
+    assert chosen(120, 5, 8) == winograd
     assert chosen(160, 10, 28) == winograd

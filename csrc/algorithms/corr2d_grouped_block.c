@@ -17,6 +17,7 @@
 #define ENOUGH_TASKS 8
 #define FEWEST_ROWS 4 /* of a task, where there are as many */
 #define SMALL_MAP 64  /* outputs */
+#define LARGER_MAP 200
 
 typedef struct call {
     const fc_problem *p;
@@ -94,7 +95,7 @@ static const char *pass(const fc_problem *p)
         most = apart && !wide ? 12 : 8;
     else if ((apart ? outputs : p->batch * outputs) <= SMALL_MAP)
         most = wide ? 24 : 20;
-    else if (outputs <= SMALL_MAP || (apart && members % 16))
+    else if (outputs <= SMALL_MAP || (members % 16 && (apart || (wide && outputs <= LARGER_MAP))))
         most = 20;
     return members > most ? "groups have enough channels to fill vectors" : NULL;
 }

@@ -19,6 +19,7 @@
 #define MOST_BLOCK_BYTES (8 * 1024 * 1024) /* of a single row */
 #define SMALL_MAP 64                       /* outputs */
 #define WINOGRAD_PIXELS 48
+#define WINOGRAD_PIXELS_TURNED 64 /* of input gradients in NHWC, whose weights are turned first */
 #define WINOGRAD_PIXELS_OF_ONE_VECTOR 400
 
 typedef struct call {
@@ -47,7 +48,10 @@ typedef struct part {
 typedef struct panel {
     const fc_grid_axis *axis;
     ptrdiff_t vectors, first_output;
+    const int *rows; /* of its kernels' tiles */
+    void (*const *kernels)(const fc_group_pixels *pixels);
     fc_group_pixels tile;
+    ptrdiff_t used; /* the tile's pixels so far */
 } panel;
 
 /* In NHWC outputs are written where they belong. */
@@ -95,16 +99,37 @@ static size_t slot_bytes(const fc_problem *p)
            (size_t)(FC_GROUP_VECTORS * fc_vector_bytes(p));
 }
 
-/* The points of one phase, in tiles. */
+/* Pixels that tiles of so many compute, for a number of them, where the last tile has either number. */
+static ptrdiff_t computed(ptrdiff_t pixels, ptrdiff_t tile, ptrdiff_t fewer)
+{
+    const ptrdiff_t left = pixels % tile;
+    return pixels - left + (left > fewer ? tile : left ? fewer : 0);
+}
+
+static void run_tile(const part *t, panel *work)
+{
+    const bool fewer = work->used <= work->rows[1];
+    fc_group_pixels *d = &work->tile;
+    for (ptrdiff_t r = work->used; r < work->rows[fewer]; r++) { /* the last one again */
+        d->x[r] = d->x[work->used - 1];
+        d->y[r] = t->nowhere;
+    }
+    work->kernels[fewer](d);
+    work->used = 0;
+}
+
+/* The points of one phase, in tiles: of the fewer pixels, where those leave fewer of the last tile empty. */
 static void run_tiles(const call *c, const part *t, panel *work)
 {
     const fc_grid_axis *rows = &work->axis[0], *columns = &work->axis[1];
-    const ptrdiff_t element = c->element, members = c->members, most = c->kernels->group_rows[work->vectors - 1];
+    const ptrdiff_t element = c->element, members = c->members, end = fc_min(t->rows.end, rows->points);
+    const ptrdiff_t pixels = (end - t->rows.first) * columns->points;
+    const bool fewer = computed(pixels, work->rows[1], work->rows[1]) < computed(pixels, work->rows[0], work->rows[1]);
+    const ptrdiff_t most = work->rows[fewer];
     const ptrdiff_t x_pixel = columns->source_step * members * element;
     const ptrdiff_t y_pixel = columns->destination_step * t->y_pixel * element;
     fc_group_pixels *d = &work->tile;
-    ptrdiff_t used = 0;
-    for (ptrdiff_t i = t->rows.first; i < fc_min(t->rows.end, rows->points); i++) {
+    for (ptrdiff_t i = t->rows.first; i < end; i++) {
         const ptrdiff_t row = (i - t->rows.first) * c->step + rows->tap_first - c->grid->reach[0].first;
         const ptrdiff_t to =
             rows->destination_first + i * rows->destination_step - t->rows.first * rows->destination_step;
@@ -112,19 +137,12 @@ static void run_tiles(const call *c, const part *t, panel *work)
         char *y = t->y + (to * t->y_row + columns->destination_first * t->y_pixel + work->first_output) * element;
         if (!rows->taps || !columns->taps) x = t->x;
         for (ptrdiff_t j = 0; j < columns->points; j++, x += x_pixel, y += y_pixel) {
-            d->x[used] = x;
-            d->y[used] = y;
-            if (++used < most) continue;
-            c->kernels->group_pixels[work->vectors - 1](d);
-            used = 0;
+            d->x[work->used] = x;
+            d->y[work->used] = y;
+            if (++work->used == most) run_tile(t, work);
         }
     }
-    if (!used) return;
-    for (ptrdiff_t r = used; r < most; r++) { /* the last one again */
-        d->x[r] = d->x[used - 1];
-        d->y[r] = t->nowhere;
-    }
-    c->kernels->group_pixels[work->vectors - 1](d);
+    if (work->used) run_tile(t, work);
 }
 
 /* All outputs of one phase: the weights of a chunk of a panel stay in the first-level cache. */
@@ -142,6 +160,8 @@ static void run_phase(const call *c, const part *t, const fc_grid_axis axis[2], 
                       .first_output = fc_group_vector(c->outputs, lanes, first)};
         const char *w = weights + first * taps * c->members * lanes * element;
         fc_group_pixels *d = &work.tile;
+        work.rows = c->kernels->group_rows[work.vectors - 1];
+        work.kernels = c->kernels->group_pixels[work.vectors - 1];
         d->at = at;
         if (work.vectors > 1) d->second = fc_group_vector(c->outputs, lanes, first + 1) - work.first_output;
         if (c->bias) d->bias = c->bias + (t->group * c->outputs + work.first_output) * element;
@@ -248,8 +268,8 @@ static bool transforms_save_more(const fc_problem *p)
         if (p->window[i] != 3 || p->stride[i] != 1 || p->dilation[i] != 1) return false;
         if (!forward && p->pad_before[i] >= p->window[i]) return false;
     }
-    return pixels >=
-           (fc_group_outputs(p) > p->kernels->gemm[p->dtype].lanes ? WINOGRAD_PIXELS : WINOGRAD_PIXELS_OF_ONE_VECTOR);
+    if (fc_group_outputs(p) <= p->kernels->gemm[p->dtype].lanes) return pixels >= WINOGRAD_PIXELS_OF_ONE_VECTOR;
+    return pixels >= (forward || p->layout == FC_NCHW ? WINOGRAD_PIXELS : WINOGRAD_PIXELS_TURNED);
 }
 
 /* Of a group, to prefer this method: more fill panels of three vectors. With a stride the others read and write pixels

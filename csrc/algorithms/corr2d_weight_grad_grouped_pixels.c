@@ -141,7 +141,7 @@ static size_t slot_bytes(const fc_problem *p)
 static void add_tile(const call *c, const strip *s, ptrdiff_t first, ptrdiff_t vector, ptrdiff_t vectors, char *sums)
 {
     const fc_problem *p = c->p;
-    const ptrdiff_t weights = p->window[0] * p->window[1] * c->members, rows = c->kernels->group_rows[vectors - 1];
+    const ptrdiff_t weights = p->window[0] * p->window[1] * c->members, rows = c->kernels->group_rows[vectors - 1][0];
     const ptrdiff_t output = fc_group_vector(c->outputs, c->lanes, vector), height = s->rows.end - s->rows.first;
     const ptrdiff_t x_row = c->grid->axis[0][0].source_step * c->width * c->members;
     const ptrdiff_t x_pixel = c->grid->axis[1][0].source_step * c->members;
@@ -176,7 +176,7 @@ static void add_strip(const call *c, const strip *s, char *sums)
     const ptrdiff_t weights = c->p->window[0] * c->p->window[1] * c->members;
     for (ptrdiff_t vector = 0; vector < c->vectors; vector += FC_GROUP_VECTORS) {
         const ptrdiff_t vectors = fc_min(FC_GROUP_VECTORS, c->vectors - vector);
-        for (ptrdiff_t first = 0; first < weights; first += c->kernels->group_rows[vectors - 1])
+        for (ptrdiff_t first = 0; first < weights; first += c->kernels->group_rows[vectors - 1][0])
             add_tile(c, s, first, vector, vectors, sums + vector * panel_rows(c->p) * c->lanes * c->element);
     }
 }

@@ -87,7 +87,10 @@ static bool has_few_channels(const fc_problem *p, ptrdiff_t outputs)
     const bool deep = p->layout == FC_NHWC, many = outputs >= MANY_OUTPUTS;
     if (p->stride[0] > 1 && p->groups > 1) return fewer < (deep ? 5 * lanes / 2 : 4 * lanes);
     if (p->stride[0] > 1 && deep) return channels < 32 || filters < 3;
-    if (p->stride[0] > 1 || p->window[0] != p->window[1]) return fewer < 32;
+    if (p->stride[0] > 1) return fewer < 32;
+    if (p->window[0] != p->window[1] && (deep || p->window[0] * p->window[1] == 7))
+        return fewer < 32 && (channels < 64 || filters < 8);
+    if (p->window[0] != p->window[1]) return fewer < 32;
     if (p->groups > 1) return fewer < (many ? 8 : 12);
     if (channels >= 16 || (channels >= 4 && filters >= 32 && many && p->window[0] == 3)) return filters < 3;
     return fewer < (many ? 6 : 8);

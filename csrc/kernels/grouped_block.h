@@ -182,6 +182,14 @@ static void W(copy_pixels)(ptrdiff_t pixels, ptrdiff_t channels, void *to, ptrdi
 }
 
 #define V 1
+#define FEWER 0
+#include "kernels/grouped_pixels.h"
+#define V 1
+#define FEWER 1
 #include "kernels/grouped_pixels.h"
 #define V 2
+#define FEWER 0
+#include "kernels/grouped_pixels.h"
+#define V 2
+#define FEWER 1
 #include "kernels/grouped_pixels.h"

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* grouped_pixels.h -- V vectors of a group's outputs for P pixels, see fc_group_pixels, or for P weights, see
- * fc_group_weights. Some steps of the depth at a time, so that a pointer serves all of them. Included once per element type
- * and V. */
+ * fc_group_weights. Some steps of the depth at a time, so that a pointer serves all of them. Included once per element type,
+ * V, and whether P is the number of FEWER pixels. */
+#if FEWER
+#define P FC_PASTE(GROUP_FEWER, V)
+#else
+#define P FC_PASTE(GROUP_PIXELS, V)
+#endif
 #if V == 1
-#define P GROUP_PIXELS_1
 #define STEPS GROUP_STEPS_1
 #define EACH_VECTOR(DO, a) DO(a, 0)
 #else
-#define P GROUP_PIXELS_2
 #define STEPS GROUP_STEPS_2
 #define EACH_VECTOR(DO, a) DO(a, 0) DO(a, 1)
 #endif
@@ -49,7 +52,7 @@
 
 #define X_AT(k) (k)
 #define W_AT(k, v) ((k * V + v) * lanes)
-static void FC_PASTE(W(group_pixels), V)(const fc_group_pixels *d)
+static void FC_PASTE(FC_PASTE(W(group_pixels), V), FEWER)(const fc_group_pixels *d)
 {
     enum { lanes = W(LANES) };
     const ptrdiff_t depth = d->depth, second = d->second;
@@ -74,6 +77,7 @@ static void FC_PASTE(W(group_pixels), V)(const fc_group_pixels *d)
 #undef X_AT
 #undef W_AT
 
+#if !FEWER
 #define X_AT(k) ((k) * x_pixel)
 #define W_AT(k, v) ((k) * grad_pixel + (v) * second)
 #define ADD_TO(p, v)                                         \
@@ -103,6 +107,12 @@ static void FC_PASTE(W(group_weights), V)(const fc_group_weights *d)
     EACH_PIXEL(ADD_ROW)
 }
 
+#undef X_AT
+#undef W_AT
+#undef ADD_TO
+#undef ADD_ROW
+#endif
+
 #undef EACH_VECTOR
 #undef EACH_PIXEL
 #undef EACH_STEP
@@ -119,10 +129,7 @@ static void FC_PASTE(W(group_weights), V)(const fc_group_weights *d)
 #undef KEEP
 #undef KEEP_PIXEL
 #undef LOAD_BIAS
-#undef X_AT
-#undef W_AT
-#undef ADD_TO
-#undef ADD_ROW
 #undef P
 #undef STEPS
 #undef V
+#undef FEWER

@@ -324,8 +324,8 @@ typedef struct fc_gemm_kernels {
     /* `channels` neighbours of each of some pixels, that lie so far apart. */
     void (*copy_pixels)(ptrdiff_t pixels, ptrdiff_t channels, void *to, ptrdiff_t to_step, const void *from,
                         ptrdiff_t from_step);
-    int group_rows[2]; /* pixels of group_pixels and weights of group_weights, by vectors - 1 */
-    void (*group_pixels[2])(const fc_group_pixels *pixels);
+    int group_rows[2][2]; /* pixels of group_pixels, by vectors - 1, most and fewer; weights of group_weights: most */
+    void (*group_pixels[2][2])(const fc_group_pixels *pixels);
     void (*group_weights[2])(const fc_group_weights *weights);
     void (*transpose)(const fc_transpose *transpose);
     fc_winograd_kernels winograd[FC_WINOGRAD_FORMS];

@@ -79,9 +79,12 @@
                        depthwise_taps_##type##_1_7},                                                                   \
     .depthwise_taps_3x3 = depthwise_taps_##type##_3_3, .groups_in = groups_in_##type, .groups_out = groups_out_##type, \
     .group_tile = group_tile_##type, .group_pixel = group_pixel_##type, .group_taps = group_taps_##type,               \
-    .copy_pixels = copy_pixels_##type, .group_rows = {GROUP_PIXELS_1, GROUP_PIXELS_2},                                 \
+    .copy_pixels = copy_pixels_##type,                                                                                 \
+    .group_rows = {{GROUP_PIXELS_1, GROUP_FEWER_1}, {GROUP_PIXELS_2, GROUP_FEWER_2}},                                  \
     .group_weights = {group_weights_##type##_1, group_weights_##type##_2},                                             \
-    .group_pixels = {group_pixels_##type##_1, group_pixels_##type##_2}, .transpose = transpose_vectors_##type,         \
+    .group_pixels = {{group_pixels_##type##_1_0, group_pixels_##type##_1_1},                                           \
+                     {group_pixels_##type##_2_0, group_pixels_##type##_2_1}},                                          \
+    .transpose = transpose_vectors_##type,                                                                             \
     .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type),                                               \
                  [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                               \
                  [FC_WINOGRAD_3X3_APART] = FC_WINOGRAD_TABLE(apart, 3, type),                                          \

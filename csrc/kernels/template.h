@@ -36,8 +36,10 @@
 #define INNER_ROWS 4
 #define INNER_COLUMNS 3
 #define GROUP_PIXELS_1 12
+#define GROUP_FEWER_1 7
 #define GROUP_STEPS_1 2
 #define GROUP_PIXELS_2 6
+#define GROUP_FEWER_2 5
 #define GROUP_STEPS_2 1
 #else
 #define LOWER_ROWS 7
@@ -48,12 +50,17 @@
 #define INNER_COLUMNS 5
 /* Of one vector of outputs: the maps of most networks are a power of two times 7 wide. */
 #define GROUP_PIXELS_1 14
+#define GROUP_FEWER_1 7
 #define GROUP_STEPS_1 4
 #define GROUP_PIXELS_2 12
+#define GROUP_FEWER_2 10
 #define GROUP_STEPS_2 2
 #endif
-#define GROUP_EACH_6(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
-#define GROUP_EACH_12(DO) GROUP_EACH_6(DO) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+#define GROUP_EACH_5(DO) DO(0) DO(1) DO(2) DO(3) DO(4)
+#define GROUP_EACH_6(DO) GROUP_EACH_5(DO) DO(5)
+#define GROUP_EACH_7(DO) GROUP_EACH_6(DO) DO(6)
+#define GROUP_EACH_10(DO) GROUP_EACH_7(DO) DO(7) DO(8) DO(9)
+#define GROUP_EACH_12(DO) GROUP_EACH_10(DO) DO(10) DO(11)
 #define GROUP_EACH_14(DO) GROUP_EACH_12(DO) DO(12) DO(13)
 #define GROUP_STEP_EACH_1(DO, p) DO(p, 0)
 #define GROUP_STEP_EACH_2(DO, p) DO(p, 0) DO(p, 1)

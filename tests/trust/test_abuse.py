@@ -8,6 +8,7 @@ FASTCONV_FUZZ_EXAMPLES=6000 draws so many new ones: what it finds becomes an exa
 for the C API.
 """
 
+import math
 import os
 import time
 from typing import Any
@@ -23,7 +24,7 @@ import fastconv
 SEARCH = os.environ.get("FASTCONV_FUZZ_EXAMPLES")
 EXAMPLES = int(SEARCH or 150)
 PROMISED = (ValueError, TypeError, MemoryError)
-MOST_BYTES = 2**26  # of an array that is asked for; what is larger must be refused or not be asked for here
+MOST_ELEMENTS, NO_MORE = 2**24, 2**44  # of a result: what is between them might be given, and take gigabytes
 SECONDS = 3
 
 SMALL = st.integers(0, 4)
@@ -74,7 +75,17 @@ AVERAGE = options(
     stride=SIZE, padding=PADDING, dilation=SIZE, ceil_mode=st.booleans(), layout=LAYOUT,
     count_include_pad=st.booleans(), divisor_override=SIZE,
 )  # fmt: skip
-SHAPE = st.one_of(st.lists(st.integers(0, 5), min_size=2, max_size=4).map(tuple), st.lists(ANY_SIZE, max_size=5), SIZE)
+
+
+def moderate(shape: Any) -> bool:
+    """Whether a result of that shape is small, or larger than any memory."""
+    sizes = [size for size in np.ravel(np.asarray(shape, object)).tolist() if isinstance(size, int)]
+    return not MOST_ELEMENTS < abs(math.prod(sizes)) < NO_MORE
+
+
+SHAPE = st.one_of(
+    st.lists(st.integers(0, 5), min_size=2, max_size=4).map(tuple), st.lists(ANY_SIZE, max_size=5), SIZE
+).filter(moderate)
 
 
 def limited(keys: dict[str, Any]) -> dict[str, Any]:
