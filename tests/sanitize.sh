@@ -48,5 +48,5 @@ PYTHONMALLOC=malloc \
   --ignore tests/trust/test_mapped.py --ignore tests/trust/test_threads.py --ignore tests/trust/test_load.py --ignore-glob "tests/test_tensorflow_*" \
   --ignore-glob "tests/test_torch_*" --ignore tests/test_readme.py --ignore tests/test_docstrings.py --ignore tests/test_benchmarks.py \
   --ignore tests/test_bench_operators.py --ignore tests/test_bench_training.py --ignore tests/test_comparison.py --ignore tests/test_recipes.py \
-  --ignore tests/test_scale.py --ignore tests/test_typing.py --ignore tests/test_threadpoolctl.py "$@"
+  --ignore tests/test_choice.py --ignore tests/test_scale.py --ignore tests/test_typing.py --ignore tests/test_threadpoolctl.py "$@"
 echo "== nothing was found"

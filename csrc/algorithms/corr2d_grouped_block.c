@@ -88,7 +88,7 @@ static const char *decline(const fc_problem *p)
 static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t members = fc_max(p->channels, p->out_channels) / p->groups, outputs = p->out[0] * p->out[1];
-    const bool apart = p->stride[0] > 1 || p->stride[1] > 1, wide = p->kernels->gemm[p->dtype].lanes > 8;
+    const bool apart = p->stride[0] > 1 || p->stride[1] > 1, wide = fc_vectors_are_wide(p);
     ptrdiff_t most = 12;
     if (!fc_grouped_fill(p)) return "groups do not fill their vectors";
     if (p->layout == FC_NHWC)

@@ -84,7 +84,7 @@ static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t channels = p->channels / p->groups, rows = p->out_channels / p->groups;
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
-    const bool wide = fc_vector_bytes(p) >= FC_CACHE_LINE;
+    const bool wide = fc_vectors_are_wide(p);
     /* A shifted read of a whole cache line is always two lines: with such vectors packed panels win. */
     const bool long_rows = p->out[1] >= 5 * lanes && p->stride[1] == 1 && !wide;
     const bool apart = p->stride[0] > 1 || p->stride[1] > 1, large = p->window[0] * p->window[1] > 9;
@@ -92,7 +92,7 @@ static const char *pass(const fc_problem *p)
     if (apart && wide && large) few = p->out[1] > lanes ? 24 : 8;
     if (apart && !wide && p->out[1] >= 5 * lanes) few = 12;
     if (rows >= 16 && channels >= few && !long_rows) return "there are enough channels to pack panels for";
-    if (apart && channels >= 32) return "pixels apart of so many channels are better packed";
+    if (apart && channels >= 48) return "pixels apart of so many channels are better packed";
     if (rows >= (2 * p->out[1] < lanes ? 2 : 8) && p->out[1] <= (wide ? 3 * lanes / 4 : lanes))
         return "a row of outputs does not fill a vector";
     if (fc_window_span(p, 0) >= 4 * (rows_of_a_task(p) * fc_min(p->stride[0], p->window[0]) + p->window[0]))

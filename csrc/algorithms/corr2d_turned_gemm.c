@@ -14,7 +14,7 @@
 #define FEW_FILTERS 32         /* of one tap, which rows of pixels do with few instructions */
 #define MOST_OUTPUTS 450       /* of a map, beyond which planes are read as fast */
 #define MANY_OUTPUTS 150       /* of all images, that pay for packing any weights in every call */
-#define RAW_BYTES (384 * 1024) /* of weights that fewer pay for */
+#define RAW_BYTES (384 * 1024) /* of a group's weights, that fewer pay for */
 
 static fc_problem turned(const fc_problem *p)
 {
@@ -62,30 +62,30 @@ static bool has_few_channels(const fc_problem *p)
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
     const ptrdiff_t pairs = channels * filters, fewer = fc_min(channels, filters);
     if (p->groups > 1) return fewer < 8;
-    if (!fc_block_forward(p) && (p->stride[0] > 1 || p->stride[1] > 1)) return fewer < 3 || pairs < 128;
+    if (p->stride[0] > 1 || p->stride[1] > 1) return fewer < 3 || pairs < 128;
     return fewer < 8 || pairs < 144;
 }
 
 /* Measured over maps of 4 to 160 pixels, 3 to 1024 channels, strides 1 and 2, one image and eight. */
 static const char *pass_forward(const fc_problem *p)
 {
-    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes, outputs = p->out[0] * p->out[1];
-    const ptrdiff_t all = p->batch * outputs, computed = fc_ceil_div(outputs, lanes) * lanes;
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     const bool apart = p->stride[0] > 1 || p->stride[1] > 1;
     if (has_few_channels(p)) return "there are too few channels on one side";
     if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
+    const ptrdiff_t outputs = p->out[0] * p->out[1], computed = fc_ceil_div(outputs, lanes) * lanes;
     if (p->window[0] == 1 && p->window[1] == 1) {
         if (outputs > MOST_OUTPUTS) return "rows of so large a map fill vectors";
         if (p->out_channels / p->groups <= FEW_FILTERS) return "there are few filters";
         return 5 * computed < 6 * outputs ? "the map fills vectors" : NULL;
     }
     if (outputs > MOST_OUTPUTS && !apart) return "rows of so large a map fill vectors";
-    if (p->weights_stay || all >= MANY_OUTPUTS) return NULL;
+    if (p->weights_stay || p->batch * outputs >= MANY_OUTPUTS) return NULL;
     return fc_weight_bytes(p) / (size_t)p->groups > RAW_BYTES ? "there are too few outputs to pack the weights for"
                                                               : NULL;
 }
 
-/* Measured over the layers of ResNet-50, InceptionV3 and MobileNetV2, one image and eight. */
+/* Measured over the same, and the layers of ResNet-50, InceptionV3 and MobileNetV2. */
 static const char *pass_input_grad(const fc_problem *p)
 {
     if (has_few_channels(p)) return "there are too few channels on one side";

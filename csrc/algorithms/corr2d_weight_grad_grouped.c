@@ -11,7 +11,6 @@
 #include "algorithms/grouped_block.h"
 #include "algorithms/partial_sums.h"
 #include "algorithms/tap_runs.h"
-#include "algorithms/winograd.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -75,12 +74,13 @@ static const char *pass(const fc_problem *p)
     const ptrdiff_t members = fc_max(p->channels, p->out_channels) / p->groups;
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     const ptrdiff_t outputs = p->batch * p->out[0] * p->out[1];
-    const bool transforms = p->stride[0] == 1 && !fc_winograd_decline(p), deep = p->layout == FC_NHWC;
+    const bool transforms = !fc_corr2d_weight_grad_winograd.decline(p) && !fc_corr2d_weight_grad_winograd.pass(p);
+    const bool deep = p->layout == FC_NHWC;
     const bool turned = deep && members > lanes / 2 && members % 8; /* on the way in and out, a vector at a time */
     ptrdiff_t most = fc_max(12, lanes + lanes / 4);
     if (!fc_grouped_fill(p)) return "groups do not fill their vectors";
     if (outputs < FEW_OUTPUTS)
-        most = 2 * lanes;
+        most = fc_max(12, 2 * lanes);
     else if (outputs > SOME_OUTPUTS && (transforms ? deep || lanes <= 8 : turned))
         most = lanes / 2;
     else if (outputs > SOME_OUTPUTS && transforms)

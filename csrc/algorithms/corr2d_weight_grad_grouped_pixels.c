@@ -9,7 +9,6 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/bias_grad.h"
 #include "algorithms/blocking.h"
-#include "algorithms/grouped_block.h"
 #include "algorithms/grouped_panels.h"
 #include "algorithms/partial_sums.h"
 #include "algorithms/weight_home.h"
@@ -313,7 +312,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
 /* Measured as corr2d_grouped_block.c was. */
 static const char *pass(const fc_problem *p)
 {
-    const ptrdiff_t outputs = p->out_channels / p->groups, tile = FC_GROUP_VECTORS * p->kernels->gemm[p->dtype].lanes;
+    const ptrdiff_t outputs = p->out_channels / p->groups;
+    const ptrdiff_t tile = fc_max(16, FC_GROUP_VECTORS * p->kernels->gemm[p->dtype].lanes);
     if (outputs > tile || (outputs == tile && p->batch * p->out[0] * p->out[1] < FEW_OUTPUTS))
         return "groups have enough channels to fill panels";
     return NULL;

@@ -28,7 +28,7 @@
 #define FILTERS_AT_ONCE 96
 #define FEW_TILES 40 /* that still pay for the way back to taps */
 #define FEWEST_TASKS 4
-#define MANY_OUTPUTS 400 /* that make up for transforms of few channels */
+#define MANY_OUTPUTS 350 /* that make up for transforms of few channels */
 
 /* How the work is cut, by the problem alone; steps count elements. */
 typedef struct plan {
@@ -85,7 +85,7 @@ static bool has_few_channels(const fc_problem *p, ptrdiff_t outputs)
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
     const ptrdiff_t fewer = fc_min(channels, filters);
     const bool deep = p->layout == FC_NHWC, many = outputs >= MANY_OUTPUTS;
-    if (p->stride[0] > 1 && p->groups > 1) return fewer < (deep ? 5 * lanes / 2 : 4 * lanes);
+    if (p->stride[0] > 1 && p->groups > 1) return fewer < (deep ? 3 * lanes : 4 * lanes);
     if (p->stride[0] > 1 && deep) return channels < 32 || filters < 3;
     if (p->stride[0] > 1) return fewer < 32;
     if (p->window[0] != p->window[1] && (deep || p->window[0] * p->window[1] == 7))

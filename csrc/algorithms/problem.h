@@ -79,6 +79,9 @@ static inline ptrdiff_t fc_vector_bytes(const fc_problem *p)
     return p->kernels->gemm[p->dtype].lanes * (ptrdiff_t)fc_dtype_size(p->dtype);
 }
 
+/* Vectors of a cache line: whatever reads rows or blocks is twice as fast as with half of one, transforms are not. */
+static inline bool fc_vectors_are_wide(const fc_problem *p) { return fc_vector_bytes(p) >= FC_CACHE_LINE; }
+
 static inline fc_strides fc_image_strides(fc_layout layout, ptrdiff_t channels, const ptrdiff_t size[2])
 {
     ptrdiff_t plane = size[0] * size[1];

@@ -12,7 +12,7 @@
 #define MOST_CHANNELS ((ptrdiff_t)1 << 24) /* sizes of transforms stay far from overflow */
 #define MOST_DEPTH 128 /* channels of one chain of sums: U of a piece of them fits a second-level cache */
 #define FEW_OUTPUTS 100
-#define MANY_OUTPUTS 400    /* that make up for transforms of few channels */
+#define MANY_OUTPUTS 350    /* that make up for transforms of few channels */
 #define MANY_WEIGHTS 1.6e6  /* whose transforms, of 3x3 four times as many, leave the caches */
 #define ROW_UNIT 8          /* whole tiles of products */
 #define MOST_TILES_APART 48 /* of a block that is a task */
@@ -68,16 +68,13 @@ static const char *pass_apart(const fc_problem *p)
     return NULL;
 }
 
-/* Of a cache line: reading the rows of an image as they lie is twice as fast with them, transforms are not. */
-static bool vectors_are_wide(const fc_problem *p) { return fc_vector_bytes(p) >= FC_CACHE_LINE; }
-
 static bool line_has_few_channels(const fc_problem *p, ptrdiff_t channels, ptrdiff_t filters)
 {
     const ptrdiff_t fewer = fc_min(channels, filters), pairs = channels * filters;
     if (p->window[0] * p->window[1] == 3) return fewer < 16 || pairs < 1024;
     if (pairs < 512) return true;
     if (p->layout == FC_NCHW || p->turned) return fewer < 12;
-    if (!vectors_are_wide(p)) return channels < 12 || filters < 8;
+    if (!fc_vectors_are_wide(p)) return channels < 12 || filters < 8;
     return filters < (channels < 24 ? 64 : 8) || channels < 16;
 }
 
@@ -86,20 +83,21 @@ static bool rows_are_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t f
 {
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     if (p->layout != FC_NCHW || filters > 8 || channels > 64) return false;
-    if (!vectors_are_wide(p)) return filters <= 4 && p->out[1] >= 6 * lanes;
+    if (!fc_vectors_are_wide(p)) return filters <= 4 && p->out[1] >= 6 * lanes;
     return 2 * p->out[1] >= (filters > 4 && p->window[0] > 3 ? 3 : 6) * lanes;
 }
 
 /* Measured over maps of 4 to 224 pixels, 3 to 512 channels and filters, one image and eight: transforms of few channels cost
- * more than they save, those of raw weights are paid in every call, and lines and every second pixel save less. Rows of
+ * more than they save, and lines and every second pixel save less. Rows of
  * images with few channels can be read as they lie, which input gradients and groups of NHWC cannot. */
 static bool has_few_channels(const fc_problem *p, double outputs)
 {
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
     const ptrdiff_t pairs = channels * filters, fewer = fc_min(channels, filters);
-    const bool deep = p->layout == FC_NHWC, wide = vectors_are_wide(p);
+    const bool deep = p->layout == FC_NHWC, wide = fc_vectors_are_wide(p);
     if (p->window[0] == 1 || p->window[1] == 1) return line_has_few_channels(p, channels, filters);
     if (p->stride[0] > 1 && !deep) return fewer < 8 || pairs < 144;
+    if (p->stride[0] > 1 && p->groups > 1) return fewer < 48;
     if (p->stride[0] > 1) return channels < (wide ? 24 : 16) || filters < 8 || pairs < 512;
     if (p->turned) return fewer < 3 || pairs < (outputs < MANY_OUTPUTS ? 64 : deep ? 16 : 36);
     if (channels < 12 && !wide) return channels < 6 || pairs < 64;

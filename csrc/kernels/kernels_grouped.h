@@ -35,7 +35,7 @@ typedef struct fc_group_taps {
     void *sums;
 } fc_group_taps;
 
-/* One or two vectors of a group's outputs, for the number of pixels that the table gives: y[p][v * second + l] = start +
+/* One or two vectors of a group's outputs, for one of the two numbers of pixels that the table gives: y[p][v * second + l] = start +
  * sum over segments s and steps k of x[p][at[s] + k] * w[((s * depth + k) * vectors + v) * lanes + l], where start is
  * bias[v * second + l], 0 without a bias, or with `add` what is in y. The sum is the chain of fc_tile. */
 #define FC_MAX_GROUP_ROWS 14

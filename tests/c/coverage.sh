@@ -13,6 +13,7 @@ flags="-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-reloc
 CC=clang CFLAGS=$flags LDFLAGS=-fprofile-instr-generate cmake -S . -B "$work" -G Ninja -DFASTCONV_BUILD_TESTS=ON \
   -DFASTCONV_BUILD_FUZZERS=ON > "$work/log" || { cat "$work/log"; exit 1; }
 cmake --build "$work" > "$work/log" || { cat "$work/log"; exit 1; }
+rm -f "$work"/*.profraw
 LLVM_PROFILE_FILE=$work/tests-%m%c.profraw "$work/tests/c/test_api" > "$work/log" || { cat "$work/log"; exit 1; }
 find tests/fuzz/corpus -type f -print0 | LLVM_PROFILE_FILE=$work/fuzz.profraw xargs -0 "$work/tests/fuzz/fuzz_api" > /dev/null
 "$llvm/llvm-profdata" merge -o "$work/profile" "$work"/*.profraw

@@ -185,6 +185,7 @@ static void check_reasons(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fc_corr2d_params p = plain_corr2d(FC_F32, cases[i].side, cases[i].taps);
         const char *given = NULL;
+        bool found = false;
         fc_explanation e;
         p.channels = cases[i].channels;
         p.groups = cases[i].groups;
@@ -197,8 +198,11 @@ static void check_reasons(void)
         snprintf(situation, sizeof situation, "%s: '%s'", cases[i].algorithm, cases[i].reason);
         CHECK(fc_explain_corr2d(cases[i].operation, &p, &e, NULL) == FC_OK, "not explained");
         for (int a = 0; fc_algorithm_name(cases[i].operation, a); a++)
-            if (!strcmp(fc_algorithm_name(cases[i].operation, a), cases[i].algorithm))
+            if (!strcmp(fc_algorithm_name(cases[i].operation, a), cases[i].algorithm)) {
+                found = true;
                 given = e.declined[a] ? e.declined[a] : e.passed_over[a];
+            }
+        CHECK(found, "there is no such algorithm");
         if (*cases[i].reason)
             CHECK(given && !strncmp(given, cases[i].reason, strlen(cases[i].reason)), "the reason is %s", given);
         else
