@@ -87,17 +87,18 @@ static const char *decline(const fc_problem *p)
  * Copying to blocks costs most from NHWC, and small maps leave the other methods little to share out. */
 static const char *pass(const fc_problem *p)
 {
-    const ptrdiff_t members = fc_max(p->channels, p->out_channels) / p->groups, outputs = p->out[0] * p->out[1];
+    const ptrdiff_t inputs = p->channels / p->groups, filters = p->out_channels / p->groups;
+    const ptrdiff_t outputs = p->out[0] * p->out[1], made = fc_block_forward(p) ? filters : inputs;
     const bool apart = p->stride[0] > 1 || p->stride[1] > 1, wide = fc_vectors_are_wide(p);
-    ptrdiff_t most = 12;
+    ptrdiff_t pairs = 12 * 12;
     if (!fc_grouped_fill(p)) return "groups do not fill their vectors";
     if (p->layout == FC_NHWC)
-        most = apart && !wide ? 12 : 8;
+        pairs = apart && !wide ? 12 * 12 : 8 * 16;
     else if ((apart ? outputs : p->batch * outputs) <= SMALL_MAP)
-        most = wide ? 24 : 20;
-    else if (outputs <= SMALL_MAP || (members % 16 && (apart || (wide && outputs <= LARGER_MAP))))
-        most = 20;
-    return members > most ? "groups have enough channels to fill vectors" : NULL;
+        pairs = wide ? 24 * 24 : 20 * 20;
+    else if (outputs <= SMALL_MAP || (made % 16 && (apart || (wide && outputs <= LARGER_MAP))))
+        pairs = 20 * 20;
+    return inputs * filters > pairs ? "groups have enough channels to fill vectors" : NULL;
 }
 
 static size_t slot_bytes(const fc_problem *p)

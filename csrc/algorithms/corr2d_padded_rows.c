@@ -88,12 +88,13 @@ static const char *pass(const fc_problem *p)
     /* A shifted read of a whole cache line is always two lines: with such vectors packed panels win. */
     const bool long_rows = p->out[1] >= 5 * lanes && p->stride[1] == 1 && !wide;
     const bool apart = p->stride[0] > 1 || p->stride[1] > 1, large = p->window[0] * p->window[1] > 9;
-    ptrdiff_t few = wide ? 12 : 8;
+    ptrdiff_t few = wide && rows < 48 ? 12 : 8;
     if (apart && wide && large) few = p->out[1] > lanes ? 24 : 8;
     if (apart && !wide && p->out[1] >= 5 * lanes) few = 12;
     if (rows >= 16 && channels >= few && !long_rows) return "there are enough channels to pack panels for";
     if (apart && channels >= 48) return "pixels apart of so many channels are better packed";
-    if (rows >= (2 * p->out[1] < lanes ? 2 : 8) && p->out[1] <= (wide ? 3 * lanes / 4 : lanes))
+    if (rows >= (2 * p->out[1] < lanes ? 2 : 8) &&
+        p->out[1] <= (wide && rows < 48 && channels < 12 ? 3 * lanes / 4 : lanes))
         return "a row of outputs does not fill a vector";
     if (fc_window_span(p, 0) >= 4 * (rows_of_a_task(p) * fc_min(p->stride[0], p->window[0]) + p->window[0]))
         return "a dilated kernel reads few of the rows that it spans";

@@ -14,7 +14,8 @@
 #define FEW_FILTERS 32         /* of one tap, which rows of pixels do with few instructions */
 #define MOST_OUTPUTS 450       /* of a map, beyond which planes are read as fast */
 #define MANY_OUTPUTS 150       /* of all images, that pay for packing any weights in every call */
-#define RAW_BYTES (384 * 1024) /* of a group's weights, that fewer pay for */
+#define FEW_OUTPUTS 40         /* of all images, that do not pay for two turns */
+#define RAW_BYTES (384 * 1024) /* of weights that outputs in between pay for */
 
 static fc_problem turned(const fc_problem *p)
 {
@@ -80,15 +81,18 @@ static const char *pass_forward(const fc_problem *p)
         return 5 * computed < 6 * outputs ? "the map fills vectors" : NULL;
     }
     if (outputs > MOST_OUTPUTS && !apart) return "rows of so large a map fill vectors";
-    if (p->weights_stay || p->batch * outputs >= MANY_OUTPUTS) return NULL;
-    return fc_weight_bytes(p) / (size_t)p->groups > RAW_BYTES ? "there are too few outputs to pack the weights for"
-                                                              : NULL;
+    const ptrdiff_t all = p->batch * outputs;
+    if (p->weights_stay || all >= MANY_OUTPUTS) return NULL;
+    return all < FEW_OUTPUTS || fc_weight_bytes(p) > RAW_BYTES ? "there are too few outputs to pack the weights for"
+                                                               : NULL;
 }
 
 /* Measured over the same, and the layers of ResNet-50, InceptionV3 and MobileNetV2. */
 static const char *pass_input_grad(const fc_problem *p)
 {
-    if (has_few_channels(p)) return "there are too few channels on one side";
+    const bool one_tap = p->window[0] == 1 && p->window[1] == 1;
+    if (has_few_channels(p) || (one_tap && fc_min(p->channels, p->out_channels) < 16 * p->groups))
+        return "there are too few channels on one side";
     if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
     if (p->in[0] * p->in[1] > MOST_OUTPUTS && p->stride[0] == 1 && p->stride[1] == 1)
         return "rows of so large a map fill vectors";

@@ -76,7 +76,9 @@ static const char *pass(const fc_problem *p)
     const ptrdiff_t outputs = p->batch * p->out[0] * p->out[1];
     const bool transforms = !fc_corr2d_weight_grad_winograd.decline(p) && !fc_corr2d_weight_grad_winograd.pass(p);
     const bool deep = p->layout == FC_NHWC;
-    const bool turned = deep && members > lanes / 2 && members % 8; /* on the way in and out, a vector at a time */
+    const bool turned =
+        deep && members > lanes / 2 && members % 8 &&
+        p->channels / p->groups * (p->out_channels / p->groups) > 128; /* on the way in and out, a vector at a time */
     ptrdiff_t most = fc_max(12, lanes + lanes / 4);
     if (!fc_grouped_fill(p)) return "groups do not fill their vectors";
     if (outputs < FEW_OUTPUTS)

@@ -312,10 +312,13 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
 /* Measured as corr2d_grouped_block.c was. */
 static const char *pass(const fc_problem *p)
 {
-    const ptrdiff_t outputs = p->out_channels / p->groups;
-    const ptrdiff_t tile = fc_max(16, FC_GROUP_VECTORS * p->kernels->gemm[p->dtype].lanes);
-    if (outputs > tile || (outputs == tile && p->batch * p->out[0] * p->out[1] < FEW_OUTPUTS))
-        return "groups have enough channels to fill panels";
+    const ptrdiff_t outputs = p->out_channels / p->groups, lanes = p->kernels->gemm[p->dtype].lanes;
+    ptrdiff_t most = fc_max(16, FC_GROUP_VECTORS * lanes);
+    if (p->channels / p->groups < 16 && outputs % (3 * lanes)) /* too few for tiles of the implicit product */
+        most = 32;
+    else if (p->batch * p->out[0] * p->out[1] < FEW_OUTPUTS)
+        most--;
+    if (outputs > most) return "groups have enough channels to fill panels";
     return NULL;
 }
 

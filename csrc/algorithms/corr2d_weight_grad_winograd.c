@@ -88,9 +88,8 @@ static bool has_few_channels(const fc_problem *p, ptrdiff_t outputs)
     if (p->stride[0] > 1 && p->groups > 1) return fewer < (deep ? 3 * lanes : 4 * lanes);
     if (p->stride[0] > 1 && deep) return channels < 32 || filters < 3;
     if (p->stride[0] > 1) return fewer < 32;
-    if (p->window[0] != p->window[1] && (deep || p->window[0] * p->window[1] == 7))
-        return fewer < 32 && (channels < 64 || filters < 8);
-    if (p->window[0] != p->window[1]) return fewer < 32;
+    if (p->window[0] != p->window[1] && deep) return fewer < 32 && (channels < 64 || filters < 8);
+    if (p->window[0] != p->window[1]) return fewer < (p->window[0] * p->window[1] == 7 && channels >= 96 ? 24 : 32);
     if (p->groups > 1) return fewer < (many ? 8 : 12);
     if (channels >= 16 || (channels >= 4 && filters >= 32 && many && p->window[0] == 3)) return filters < 3;
     return fewer < (many ? 6 : 8);

@@ -96,7 +96,7 @@ static bool has_few_channels(const fc_problem *p, double outputs)
     const ptrdiff_t pairs = channels * filters, fewer = fc_min(channels, filters);
     const bool deep = p->layout == FC_NHWC, wide = fc_vectors_are_wide(p);
     if (p->window[0] == 1 || p->window[1] == 1) return line_has_few_channels(p, channels, filters);
-    if (p->stride[0] > 1 && !deep) return fewer < 8 || pairs < 144;
+    if (p->stride[0] > 1 && !deep) return channels < 12 || filters < 8 || pairs < 144;
     if (p->stride[0] > 1 && p->groups > 1) return fewer < 48;
     if (p->stride[0] > 1) return channels < (wide ? 24 : 16) || filters < 8 || pairs < 512;
     if (p->turned) return fewer < 3 || pairs < (outputs < MANY_OUTPUTS ? 64 : deep ? 16 : 36);
