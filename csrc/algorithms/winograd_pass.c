@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* winograd_pass.c -- where Winograd's algorithm is the faster one, as benchmarks/choice.py measures it. */
+#include "algorithms/winograd.h"
+
+#define FEW_OUTPUTS 100    /* of all images, that do not pay for transforming weights */
+#define MANY_OUTPUTS 350   /* that make up for transforms of few channels */
+#define MANY_WEIGHTS 1.6e6 /* whose transforms, of 3x3 four times as many, leave the caches */
+
+/* Of every second pixel there is less to save, and nothing where tiles reach far beyond the map. */
+static const char *pass_apart(const fc_problem *p)
+{
+    const double outputs = (double)p->out[0] * (double)p->out[1];
+    const double computed = 4.0 * (double)fc_ceil_div(p->out[0], 2) * (double)fc_ceil_div(p->out[1], 2);
+    if (computed > (p->weights_stay ? 1.35 : 1.15) * outputs) return "much of its tiles would lie outside of the map";
+    if ((double)p->batch * outputs < (p->weights_stay ? 48 : FEW_OUTPUTS))
+        return "there are too few outputs to transform the weights for";
+    return NULL;
+}
+
+static bool line_has_few_channels(const fc_problem *p, ptrdiff_t channels, ptrdiff_t filters)
+{
+    const ptrdiff_t fewer = fc_min(channels, filters), pairs = channels * filters;
+    if (p->window[0] * p->window[1] == 3) return fewer < 16 || pairs < 1024;
+    if (pairs < 512) return true;
+    if (p->layout == FC_NCHW || p->turned) return fewer < 12;
+    if (!fc_vectors_are_wide(p)) return channels < 12 || filters < 8;
+    return filters < (channels < 24 ? 64 : 8) || channels < 16;
+}
+
+/* Few filters of long rows. */
+static bool rows_are_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t filters)
+{
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    if (p->layout != FC_NCHW || filters > 8 || channels > 64) return false;
+    if (!fc_vectors_are_wide(p)) return filters <= 4 && p->out[1] >= 6 * lanes;
+    return 2 * p->out[1] >= (filters > 4 && p->window[0] > 3 ? 3 : 6) * lanes;
+}
+
+/* Measured over maps of 4 to 224 pixels, 3 to 512 channels and filters, one image and eight: transforms of few channels cost
+ * more than they save, and lines and every second pixel save less. Rows of images with few channels can be read as they lie,
+ * which input gradients and groups of NHWC cannot. */
+static bool has_few_channels(const fc_problem *p, double outputs)
+{
+    const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
+    const ptrdiff_t pairs = channels * filters, fewer = fc_min(channels, filters);
+    const bool deep = p->layout == FC_NHWC, wide = fc_vectors_are_wide(p);
+    if (p->window[0] == 1 || p->window[1] == 1) return line_has_few_channels(p, channels, filters);
+    if (p->stride[0] > 1 && !deep) return channels < 12 || filters < 8 || pairs < 144;
+    if (p->stride[0] > 1 && p->groups > 1) return fewer < 48;
+    if (p->stride[0] > 1) return channels < (wide ? 24 : 16) || filters < 8 || pairs < 512;
+    if (p->turned) return fewer < 3 || pairs < (outputs < MANY_OUTPUTS ? 64 : deep ? 16 : 36);
+    if (channels < 12 && !wide) return channels < 6 || pairs < 64;
+    if (channels < 12) return channels < 8 || (filters < 32 && (!deep || p->groups == 1));
+    return filters < (channels < 16 ? 6 : 3) || rows_are_faster(p, channels, filters);
+}
+
+const char *fc_winograd_pass(const fc_problem *p)
+{
+    const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
+    const ptrdiff_t taps = p->window[0] * p->window[1];
+    const double outputs = (double)p->batch * (double)p->out[0] * (double)p->out[1];
+    if (has_few_channels(p, outputs)) return "there are too few channels on one side";
+    if (p->weights_stay && outputs < FEW_OUTPUTS && (double)channels * (double)filters * (double)taps > MANY_WEIGHTS)
+        return "there are too few outputs for transformed weights that no cache holds";
+    if (p->stride[0] > 1) return pass_apart(p);
+    if (outputs < (p->weights_stay && taps > 9 ? 12 : 48))
+        return "there are too few outputs to transform the weights for";
+    return NULL;
+}
