@@ -89,7 +89,7 @@ static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t inputs = p->channels / p->groups, filters = p->out_channels / p->groups;
     const ptrdiff_t outputs = p->out[0] * p->out[1], made = fc_block_forward(p) ? filters : inputs;
-    const bool apart = p->stride[0] > 1 || p->stride[1] > 1, wide = fc_vectors_are_wide(p);
+    const bool apart = fc_strided(p), wide = fc_vectors_are_wide(p);
     ptrdiff_t pairs = 12 * 12;
     if (!fc_grouped_fill(p)) return "groups do not fill their vectors";
     if (p->layout == FC_NHWC)

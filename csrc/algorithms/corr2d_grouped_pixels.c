@@ -277,7 +277,7 @@ static bool transforms_save_more(const fc_problem *p)
 static ptrdiff_t most_outputs(const fc_problem *p)
 {
     const ptrdiff_t outputs = p->out[0] * p->out[1];
-    if (p->stride[0] == 1 && p->stride[1] == 1) return 32;
+    if (!fc_strided(p)) return 32;
     if (!fc_block_forward(p)) return p->layout == FC_NCHW ? 64 : 40;
     return p->layout == FC_NCHW && p->batch * outputs <= SMALL_MAP ? 64 : 32;
 }
@@ -287,8 +287,7 @@ static const char *pass(const fc_problem *p)
     const ptrdiff_t outputs = fc_group_outputs(p);
     if (outputs > most_outputs(p)) return "groups have enough channels to fill panels";
     if (transforms_save_more(p)) return "Winograd's transforms save more";
-    if (fc_block_forward(p) && p->layout == FC_NHWC && outputs == most_outputs(p) &&
-        (p->stride[0] > 1 || p->stride[1] > 1))
+    if (fc_block_forward(p) && p->layout == FC_NHWC && outputs == most_outputs(p) && fc_strided(p))
         return "with a stride a copy of the image costs more than it saves";
     return NULL;
 }

@@ -59,7 +59,7 @@ static bool takes_rows(const fc_problem *p)
 /* More are long sums as they are. */
 static ptrdiff_t most_channels(const fc_problem *p)
 {
-    if ((p->stride[0] > 1 || p->stride[1] > 1) && p->window[0] * p->window[1] > 9) return 32;
+    if (fc_strided(p) && p->window[0] * p->window[1] > 9) return 32;
     return takes_rows(p) ? 16 : 8;
 }
 

@@ -87,7 +87,7 @@ static const char *pass(const fc_problem *p)
     const bool wide = fc_vectors_are_wide(p);
     /* A shifted read of a whole cache line is always two lines: with such vectors packed panels win. */
     const bool long_rows = p->out[1] >= 5 * lanes && p->stride[1] == 1 && !wide;
-    const bool apart = p->stride[0] > 1 || p->stride[1] > 1, large = p->window[0] * p->window[1] > 9;
+    const bool apart = fc_strided(p), large = p->window[0] * p->window[1] > 9;
     ptrdiff_t few = wide && rows < 48 ? 12 : 8;
     if (apart && wide && large) few = p->out[1] > lanes ? 24 : 8;
     if (apart && !wide && p->out[1] >= 5 * lanes) few = 12;

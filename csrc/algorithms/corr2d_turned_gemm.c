@@ -63,7 +63,7 @@ static bool has_few_channels(const fc_problem *p)
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
     const ptrdiff_t pairs = channels * filters, fewer = fc_min(channels, filters);
     if (p->groups > 1) return fewer < 8;
-    if (p->stride[0] > 1 || p->stride[1] > 1) return fewer < 3 || pairs < 128;
+    if (fc_strided(p)) return fewer < 3 || pairs < 128;
     return fewer < 8 || pairs < 144;
 }
 
@@ -71,7 +71,7 @@ static bool has_few_channels(const fc_problem *p)
 static const char *pass_forward(const fc_problem *p)
 {
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
-    const bool apart = p->stride[0] > 1 || p->stride[1] > 1;
+    const bool apart = fc_strided(p);
     if (has_few_channels(p)) return "there are too few channels on one side";
     if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
     const ptrdiff_t outputs = p->out[0] * p->out[1], computed = fc_ceil_div(outputs, lanes) * lanes;
@@ -94,8 +94,7 @@ static const char *pass_input_grad(const fc_problem *p)
     if (has_few_channels(p) || (one_tap && fc_min(p->channels, p->out_channels) < 16 * p->groups))
         return "there are too few channels on one side";
     if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
-    if (p->in[0] * p->in[1] > MOST_OUTPUTS && p->stride[0] == 1 && p->stride[1] == 1)
-        return "rows of so large a map fill vectors";
+    if (p->in[0] * p->in[1] > MOST_OUTPUTS && !fc_strided(p)) return "rows of so large a map fill vectors";
     return NULL;
 }
 

@@ -79,6 +79,8 @@ static inline ptrdiff_t fc_vector_bytes(const fc_problem *p)
     return p->kernels->gemm[p->dtype].lanes * (ptrdiff_t)fc_dtype_size(p->dtype);
 }
 
+static inline bool fc_strided(const fc_problem *p) { return p->stride[0] > 1 || p->stride[1] > 1; }
+
 /* Vectors of a cache line: whatever reads rows or blocks is twice as fast as with half of one, transforms are not. */
 static inline bool fc_vectors_are_wide(const fc_problem *p) { return fc_vector_bytes(p) >= FC_CACHE_LINE; }
 

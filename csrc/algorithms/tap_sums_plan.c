@@ -36,7 +36,7 @@ static bool swaps(const fc_problem *p, ptrdiff_t ic, ptrdiff_t oc)
     const double lanes = k->lanes, rows = k->rows;
     const double swapped = (double)fc_ceil_div(ic, k->lanes) * lanes * (double)fc_ceil_div(oc, k->rows) * rows;
     const double straight = (double)fc_ceil_div(oc, k->lanes) * lanes * (double)fc_ceil_div(ic, k->rows) * rows;
-    const bool strided = p->stride[0] > 1 || p->stride[1] > 1;
+    const bool strided = fc_strided(p);
     if (p->layout == FC_NCHW && strided) return false; /* pixels of x that no window reads would be transposed */
     return fc_channels_are_neighbours(p) && swapped <= 1.1 * straight;
 }
