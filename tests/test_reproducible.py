@@ -4,9 +4,11 @@
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+import reference as ref
 from cases import each_algorithm
 from numerics import SEED, assert_close, assert_same_bits
 from operators import GEOMETRIES, LAYOUTS, OPERATORS, PER_IMAGE, Geometry, arrays, call, expected, part
@@ -46,6 +48,28 @@ def test_an_image_alone_or_in_a_batch(isa: str, op: str, layout: str, geometry: 
         assert set(batch) & set(alone) - {"direct"} or set(batch) == {"direct"}
         for name in set(batch) & set(alone):
             assert_same_bits(alone[name][0], batch[name][number], f"{isa} {op} {name}, image {number}")
+
+
+@pytest.mark.parametrize("size", [1, 5, 7])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_infinite_weight_does_not_tell_where_an_image_lies(isa: str, layout: str, size: int):
+    """Its product with padding is not a number, where an algorithm multiplies padding. So many channels make a sum
+    of several parts, one of which may read nothing but padding."""
+    rng = np.random.default_rng(SEED)
+    x = ref.images(rng.standard_normal((3, 160, size, size), dtype=np.float32), layout)
+    w = ref.weights(rng.standard_normal((160, 160, 3, 3), dtype=np.float32), layout)
+    ref.filters(w, layout)[3, 5, 2, 1] = np.inf
+    for op in (fastconv.corr2d, fastconv.corr2d_input_grad):
+
+        def call(images: np.ndarray, name: str, op: Callable[..., np.ndarray] = op) -> np.ndarray:
+            shape = (images.shape,) if op is fastconv.corr2d_input_grad else ()
+            return op(images, w, *shape, padding=1, layout=layout, algorithm=name)
+
+        batch = each_algorithm(op.__name__, lambda name: call(x, name))
+        for name, together in batch.items():
+            for number in range(3) if name != "auto" else ():
+                alone = call(x[number : number + 1], name)[0]
+                assert_same_bits(alone, together[number], f"{isa} {op.__name__} {name}, image {number}")
 
 
 @OPERATORS_AND_GEOMETRIES

@@ -4,7 +4,8 @@
  * Lanes are output channels, from weights packed into panels; the rows of a tile are grid points, whose channels are
  * read where they lie through one pointer a tap (a row of zeros for padding). The image is never copied. Sums go to
  * memory once a chunk of the depth. Groups of few output channels share their pointers: a task goes through all or many of
- * them at each tile. A sum depends on the depth and its cuts alone. */
+ * them at each tile. The points of small maps follow each other through all images. A sum depends on the depth and its cuts
+ * alone. */
 #include "algorithms/gemm_nhwc.h"
 
 #include <assert.h>
@@ -16,6 +17,8 @@
 #include "platform/parallel.h"
 
 #define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
+#define TOGETHER_POINTS \
+    128 /* of the largest map whose images share tiles: it alone would leave rows of its last one empty */
 #define ENOUGH_TASKS 8
 #define MOST_PANELS 6                     /* of one task */
 #define MOST_TILES (BLOCK_POINTS / 4 + 1) /* of a block at a time; most tiles have four rows or more */
@@ -32,11 +35,14 @@ typedef struct call {
     fc_chunks chunks; /* outer: taps, inner: channels */
     fc_panels panels;
     ptrdiff_t element, tiles, point_blocks, panel_blocks, group_blocks, group_elements;
+    ptrdiff_t images; /* that share tiles */
+    bool together;    /* they would, were there more than one */
 } call;
 
 /* The grid points of one tile: where tap 0 without its offset reads, and where the sums go. */
 typedef struct tile_points {
     ptrdiff_t used, y[FC_MAX_TILE_ROWS], x[FC_MAX_TILE_ROWS];
+    const char *image[FC_MAX_TILE_ROWS];
     char *destination[FC_MAX_TILE_ROWS];
     bool outside; /* of the image: all that the chunk at hand reads for them */
 } tile_points;
@@ -63,46 +69,80 @@ size_t fc_gemm_nhwc_slot_bytes(const fc_problem *p)
     return fc_size_add(sizeof(slot), fc_size_mul(fc_size_add(pixel, FC_DEPTH), fc_dtype_size(p->dtype)));
 }
 
-static void find_points(tile_points *points, const call *c, ptrdiff_t tile, char *destination, char *nowhere)
+static ptrdiff_t source_bytes(const call *c)
+{
+    return c->job->axis[0].source * c->job->axis[1].source * c->job->pixel * c->element;
+}
+
+static ptrdiff_t destination_bytes(const call *c)
+{
+    return c->job->axis[0].destination * c->job->axis[1].destination * c->job->groups * c->job->columns * c->element;
+}
+
+static void find_points(tile_points *points, const call *c, ptrdiff_t tile, const char *source, char *destination,
+                        char *nowhere)
 {
     const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
-    const ptrdiff_t first = tile * c->tile_rows, pixel = c->job->groups * c->job->columns * c->element;
-    ptrdiff_t row = first / columns->points, column = first % columns->points;
-    points->used = fc_min(c->tile_rows, rows->points * columns->points - first);
+    const ptrdiff_t map = rows->points * columns->points, first = tile * c->tile_rows;
+    const ptrdiff_t pixel = c->job->groups * c->job->columns * c->element;
+    ptrdiff_t image = first / map, row = first % map / columns->points, column = first % columns->points;
+    points->used = fc_min(c->tile_rows, c->images * map - first);
     for (ptrdiff_t r = 0; r < points->used; r++) {
         points->y[r] = row * rows->source_step;
         points->x[r] = column * columns->source_step;
-        points->destination[r] =
-            destination + ((rows->destination_first + row * rows->destination_step) * columns->destination +
-                           columns->destination_first + column * columns->destination_step) *
-                              pixel;
+        points->image[r] = source + image * source_bytes(c);
+        points->destination[r] = destination + image * destination_bytes(c) +
+                                 ((rows->destination_first + row * rows->destination_step) * columns->destination +
+                                  columns->destination_first + column * columns->destination_step) *
+                                     pixel;
         if (++column == columns->points) column = 0, row++;
+        if (row == rows->points) row = 0, image++;
     }
     for (ptrdiff_t r = points->used; r < c->tile_rows; r++) { /* the last one again */
         points->y[r] = points->y[points->used - 1];
         points->x[r] = points->x[points->used - 1];
+        points->image[r] = points->image[points->used - 1];
         points->destination[r] = nowhere;
     }
 }
 
-static void find_sources(const slot *s, const call *c, const fc_chunk *chunk, tile_points *points, const char *source,
-                         const void **a)
+static bool is_inside(const fc_grid_axis *axis, ptrdiff_t at) { return at >= 0 && at < axis->source; }
+
+static ptrdiff_t tap_offset(const fc_grid_axis *axis, ptrdiff_t tap) { return axis->tap_first + tap * axis->tap_step; }
+
+static void find_sources(const slot *s, const call *c, const fc_chunk *chunk, tile_points *points, const void **a)
 {
     const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
     const ptrdiff_t pixel = c->job->pixel * c->element, tile_rows = c->tile_rows;
     points->outside = true;
     for (ptrdiff_t t = 0; t < chunk->outers; t++) {
-        const ptrdiff_t tap = chunk->outer + t;
-        const ptrdiff_t dy = rows->tap_first + tap / columns->taps * rows->tap_step;
-        const ptrdiff_t dx = columns->tap_first + tap % columns->taps * columns->tap_step;
+        const ptrdiff_t dy = tap_offset(rows, (chunk->outer + t) / columns->taps);
+        const ptrdiff_t dx = tap_offset(columns, (chunk->outer + t) % columns->taps);
         for (ptrdiff_t r = 0; r < tile_rows; r++) {
             const ptrdiff_t y = points->y[r] + dy, x = points->x[r] + dx;
-            const bool inside = y >= 0 && y < rows->source && x >= 0 && x < columns->source;
+            const bool inside = is_inside(rows, y) && is_inside(columns, x);
             points->outside &= !inside;
             a[t * tile_rows + r] =
-                inside ? source + (y * columns->source + x) * pixel + chunk->inner * c->element : s->zeros;
+                inside ? points->image[r] + (y * columns->source + x) * pixel + chunk->inner * c->element : s->zeros;
         }
     }
+}
+
+static bool tap_meets(const fc_grid_axis *axis, ptrdiff_t tap)
+{
+    for (ptrdiff_t i = 0; i < axis->points; i++)
+        if (is_inside(axis, i * axis->source_step + tap_offset(axis, tap))) return true;
+    return false;
+}
+
+/* Whether a chunk reads padding alone, for all points of a map. Tiles that hold several images must not be asked, or an
+ * infinite weight, whose product with padding is not a number, would tell where an image lies in its batch. */
+static bool chunk_is_outside(const call *c, const fc_chunk *chunk)
+{
+    const fc_grid_axis *rows = &c->job->axis[0], *columns = &c->job->axis[1];
+    for (ptrdiff_t tap = chunk->outer; tap < chunk->outer + chunk->outers; tap++)
+        if (tap_meets(rows, tap / columns->taps) && tap_meets(columns, tap % columns->taps)) return false;
+    return true;
 }
 
 /* What the tiles of one group and panel have in common, for one chunk; offsets are from the task's first group. */
@@ -201,25 +241,25 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
                              fc_cut(c->panels.count, c->panel_blocks, panel_block + 1)};
     const fc_range groups = {fc_cut(job->groups, c->group_blocks, group_block),
                              fc_cut(job->groups, c->group_blocks, group_block + 1)};
-    const ptrdiff_t source_pixels = job->axis[0].source * job->axis[1].source;
-    const ptrdiff_t destination_pixels = job->axis[0].destination * job->axis[1].destination;
     const char *source =
-        (const char *)job->source + (image * source_pixels * job->pixel + groups.first * job->channels) * c->element;
-    char *destination = (char *)job->destination +
-                        (image * destination_pixels * job->groups + groups.first) * job->columns * c->element;
+        (const char *)job->source + image * source_bytes(c) + groups.first * job->channels * c->element;
+    char *destination =
+        (char *)job->destination + image * destination_bytes(c) + groups.first * job->columns * c->element;
 
     assert(c->tile_rows <= FC_MAX_TILE_ROWS);
     memset(s->zeros, 0, (size_t)(((groups.end - groups.first) * job->channels + FC_DEPTH) * c->element));
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
+        const bool outside = c->together && chunk_is_outside(c, &chunk);
         const ptrdiff_t pointers = chunk.outers * c->tile_rows,
                         end = fc_cut(c->tiles, c->point_blocks, point_block + 1);
         const ptrdiff_t at_hand = fc_max(1, fc_min(MOST_TILES, MOST_POINTERS / fc_max(1, pointers)));
         for (ptrdiff_t first = fc_cut(c->tiles, c->point_blocks, point_block); first < end; first += at_hand) {
             const ptrdiff_t tiles = fc_min(at_hand, end - first);
             for (ptrdiff_t t = 0; t < tiles; t++) {
-                find_points(&s->points[t], c, first + t, destination, s->nowhere);
-                find_sources(s, c, &chunk, &s->points[t], source, s->a + t * pointers);
+                find_points(&s->points[t], c, first + t, source, destination, s->nowhere);
+                find_sources(s, c, &chunk, &s->points[t], s->a + t * pointers);
+                if (c->together) s->points[t].outside = outside;
             }
             run_panels(s, c, tiles, &chunk, q == 0, groups, panels);
         }
@@ -238,7 +278,10 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
               .workspace = workspace,
               .kernels = &p->kernels->gemm[job->dtype],
               .element = (ptrdiff_t)fc_dtype_size(job->dtype)};
-    const ptrdiff_t points = job->axis[0].points * job->axis[1].points;
+    const ptrdiff_t map = job->axis[0].points * job->axis[1].points;
+    c.together = map <= TOGETHER_POINTS;
+    c.images = c.together ? job->batch : 1;
+    const ptrdiff_t points = c.images * map, batches = c.together ? 1 : job->batch;
     c.chunks = fc_chunks_of(fc_taps_of(job), job->channels);
     c.panels = fc_panels_of(job->columns, c.kernels->lanes, FC_MAX_TILE_VECTORS);
     c.group_elements = (ptrdiff_t)fc_gemm_nhwc_group(job, c.kernels);
@@ -256,10 +299,9 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
     c.point_blocks = fc_ceil_div(points, BLOCK_POINTS);
     c.panel_blocks =
         fc_max(fc_ceil_div(c.panels.count, MOST_PANELS),
-               fc_min(c.panels.count, fc_ceil_div(ENOUGH_TASKS, fc_max(1, job->batch * job->groups * c.point_blocks))));
+               fc_min(c.panels.count, fc_ceil_div(ENOUGH_TASKS, fc_max(1, batches * job->groups * c.point_blocks))));
     c.group_blocks = job->groups;
     if (c.panels.count == 1)
-        c.group_blocks = fc_min(job->groups, fc_ceil_div(ENOUGH_TASKS, fc_max(1, job->batch * c.point_blocks)));
-    fc_parallel_for(job->batch * c.group_blocks * c.point_blocks * c.panel_blocks, workspace->threads, true, run_task,
-                    &c);
+        c.group_blocks = fc_min(job->groups, fc_ceil_div(ENOUGH_TASKS, fc_max(1, batches * c.point_blocks)));
+    fc_parallel_for(batches * c.group_blocks * c.point_blocks * c.panel_blocks, workspace->threads, true, run_task, &c);
 }
