@@ -5,24 +5,19 @@
 /* Image to block, one square at most. What is no channel of the image becomes zero. */
 static void W(square_in)(ptrdiff_t pixels, ptrdiff_t channels, T *block, const T *image, ptrdiff_t channel_step)
 {
-    enum { lanes = W(LANES) };
-    T part[lanes * lanes], turned[lanes * lanes];
-    for (ptrdiff_t i = 0; i < lanes * lanes; i++) part[i] = 0;
-    for (ptrdiff_t c = 0; c < channels; c++)
-        memcpy(part + c * lanes, image + c * channel_step, (size_t)pixels * sizeof(T));
-    W(transpose_tile)(turned, lanes, part, lanes);
-    memcpy(block, turned, (size_t)(pixels * lanes) * sizeof(T));
+    W(vec) v[W(LANES)];
+    W(load_rows)(v, image, channel_step, channels, pixels);
+    W(transpose_lanes)(v);
+    W(store_columns)(v, block, W(LANES), W(LANES), pixels);
 }
 
 /* And back. */
 static void W(square_out)(ptrdiff_t pixels, ptrdiff_t channels, T *image, ptrdiff_t channel_step, const T *block)
 {
-    enum { lanes = W(LANES) };
-    T part[lanes * lanes], turned[lanes * lanes];
-    for (ptrdiff_t i = 0; i < lanes * lanes; i++) part[i] = i < pixels * lanes ? block[i] : 0;
-    W(transpose_tile)(turned, lanes, part, lanes);
-    for (ptrdiff_t c = 0; c < channels; c++)
-        memcpy(image + c * channel_step, turned + c * lanes, (size_t)pixels * sizeof(T));
+    W(vec) v[W(LANES)];
+    W(load_rows)(v, block, W(LANES), pixels, W(LANES));
+    W(transpose_lanes)(v);
+    W(store_columns)(v, image, channel_step, pixels, channels);
 }
 
 static void W(block_in)(ptrdiff_t pixels, ptrdiff_t channels, void *block, const void *image, ptrdiff_t pixel_step,
