@@ -38,6 +38,7 @@ THIN = [(16, 96), (96, 24), (64, 64), (64, 256), (256, 64), (192, 32), (384, 64)
 LINES = [(16, 16), (16, 32), (32, 32), (48, 64), (64, 8), (96, 24), (128, 128), (160, 192)]
 GROUPED = [(members * groups, members * groups, groups) for members in (8, 12, 16, 20, 24, 32, 40, 48, 64)
            for groups in (4, 16, 32) if members * groups <= 1280]  # fmt: skip
+DEPTHWISE = [(c, c, c) for c in (1, 3, 8, 16, 24, 64)]
 
 
 class Shape(NamedTuple):
@@ -94,6 +95,7 @@ FAMILIES = {
     "few on one side": _product(UNEQUAL, [(3, 3), (5, 5)], (7, 14, 28, 56), (1, 2)),
     "1x1": _product(THIN, [(1, 1)], (7, 14, 28), (1, 2)),
     "lines": _product(LINES, [(1, 3), (1, 7), (7, 1)], (8, 17, 35), (1,)),
+    "depthwise": _product(DEPTHWISE, [(3, 3), (5, 5), (9, 9), (1, 9)], (14, 28, 112), (1, 2)),
     "groups": _product(GROUPED, [(3, 3)], (7, 14, 28, 56), (1, 2)),
 }
 

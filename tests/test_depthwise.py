@@ -10,8 +10,12 @@ from numerics import assert_close, assert_same_bits
 
 import fastconv
 
-NAMES = {"NCHW": ("depthwise_nchw", "depthwise_block"), "NHWC": ("depthwise_nhwc", "depthwise_block")}
-GRADIENTS = {"corr2d_input_grad": "depthwise_block", "corr2d_weight_grad": "depthwise"}
+NAMES = {"NCHW": ("depthwise_nchw", "depthwise_block"), "NHWC": ("depthwise_nhwc", "depthwise_block", "interleaved")}
+GRADIENTS = (
+    ("corr2d_input_grad", "depthwise_block"),
+    ("corr2d_input_grad", "interleaved"),
+    ("corr2d_weight_grad", "depthwise"),
+)
 
 
 def depthwise(name: str, batch: int, channels: int, height: int, width: int, *window: int, **options: object) -> Case:
@@ -19,7 +23,7 @@ def depthwise(name: str, batch: int, channels: int, height: int, width: int, *wi
 
 
 CASES = (
-    *(depthwise(f"channels-{c}", 2, c, 9, 11, 3, 3, padding=pad(1)) for c in (2, 3, 7, 8, 9, 13, 16, 33, 97)),
+    *(depthwise(f"channels-{c}", 2, c, 9, 11, 3, 3, padding=pad(1)) for c in (1, 2, 3, 5, 7, 8, 9, 13, 16, 33, 97)),
     *(depthwise(f"width-{w}", 1, 17, 5, w, 3, 3, padding=pad(1)) for w in (1, 2, 7, 8, 13, 14, 28, 57)),
     *(depthwise(f"height-{h}", 1, 9, h, 19, 3, 3, padding=pad(1)) for h in (1, 2, 7, 8, 13, 57)),
     *(depthwise(f"stride-{s}", 2, 33, 15, 29, 3, 3, stride=(s, s), padding=pad(1)) for s in (1, 2, 3)),
@@ -34,6 +38,8 @@ CASES = (
     depthwise("dilated-rows", 1, 9, 19, 21, 3, 3, dilation=(2, 1), padding=pads(2, 2, 1, 1)),
     depthwise("dilated-columns", 1, 9, 19, 21, 3, 3, dilation=(1, 2), padding=pads(1, 1, 2, 2)),
     depthwise("no-padding", 1, 16, 12, 37, 3, 3),
+    depthwise("long-rows", 1, 3, 11, 900, 3, 3, padding=pad(1)),
+    depthwise("strided-long-rows", 1, 4, 19, 900, 5, 3, stride=(2, 2), padding=pad(1)),
     depthwise("window-5", 1, 12, 11, 26, 5, 5, padding=pad(2)),
     depthwise("window-7", 2, 9, 7, 7, 7, 7, padding=pad(3)),
     depthwise("window-7-wide", 1, 9, 14, 30, 7, 7, padding=pad(3)),
@@ -62,20 +68,23 @@ def run(case: Case, dtype: str, layout: str, name: str) -> np.ndarray:
     return out.check(f"{name} {case}")
 
 
-def run_gradient(op: str, case: Case, dtype: str, layout: str, **changed: object) -> np.ndarray:
+def run_gradient(op: str, case: Case, dtype: str, layout: str, name: str, **changed: object) -> np.ndarray:
     p = problem(case, layout, dtype)
     other, shape = (p.w, p.x.shape) if op == "corr2d_input_grad" else (p.x, p.w.shape)
     grad_y, array, out = guarded_copy(changed.get("grad_y", p.grad_y)), guarded_copy(other), guarded(shape, p.dtype)
-    options = {**case.options, "layout": layout, "algorithm": GRADIENTS[op], "out": out.array}
+    options = {**case.options, "layout": layout, "algorithm": name, "out": out.array}
     getattr(fastconv, op)(grad_y.array, array.array, shape, **options)
     check_inputs(grad_y, array, what=f"{op} {case}")
     return out.check(f"{op} {case}")
 
 
 def takes(case: Case, dtype: str, name: str) -> bool:
-    """Tell whether it should: planes and blocks are for floats, planes for a step between columns of one or two."""
-    steps = case.stride[1] < 3 or case.y_shape()[3] == 1
-    return name == "depthwise_nhwc" or (dtype != "int64" and (steps or name == "depthwise_block"))
+    """Tell whether it should: planes, blocks and lines are for floats, planes for steps of one or two columns."""
+    if name == "depthwise_nhwc" or dtype == "int64":
+        return name == "depthwise_nhwc"
+    if name == "interleaved":
+        return case.x[1] <= 16
+    return name == "depthwise_block" or case.stride[1] < 3 or case.y_shape()[3] == 1
 
 
 PLACES = [
@@ -107,17 +116,24 @@ def test_an_image_does_not_see_its_batch(isa: str, layout: str, name: str, case:
         assert_same_bits(alone, together[n], f"{isa} {layout} {case} image {n}")
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("layout", NAMES)
+GRADIENT_PLACES = [
+    (op, layout, name, case)
+    for op, name in GRADIENTS
+    for layout in NAMES
+    for case in CASES
+    if name != "interleaved" or (layout == "NHWC" and case.stride == (1, 1) and takes(case, "float32", name))
+]
+
+
+@pytest.mark.parametrize(("op", "layout", "name", "case"), GRADIENT_PLACES, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("op", GRADIENTS)
-def test_gradients(isa: str, op: str, dtype: str, layout: str, case: Case):
+def test_gradients(isa: str, dtype: str, op: str, layout: str, name: str, case: Case):
     fastconv.set_num_threads(3)
-    grad = run_gradient(op, case, dtype, layout)
+    grad = run_gradient(op, case, dtype, layout, name)
     scale = sizes(case, layout, dtype) if op == "corr2d_weight_grad" else None
-    assert_close(grad, expected(op, case, layout, dtype)[0], f"{isa} {op} {layout} {case}", scale)
+    assert_close(grad, expected(op, case, layout, dtype)[0], f"{isa} {op} {layout} {name} {case}", scale)
     fastconv.set_num_threads(1)
-    assert_same_bits(run_gradient(op, case, dtype, layout), grad, f"{isa} {op} {layout} {case}: one thread")
+    assert_same_bits(run_gradient(op, case, dtype, layout, name), grad, f"{isa} {op} {layout} {case}: one thread")
 
 
 @pytest.mark.parametrize("layout", NAMES)
@@ -128,9 +144,9 @@ def test_a_spike_reaches_the_gradient_of_the_taps_that_met_it(isa: str, stride: 
     half = window // 2
     case = depthwise(f"spike-{window}-{stride}", 1, 20, 15, 17, window, window, stride=(stride,) * 2, padding=pad(half))
     grad_y = problem(case, layout, "float32").grad_y.copy()
-    clean = run_gradient("corr2d_weight_grad", case, "float32", layout)
+    clean = run_gradient("corr2d_weight_grad", case, "float32", layout, "depthwise")
     ref.planes(grad_y, layout)[0, 18, 0, 0] = np.nan
-    spiked = run_gradient("corr2d_weight_grad", case, "float32", layout, grad_y=grad_y)
+    spiked = run_gradient("corr2d_weight_grad", case, "float32", layout, "depthwise", grad_y=grad_y)
     met = np.zeros(ref.filters(clean, layout).shape, bool)
     met[18, 0, half:, half:] = True
     np.testing.assert_array_equal(np.isnan(ref.filters(spiked, layout)), met, err_msg=f"{isa} {layout}")
@@ -145,7 +161,7 @@ def test_what_is_not_depthwise_is_declined(layout: str):
             x, w = (1, 8, 8, 12), (3, 3, 12 // groups, filters)
         options = {"groups": groups, "layout": layout, "padding": 1}
         assert set(NAMES[layout]) <= set(fastconv.explain("corr2d", x, w, **options).declined)
-        for op, name in GRADIENTS.items():
+        for op, name in GRADIENTS:
             assert name in fastconv.explain(op, x, w, **options).declined, op
 
 
@@ -153,7 +169,9 @@ def test_many_images_are_summed_in_the_same_parts(isa: str):
     case = depthwise("many-images", 23, 5, 30, 31, 3, 3, padding=pad(1))
     for layout in NAMES:
         fastconv.set_num_threads(1)
-        alone = run_gradient("corr2d_weight_grad", case, "float32", layout)
+        alone = run_gradient("corr2d_weight_grad", case, "float32", layout, "depthwise")
         assert_close(alone, expected("corr2d_weight_grad", case, layout, "float32")[0], f"{isa} {layout}")
         fastconv.set_num_threads(4)
-        assert_same_bits(run_gradient("corr2d_weight_grad", case, "float32", layout), alone, f"{isa} {layout}")
+        assert_same_bits(
+            run_gradient("corr2d_weight_grad", case, "float32", layout, "depthwise"), alone, f"{isa} {layout}"
+        )

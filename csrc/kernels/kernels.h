@@ -314,6 +314,7 @@ typedef struct fc_gemm_kernels {
                       const void *block);
     void (*depthwise_sweep[FC_DEPTHWISE_SWEEPS])(const fc_depthwise_sweep *sweep); /* by (rows of the kernel - 3) / 2 */
     void (*depthwise_run)(const fc_depthwise_run *run);
+    void (*interleaved)(const fc_interleaved *lines);
     void (*depthwise_taps[FC_DEPTHWISE_TAPS])(const fc_depthwise_taps *taps); /* of one row, by their number - 1 */
     void (*depthwise_taps_3x3)(const fc_depthwise_taps *taps);
     void (*groups_in)(const fc_group_move *move);

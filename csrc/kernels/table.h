@@ -22,6 +22,7 @@
 #include "kernels/gemm.h"
 #include "kernels/grouped_block.h"
 #include "kernels/inner.h"
+#include "kernels/interleaved.h"
 #include "kernels/pack.h"
 #include "kernels/pixels.h"
 #include "kernels/winograd.h"
@@ -41,6 +42,7 @@
 #include "kernels/gemm.h"
 #include "kernels/grouped_block.h"
 #include "kernels/inner.h"
+#include "kernels/interleaved.h"
 #include "kernels/pack.h"
 #include "kernels/pixels.h"
 #include "kernels/winograd.h"
@@ -73,7 +75,7 @@
     .depthwise_3x3 = {depthwise_3x3_##type##_1, depthwise_3x3_##type##_2}, .block_in = block_in_##type,                \
     .block_out = block_out_##type,                                                                                     \
     .depthwise_sweep = {depthwise_sweep_##type##_3, depthwise_sweep_##type##_5, depthwise_sweep_##type##_7},           \
-    .depthwise_run = depthwise_run_##type,                                                                             \
+    .depthwise_run = depthwise_run_##type, .interleaved = interleaved_##type,                                          \
     .depthwise_taps = {depthwise_taps_##type##_1_1, depthwise_taps_##type##_1_2, depthwise_taps_##type##_1_3,          \
                        depthwise_taps_##type##_1_4, depthwise_taps_##type##_1_5, depthwise_taps_##type##_1_6,          \
                        depthwise_taps_##type##_1_7},                                                                   \
