@@ -13,6 +13,7 @@ import fastconv
 NAMES = {"NCHW": ("depthwise_nchw", "depthwise_block"), "NHWC": ("depthwise_nhwc", "depthwise_block", "interleaved")}
 GRADIENTS = (
     ("corr2d_input_grad", "depthwise_block"),
+    ("corr2d_input_grad", "depthwise_nchw"),
     ("corr2d_input_grad", "interleaved"),
     ("corr2d_weight_grad", "depthwise"),
 )
@@ -116,12 +117,22 @@ def test_an_image_does_not_see_its_batch(isa: str, layout: str, name: str, case:
         assert_same_bits(alone, together[n], f"{isa} {layout} {case} image {n}")
 
 
+def turns(case: Case, layout: str, name: str) -> bool:
+    """Tell whether the gradient is a correlation: without stride, and with padding to spare."""
+    padding = [
+        side > step * (taps - 1) for (side, _), step, taps in zip(case.padding, case.dilation, case.w[1:], strict=True)
+    ]
+    return layout == name.removeprefix("depthwise_").upper() and case.stride == (1, 1) and not any(padding)
+
+
 GRADIENT_PLACES = [
     (op, layout, name, case)
     for op, name in GRADIENTS
     for layout in NAMES
     for case in CASES
-    if name != "interleaved" or (layout == "NHWC" and case.stride == (1, 1) and takes(case, "float32", name))
+    if name not in ("depthwise_nchw", "interleaved")
+    or (name == "depthwise_nchw" and turns(case, layout, name))
+    or (name == "interleaved" and layout == "NHWC" and case.stride == (1, 1) and takes(case, "float32", name))
 ]
 
 

@@ -95,7 +95,17 @@ static size_t zero_bytes(const fc_problem *p) { return fc_size_lines((size_t)p->
 
 static size_t shared_bytes(const fc_problem *p) { return fc_size_add(mask_bytes(p), zero_bytes(p)); }
 
-static size_t prepared_bytes(const fc_problem *p) { return p->weight_layout == FC_HWIO ? fc_weight_bytes(p) : 0; }
+/* The weights of a channel, one tap behind the other. Both other orders are [channel][kh][kw]. */
+static bool weights_lie_ready(const fc_problem *p) { return p->weight_layout != FC_HWIO && !p->turned; }
+
+static size_t prepared_bytes(const fc_problem *p) { return weights_lie_ready(p) ? 0 : fc_weight_bytes(p); }
+
+static void prepare(const fc_problem *p, const void *w, void *prepared)
+{
+    const fc_strides s = fc_weight_strides(p);
+    fc_strided_copy(fc_dtype_size(p->dtype), (const ptrdiff_t[4]){p->channels, p->window[0], p->window[1], 1},
+                    (const ptrdiff_t[4]){fc_filter_at(p, &s, 1), s.h, s.w, 0}, w, prepared);
+}
 
 static ptrdiff_t stride_of(const fc_problem *p) { return p->out[1] > 1 ? p->stride[1] : 1; }
 
@@ -262,7 +272,7 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     call c = {.p = p,
               .operands = operands,
               .kernel = kernels->depthwise_rows[stride_of(p) - 1],
-              .weights = p->weight_layout == FC_HWIO ? operands->prepared : operands->w,
+              .weights = weights_lie_ready(p) ? operands->w : operands->prepared,
               .element = element,
               .lanes = kernels->lanes,
               .zeros = zeros};
@@ -284,6 +294,6 @@ const fc_algorithm fc_corr2d_depthwise_nchw = {
     .decline = decline,
     .shared_bytes = shared_bytes,
     .prepared_bytes = prepared_bytes,
-    .prepare = fc_copy_to_oihw,
+    .prepare = prepare,
     .run = forward,
 };
