@@ -63,6 +63,10 @@ static header *remove_kept(int index)
     return block;
 }
 
+/* A block ends in huge pages or, where it would use less than half of the last one, in small ones: the header in front
+ * of a power of two must not double it. */
+static size_t huge_bytes_of(size_t bytes) { return (bytes + sizeof(header) + HUGE_PAGE / 2) & ~(HUGE_PAGE - 1); }
+
 static size_t pages_of(size_t bytes) { return (bytes + sizeof(header) + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1); }
 
 static void release(header *block)
@@ -111,7 +115,7 @@ static bool keep(header *block)
 }
 
 #if MAPS
-static header *fresh_pages(size_t pages)
+static header *fresh_pages(size_t pages, size_t huge)
 {
     /* Cut to where huge pages begin. */
     char *mapped = mmap(NULL, pages + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -119,18 +123,23 @@ static header *fresh_pages(size_t pages)
     const size_t before = -(uintptr_t)mapped & (HUGE_PAGE - 1);
     if (before) munmap(mapped, before);
     munmap(mapped + before + pages, HUGE_PAGE - before);
-    madvise(mapped + before, pages, MADV_HUGEPAGE); /* a wish */
+    madvise(mapped + before, huge, MADV_HUGEPAGE); /* a wish */
+    if (huge < pages) madvise(mapped + before + huge, pages - huge, MADV_NOHUGEPAGE);
     return (header *)(mapped + before);
 }
 #else
-static header *fresh_pages(size_t pages) { return aligned_alloc(HUGE_PAGE, pages); }
+static header *fresh_pages(size_t pages, size_t huge)
+{
+    (void)huge;
+    return aligned_alloc(HUGE_PAGE, pages);
+}
 #endif
 
 static header *fresh(size_t bytes)
 {
     const size_t all = fc_size_add(bytes, sizeof(header));
     if (all > PTRDIFF_MAX - 2 * HUGE_PAGE) return NULL;
-    return all < HUGE_PAGE ? aligned_alloc(FC_CACHE_LINE, all) : fresh_pages(pages_of(bytes));
+    return all < HUGE_PAGE ? aligned_alloc(FC_CACHE_LINE, all) : fresh_pages(pages_of(bytes), huge_bytes_of(bytes));
 }
 
 static void *take(size_t bytes, bool workspace)
