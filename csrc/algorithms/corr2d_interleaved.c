@@ -11,6 +11,7 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/block_axis.h"
 #include "algorithms/blocking.h"
+#include "algorithms/stripe.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -100,21 +101,10 @@ static const char *decline(const fc_problem *p)
 
 static size_t slot_bytes(const fc_problem *p) { return fc_size_lines((size_t)strip_bytes(p, columns_of(p))); }
 
-/* The common numbers of channels are constants, so that compilers unroll their loops. */
-#define REPEAT(NAME, T)                                                                                   \
-    static void NAME(ptrdiff_t channels, ptrdiff_t count, const T *from, ptrdiff_t step, T *to)           \
-    {                                                                                                     \
-        for (ptrdiff_t i = 0; i < count; i++) to[i] = from[i % channels * step];                          \
-    }                                                                                                     \
-    static void NAME##_pixels(ptrdiff_t pixels, ptrdiff_t channels, const T *from, ptrdiff_t step, T *to) \
-    {                                                                                                     \
-        for (ptrdiff_t i = 0; i < pixels; i++, from += step, to += channels) switch (channels) {          \
-            case 1: memcpy(to, from, sizeof(T)); break;                                                   \
-            case 3: memcpy(to, from, 3 * sizeof(T)); break;                                               \
-            case 4: memcpy(to, from, 4 * sizeof(T)); break;                                               \
-            default:                                                                                      \
-                for (ptrdiff_t c = 0; c < channels; c++) to[c] = from[c];                                 \
-            }                                                                                             \
+#define REPEAT(NAME, T)                                                                         \
+    static void NAME(ptrdiff_t channels, ptrdiff_t count, const T *from, ptrdiff_t step, T *to) \
+    {                                                                                           \
+        for (ptrdiff_t i = 0; i < count; i++) to[i] = from[i % channels * step];                \
     }
 
 REPEAT(repeat32, uint32_t)
@@ -127,18 +117,6 @@ static void repeat(const call *c, const void *from, ptrdiff_t step, void *to)
         repeat32(channels, count, from, step, to);
     else
         repeat64(channels, count, from, step, to);
-}
-
-/* `step` elements from one pixel to the next. */
-static void copy_pixels(const call *c, ptrdiff_t pixels, const char *from, ptrdiff_t step, char *to)
-{
-    const ptrdiff_t channels = c->p->channels;
-    if (step == channels)
-        memcpy(to, from, (size_t)(pixels * channels * c->element));
-    else if (c->element == 4)
-        repeat32_pixels(pixels, channels, (const void *)from, step, (void *)to);
-    else
-        repeat64_pixels(pixels, channels, (const void *)from, step, (void *)to);
 }
 
 /* Every tap of the grid: its factors, and how far from its output it reads. */
@@ -177,8 +155,9 @@ static void fill_strip(const call *c, const char *image, ptrdiff_t rows, ptrdiff
             const ptrdiff_t end = fc_max(from, fc_min(c->phase, fc_ceil_div(across->source - left, c->phases)));
             memset(run, 0, (size_t)(from * pixel));
             if (end > from)
-                copy_pixels(c, end - from, image + (y * across->source + left + from * c->phases) * pixel,
-                            c->phases * c->p->channels, run + from * pixel);
+                fc_gather_pixels((size_t)c->element, end - from, c->p->channels,
+                                 image + (y * across->source + left + from * c->phases) * pixel,
+                                 c->phases * c->p->channels, run + from * pixel);
             memset(run + end * pixel, 0, (size_t)((c->phase - end) * pixel));
         }
         memset(run, 0, (size_t)(FC_MAX_LANES * c->element));

@@ -80,9 +80,9 @@ static fc_tap_sum_work work_of(const fc_tap_sum_call *c, ptrdiff_t task)
     const ptrdiff_t first = fc_cut(s->tiles, s->row_blocks, block), end = fc_cut(s->tiles, s->row_blocks, block + 1);
     return (fc_tap_sum_work){.c = c,
                              .group = task / s->row_blocks / s->panels.count,
-                             .first_row = first * c->kernels->rows,
+                             .first_row = first * s->tile_rows,
                              .tiles = end - first,
-                             .rows = fc_min(end * c->kernels->rows, s->rows) - first * c->kernels->rows,
+                             .rows = fc_min(end * c->kernels->rows, s->rows) - first * s->tile_rows,
                              .cut = fc_panel_at(&s->panels, panel)};
 }
 
@@ -127,7 +127,7 @@ static void finish_block(void *context, ptrdiff_t task, int slot_number)
     (void)slot_number;
     w.sums = shared_sums(c, task, 0);
     fc_add_partial_sums(c->p->dtype, c->plan.partials,
-                        w.tiles * c->kernels->rows * c->plan.taps * w.cut.vectors * c->kernels->lanes,
+                        w.tiles * c->plan.tile_rows * c->plan.taps * w.cut.vectors * c->kernels->lanes,
                         (ptrdiff_t)fc_tap_sum_bytes(c->p, &c->plan) / element, w.sums);
     bring_home(&w);
 }

@@ -266,11 +266,6 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     }
 }
 
-static ptrdiff_t rows_computed(ptrdiff_t points, ptrdiff_t tile_rows)
-{
-    return fc_ceil_div(points, tile_rows) * tile_rows;
-}
-
 void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc_workspace *workspace)
 {
     call c = {.p = p,
@@ -287,7 +282,7 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
     c.group_elements = (ptrdiff_t)fc_gemm_nhwc_group(job, c.kernels);
     c.tile_rows = c.kernels->rows;
     c.tile = c.kernels->tile;
-    if (rows_computed(points, c.kernels->lower_rows) + points / 32 < rows_computed(points, c.tile_rows)) {
+    if (fc_rows_computed(points, c.kernels->lower_rows) + points / 32 < fc_rows_computed(points, c.tile_rows)) {
         c.tile_rows = c.kernels->lower_rows;
         c.tile = c.kernels->lower_tile;
     }

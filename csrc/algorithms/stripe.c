@@ -50,6 +50,32 @@ void fc_deal_row(size_t element, const void *row, ptrdiff_t width, ptrdiff_t lef
     }
 }
 
+/* The common numbers of channels are constants, so that compilers unroll their loops. */
+#define GATHER_PIXELS(NAME, T)                                                                   \
+    static void NAME(ptrdiff_t pixels, ptrdiff_t channels, const T *from, ptrdiff_t step, T *to) \
+    {                                                                                            \
+        for (ptrdiff_t i = 0; i < pixels; i++, from += step, to += channels) switch (channels) { \
+            case 1: memcpy(to, from, sizeof(T)); break;                                          \
+            case 3: memcpy(to, from, 3 * sizeof(T)); break;                                      \
+            case 4: memcpy(to, from, 4 * sizeof(T)); break;                                      \
+            default:                                                                             \
+                for (ptrdiff_t c = 0; c < channels; c++) to[c] = from[c];                        \
+            }                                                                                    \
+    }
+
+GATHER_PIXELS(gather32, uint32_t)
+GATHER_PIXELS(gather64, uint64_t)
+
+void fc_gather_pixels(size_t element, ptrdiff_t pixels, ptrdiff_t channels, const char *from, ptrdiff_t step, char *to)
+{
+    if (step == channels)
+        memcpy(to, from, (size_t)(pixels * channels) * element);
+    else if (element == 4)
+        gather32(pixels, channels, (const uint32_t *)(const void *)from, step, (uint32_t *)(void *)to);
+    else
+        gather64(pixels, channels, (const uint64_t *)(const void *)from, step, (uint64_t *)(void *)to);
+}
+
 fc_stripe fc_stripe_of(const fc_problem *p, ptrdiff_t output_rows)
 {
     const ptrdiff_t line = FC_CACHE_LINE / (ptrdiff_t)fc_dtype_size(p->dtype);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
+#include "algorithms/stripe.h"
 #include "algorithms/tap_sums.h"
 
 static void find_areas(fc_tap_sum_work *w, ptrdiff_t unit)
@@ -24,31 +25,51 @@ static void find_areas(fc_tap_sum_work *w, ptrdiff_t unit)
     }
 }
 
-/* x of the unit with the zeros around it: [channel][image][row][column]. */
-#define FILL_STRIPE(NAME, T)                                                                   \
-    static void NAME(const fc_tap_sum_work *w, const T *from, T *to)                           \
-    {                                                                                          \
-        const fc_problem *p = w->c->p;                                                         \
-        const ptrdiff_t *span = w->c->plan.span;                                               \
-        const fc_strides step = w->c->x.steps;                                                 \
-        const ptrdiff_t top = fc_window_start(p, 0, w->outputs.rows.first);                    \
-        const ptrdiff_t left = fc_window_start(p, 1, w->outputs.columns.first);                \
-        const ptrdiff_t first = fc_min(span[1], w->inputs.columns.first - left);               \
-        const ptrdiff_t end = fc_max(first, fc_min(span[1], w->inputs.columns.end - left));    \
-        for (ptrdiff_t c = 0; c < p->channels / p->groups; c++)                                \
-            for (ptrdiff_t n = 0; n < w->outputs.images; n++)                                  \
-                for (ptrdiff_t y = top; y < top + span[0]; y++, to += span[1]) {               \
-                    const bool inside = y >= w->inputs.rows.first && y < w->inputs.rows.end;   \
-                    const T *row = from + c * step.c + n * step.n + (inside ? y * step.h : 0); \
-                    ptrdiff_t i = 0;                                                           \
-                    for (; i < (inside ? first : span[1]); i++) to[i] = 0;                     \
-                    for (; inside && i < end; i++) to[i] = row[(left + i) * step.w];           \
-                    for (; i < span[1]; i++) to[i] = 0;                                        \
-                }                                                                              \
-    }
+/* Where the stripe of a unit has a pixel of a channel. Planes stay planes, and pixels pixels. */
+static fc_strides stripe_steps(const fc_tap_sum_work *w)
+{
+    const fc_problem *p = w->c->p;
+    const ptrdiff_t *span = w->c->plan.span, channels = p->channels / p->groups, plane = span[0] * span[1];
+    if (w->c->x.planes) return (fc_strides){.n = plane, .c = plane * w->outputs.images, .h = span[1], .w = 1};
+    return (fc_strides){.n = plane * channels, .c = 1, .h = span[1] * channels, .w = channels};
+}
 
-FILL_STRIPE(fill_stripe32, uint32_t)
-FILL_STRIPE(fill_stripe64, uint64_t)
+static void zero_pixels(const fc_tap_sum_work *w, char *row, fc_range columns, ptrdiff_t pixel)
+{
+    const fc_strides step = stripe_steps(w);
+    const ptrdiff_t element = w->c->element;
+    memset(row + columns.first * step.w * element, 0, (size_t)((columns.end - columns.first) * pixel * element));
+}
+
+/* x of the unit with the zeros around it; `from` is its first image. */
+static void fill_stripe(const fc_tap_sum_work *w, const char *from)
+{
+    const fc_tap_sum_call *c = w->c;
+    const fc_problem *p = c->p;
+    const ptrdiff_t *span = c->plan.span, element = c->element, channels = p->channels / p->groups;
+    const ptrdiff_t planes = c->x.planes ? channels : 1, pixel = c->x.planes ? 1 : channels;
+    const fc_strides in = c->x.steps, out = stripe_steps(w);
+    const ptrdiff_t top = fc_window_start(p, 0, w->outputs.rows.first);
+    const ptrdiff_t left = fc_window_start(p, 1, w->outputs.columns.first);
+    const ptrdiff_t first = fc_min(span[1], w->inputs.columns.first - left);
+    const ptrdiff_t end = fc_max(first, fc_min(span[1], w->inputs.columns.end - left));
+    for (ptrdiff_t plane = 0; plane < planes; plane++)
+        for (ptrdiff_t n = 0; n < w->outputs.images; n++)
+            for (ptrdiff_t i = 0; i < span[0]; i++) {
+                const ptrdiff_t y = top + i;
+                char *row = w->stripe + (plane * out.c + n * out.n + i * out.h) * element;
+                if (y < w->inputs.rows.first || y >= w->inputs.rows.end) {
+                    zero_pixels(w, row, (fc_range){0, span[1]}, pixel);
+                    continue;
+                }
+                zero_pixels(w, row, (fc_range){0, first}, pixel);
+                if (end > first)
+                    fc_gather_pixels((size_t)element, end - first, pixel,
+                                     from + (plane * in.c + n * in.n + y * in.h + (left + first) * in.w) * element,
+                                     in.w, row + first * out.w * element);
+                zero_pixels(w, row, (fc_range){end, span[1]}, pixel);
+            }
+}
 
 void fc_tap_sum_place_unit(fc_tap_sum_work *w, ptrdiff_t unit)
 {
@@ -73,12 +94,8 @@ void fc_tap_sum_place_unit(fc_tap_sum_work *w, ptrdiff_t unit)
         w->x = fc_place_where_they_lie(&c->x, &w->inputs, w->group * ic + w->first_row);
     } else {
         const char *x = c->x.pixels + (w->inputs.image * c->x.steps.n + w->group * ic * c->x.steps.c) * c->element;
-        const ptrdiff_t plane = c->plan.span[0] * c->plan.span[1];
-        if (c->element == 4)
-            fill_stripe32(w, (const uint32_t *)(const void *)x, (uint32_t *)(void *)w->stripe);
-        else
-            fill_stripe64(w, (const uint64_t *)(const void *)x, (uint64_t *)(void *)w->stripe);
-        w->x = (fc_pixel_place){w->stripe, {.n = plane, .c = plane * w->outputs.images, .h = c->plan.span[1], .w = 1}};
+        fill_stripe(w, x);
+        w->x = (fc_pixel_place){w->stripe, stripe_steps(w)};
     }
 }
 
@@ -134,7 +151,8 @@ static const char *row_at(const fc_tap_sum_work *w, const char *first, ptrdiff_t
     ptrdiff_t at;
     if (c->plan.tap_rows) {
         const ptrdiff_t kw = c->p->window[1], taps = c->p->window[0] * kw, tap = r % taps;
-        at = r / taps * w->x.steps.c + tap / kw * c->p->dilation[0] * w->x.steps.h + tap % kw * c->p->dilation[1];
+        at = r / taps * w->x.steps.c + tap / kw * c->p->dilation[0] * w->x.steps.h +
+             tap % kw * c->p->dilation[1] * w->x.steps.w;
     } else {
         at = r * (c->plan.swapped ? w->y.steps.c : w->x.steps.c);
     }
@@ -143,25 +161,26 @@ static const char *row_at(const fc_tap_sum_work *w, const char *first, ptrdiff_t
 
 static void point_rows(const fc_tap_sum_work *w, const pixel_run *run, ptrdiff_t tile)
 {
-    const ptrdiff_t rows = w->c->kernels->rows, element = w->c->element;
+    const ptrdiff_t rows = w->c->plan.tile_rows, element = w->c->element;
     const fc_strides *step = w->c->plan.swapped ? &run->y_step : &run->x_step;
     const void **a = w->s->a;
+    const char *first[FC_MAX_TILE_ROWS];
+    for (ptrdiff_t r = 0; r < rows; r++) first[r] = row_at(w, w->c->plan.swapped ? run->y : run->x, tile * rows + r);
     for (ptrdiff_t n = 0; n < run->images; n++)
         for (ptrdiff_t i = 0; i < run->rows; i++)
-            for (ptrdiff_t r = 0; r < rows; r++)
-                *a++ = row_at(w, w->c->plan.swapped ? run->y : run->x, tile * rows + r) +
-                       (n * step->n + i * step->h) * element;
+            for (ptrdiff_t r = 0; r < rows; r++) *a++ = first[r] + (n * step->n + i * step->h) * element;
 }
 
 void fc_tap_sum_add(fc_tap_sum_work *w, ptrdiff_t tap)
 {
     const fc_tap_sum_call *c = w->c;
     const fc_tap_sum_plan *s = &c->plan;
-    const ptrdiff_t rows = c->kernels->rows, lanes = c->kernels->lanes, width = w->cut.vectors * lanes;
+    const ptrdiff_t rows = s->tile_rows, lanes = c->kernels->lanes, width = w->cut.vectors * lanes;
     const ptrdiff_t next_tile = rows * (s->swapped ? w->y.steps.c : w->x.steps.c);
     const pixel_run run = run_of(w, tap / c->p->window[1], tap % c->p->window[1]);
     const fc_strides *b_step = s->swapped ? &run.x_step : &run.y_step;
     const bool whole = w->rows == w->tiles * rows;
+    void (*const *tile)(const fc_tile *) = rows == c->kernels->rows ? c->kernels->tile : c->kernels->lower_tile;
     void *out[FC_MAX_TILE_ROWS];
     const void *zeros[FC_MAX_TILE_ROWS];
     if (run.columns == 0) {
@@ -180,7 +199,7 @@ void fc_tap_sum_add(fc_tap_sum_work *w, ptrdiff_t tap)
         const bool shared = i > 0 && !s->tap_rows && (whole || i < w->tiles - 1);
         const ptrdiff_t offset = i * rows * s->taps * width;
         if (!shared) point_rows(w, &run, i);
-        c->kernels->tile[w->cut.vectors - 1](
+        tile[w->cut.vectors - 1](
             &(fc_tile){.segments = run.images * run.rows,
                        .depth = run.columns,
                        .a = w->s->a,

@@ -14,9 +14,9 @@
 typedef struct fc_tap_sum_plan {
     bool swapped, tap_rows;
     fc_panels panels;
-    ptrdiff_t rows, taps;        /* of a group; taps of a row */
-    ptrdiff_t tiles, row_blocks; /* tiles of rows, and their blocks */
-    ptrdiff_t images;            /* of a unit */
+    ptrdiff_t rows, taps;                   /* of a group; taps of a row */
+    ptrdiff_t tile_rows, tiles, row_blocks; /* tiles of rows, and their blocks */
+    ptrdiff_t images;                       /* of a unit */
     ptrdiff_t row_strips, column_strips, units;
     ptrdiff_t area;            /* pixels of x that a unit reads, at most */
     ptrdiff_t partials, tasks; /* tasks of one partial sum */

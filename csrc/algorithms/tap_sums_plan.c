@@ -22,9 +22,9 @@ static ptrdiff_t least(size_t a, size_t b) { return (ptrdiff_t)(a < b ? a : b); 
 /* Into blocks of as many tiles as keep their sums in a second-level cache, or fewer, where that makes more tasks. */
 static void cut_rows(fc_tap_sum_plan *s, const fc_gemm_kernels *k, ptrdiff_t panels, ptrdiff_t element)
 {
-    const size_t tile = fc_size_mul((size_t)s->taps, (size_t)(k->rows * FC_MAX_TILE_VECTORS * k->lanes * element));
+    const size_t tile = fc_size_mul((size_t)s->taps, (size_t)(s->tile_rows * FC_MAX_TILE_VECTORS * k->lanes * element));
     const ptrdiff_t most = fc_max(1, least(BLOCK_SUMS / tile, PTRDIFF_MAX));
-    const ptrdiff_t fewest = fc_max(1, FEWEST_BLOCK_ROWS / k->rows / fc_min(s->taps, FEWEST_BLOCK_ROWS));
+    const ptrdiff_t fewest = fc_max(1, FEWEST_BLOCK_ROWS / s->tile_rows / fc_min(s->taps, FEWEST_BLOCK_ROWS));
     const ptrdiff_t wanted = fc_ceil_div(s->tiles * panels, WANTED_TASKS);
     s->row_blocks = s->tap_rows ? 1 : fc_ceil_div(s->tiles, fc_max(1, fc_min(most, fc_max(fewest, wanted))));
 }
@@ -70,11 +70,14 @@ fc_tap_sum_plan fc_tap_sum_plan_of(const fc_problem *p, bool may_pad)
         s.rows = ic * s.taps;
         s.taps = 1;
     }
-    s.tiles = fc_ceil_div(s.rows, k->rows);
+    s.tile_rows = s.tap_rows && fc_rows_computed(s.rows, k->lower_rows) < fc_rows_computed(s.rows, k->rows)
+                      ? k->lower_rows
+                      : k->rows;
+    s.tiles = fc_ceil_div(s.rows, s.tile_rows);
     cut_rows(&s, k, fc_max(1, p->groups * s.panels.count), element);
     s.tasks = p->groups * s.panels.count * s.row_blocks;
     s.block_sums =
-        fc_size_mul(fc_size_mul((size_t)(fc_ceil_div(s.tiles, fc_max(1, s.row_blocks)) * k->rows), (size_t)s.taps),
+        fc_size_mul(fc_size_mul((size_t)(fc_ceil_div(s.tiles, fc_max(1, s.row_blocks)) * s.tile_rows), (size_t)s.taps),
                     (size_t)(fc_min(s.panels.vectors, FC_MAX_TILE_VECTORS) * k->lanes));
     s.partials = fc_ceil_div(WANTED_TASKS, fc_max(1, s.tasks));
     const size_t weights = (size_t)(p->out_channels * ic * p->window[0] * p->window[1]);
