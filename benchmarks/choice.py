@@ -39,6 +39,7 @@ LINES = [(16, 16), (16, 32), (32, 32), (48, 64), (64, 8), (96, 24), (128, 128), 
 GROUPED = [(members * groups, members * groups, groups) for members in (8, 12, 16, 20, 24, 32, 40, 48, 64)
            for groups in (4, 16, 32) if members * groups <= 1280]  # fmt: skip
 DEPTHWISE = [(c, c, c) for c in (1, 3, 8, 16, 24, 64)]
+MULTIPLIED = [(c, c * filters, c) for c, filters in ((2, 8), (3, 2), (8, 4), (16, 2), (16, 8), (64, 2))]
 
 
 class Shape(NamedTuple):
@@ -96,6 +97,7 @@ FAMILIES = {
     "1x1": _product(THIN, [(1, 1)], (7, 14, 28), (1, 2)),
     "lines": _product(LINES, [(1, 3), (1, 7), (7, 1)], (8, 17, 35), (1,)),
     "depthwise": _product(DEPTHWISE, [(3, 3), (5, 5), (9, 9), (1, 9)], (14, 28, 112), (1, 2)),
+    "depthwise multiplier": _product(MULTIPLIED, [(3, 3), (5, 5)], (14, 28, 112), (1, 2)),
     "groups": _product(GROUPED, [(3, 3)], (7, 14, 28, 56), (1, 2)),
 }
 
@@ -140,10 +142,10 @@ def measure(operation: str, shape: Shape) -> dict[str, Any]:
 
 def summary_lines(losses: dict[str, dict[str, list[float]]]) -> Iterator[str]:
     """One line a family and operation."""
-    yield f"{'family':<18}{'operation':<20}{'shapes':>7}{'mean':>7}{'worst':>7}"
+    yield f"{'family':<22}{'operation':<20}{'shapes':>7}{'mean':>7}{'worst':>7}"
     for family, by_operation in losses.items():
         for operation, found in by_operation.items():
-            yield f"{family:<18}{operation:<20}{len(found):>7}{geometric_mean(found):>7.3f}{max(found):>7.2f}"
+            yield f"{family:<22}{operation:<20}{len(found):>7}{geometric_mean(found):>7.3f}{max(found):>7.2f}"
 
 
 def row_line(row: dict[str, Any]) -> str:

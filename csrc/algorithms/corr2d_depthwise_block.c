@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* corr2d_depthwise_block.c -- depthwise correlation and its input gradient, of either layout, by blocks.
+/* corr2d_depthwise_block.c -- depthwise correlation and its input gradient, of either layout, by blocks. Channels may have
+ * several filters each: lanes are filters, or, of the gradient, channels, whose filters' gradients are added up in order.
  *
- * A task takes one vector of channels of some rows of an image: what they read is copied into a block, [row][column]
+ * A task takes one vector of lanes of some rows of an image: what they read is copied into a block, [row][column]
  * [lanes], where every load is a whole cache line and nothing depends on the layout or on how narrow a map is. The input
  * gradient is the same, one grid of points for each phase of the stride (grid.h); with stride 1 its kernel is read
  * backwards. Kernels of 3x3, 5x5 and 7x7 without stride or dilation sweep over the columns; others go row by row, and
@@ -36,10 +37,9 @@ typedef struct call {
 
 /* One task: rows of the destination, and what it reads. */
 typedef struct part {
-    ptrdiff_t channels;
     fc_range rows, source_rows;
-    char *x, *y; /* blocks; y may be the image itself */
-    const char *w, *bias;
+    char *x, *y, *w; /* blocks; y may be the image itself */
+    const char *bias;
     ptrdiff_t y_row, y_pixel;
 } part;
 
@@ -53,7 +53,17 @@ static size_t destination_bytes(const fc_problem *p, ptrdiff_t rows)
     return (size_t)(rows * fc_block_destination_size(p)[1]) * (size_t)fc_vector_bytes(p);
 }
 
-static ptrdiff_t blocks_of(const fc_problem *p) { return fc_ceil_div(p->channels, p->kernels->gemm[p->dtype].lanes); }
+static ptrdiff_t channels_of_source(const fc_problem *p) { return fc_block_forward(p) ? p->channels : p->out_channels; }
+
+static ptrdiff_t channels_of_destination(const fc_problem *p)
+{
+    return fc_block_forward(p) ? p->out_channels : p->channels;
+}
+
+static ptrdiff_t blocks_of(const fc_problem *p)
+{
+    return fc_ceil_div(channels_of_destination(p), p->kernels->gemm[p->dtype].lanes);
+}
 
 static ptrdiff_t strips_of(const fc_problem *p)
 {
@@ -76,11 +86,15 @@ static const char *decline(const fc_problem *p)
     return NULL;
 }
 
+/* Whether several filters read what is the gradient of a single channel. */
+static bool adds_up(const fc_problem *p) { return !fc_block_forward(p) && p->out_channels > p->channels; }
+
 static size_t slot_bytes(const fc_problem *p)
 {
     const ptrdiff_t most = fc_ceil_div(fc_block_destination_size(p)[0], strips_of(p));
     const size_t weights = (size_t)(p->window[0] * p->window[1] + 1) * (size_t)fc_vector_bytes(p);
-    return fc_size_lines(source_bytes(p, most)) + fc_size_lines(destination_bytes(p, most)) + fc_size_lines(weights);
+    const size_t y = fc_size_lines(destination_bytes(p, most));
+    return fc_size_lines(source_bytes(p, most)) + (adds_up(p) ? 2 : 1) * y + fc_size_lines(weights);
 }
 
 /* Points of one row, in runs with the same taps. */
@@ -172,6 +186,23 @@ static void run_part(const call *c, const part *t)
         }
 }
 
+/* Outputs of some lanes, from the channels and with the filters that these stand for. */
+static void compute(const call *c, const part *t, ptrdiff_t n, const fc_block_channels *read,
+                    const fc_block_channels *filters)
+{
+    const fc_problem *p = c->p;
+    const ptrdiff_t pixels = (t->source_rows.end - t->source_rows.first) * fc_block_source_size(p)[1];
+    fc_depthwise_block_in(p, read, pixels, c->source + (n * c->from.n + t->source_rows.first * c->from.h) * c->element,
+                          c->from.w, c->from.c, t->x);
+    fc_depthwise_block_weights(p, filters, c->w, t->w);
+    if (sweeps(p)) {
+        if (!fc_block_forward(p)) turn(t->w, p->window[0] * p->window[1], (size_t)(c->lanes * c->element));
+        sweep(c, t);
+    } else {
+        run_part(c, t);
+    }
+}
+
 static void run_task(void *context, ptrdiff_t task, int slot)
 {
     const call *c = context;
@@ -180,40 +211,40 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     const ptrdiff_t first = block * c->lanes, height = fc_block_destination_size(p)[0],
                     width = fc_block_destination_size(p)[1];
     const ptrdiff_t element = c->element, lanes = c->lanes, taps = p->window[0] * p->window[1];
-    char *memory = fc_slot_of(c->workspace, slot), *y = memory + c->x_bytes;
-    char *w = y + c->y_bytes, *bias = w + taps * lanes * element;
-    part t = {.channels = fc_min(lanes, p->channels - first),
-              .rows = {fc_cut(height, c->strips, strip), fc_cut(height, c->strips, strip + 1)},
-              .x = memory,
+    const ptrdiff_t count = fc_min(lanes, channels_of_destination(p) - first), m = fc_multiplier(p);
+    const fc_range rows = {fc_cut(height, c->strips, strip), fc_cut(height, c->strips, strip + 1)};
+    char *x = fc_slot_of(c->workspace, slot), *y = x + c->x_bytes, *more = y + c->y_bytes;
+    char *w = adds_up(p) ? more + c->y_bytes : more, *bias = w + taps * lanes * element;
+    char *home = c->destination + (n * c->to.n + first * c->to.c + rows.first * c->to.h) * element;
+    const bool in_place = p->layout == FC_NHWC && count == lanes && !adds_up(p);
+    part t = {.rows = rows,
+              .source_rows = fc_block_rows_of_source(c->grid, rows),
+              .x = x,
+              .y = in_place ? home : y,
               .w = w,
-              .y_row = width * lanes,
-              .y_pixel = lanes};
-    char *home = c->destination + (n * c->to.n + first * c->to.c + t.rows.first * c->to.h) * element;
-    const bool in_place = p->layout == FC_NHWC && t.channels == lanes;
-    fc_end_part(memory, c->x_bytes);
+              .y_row = in_place ? c->to.h : width * lanes,
+              .y_pixel = in_place ? c->to.w : lanes};
+    fc_end_part(x, c->x_bytes);
     fc_end_part(y, c->y_bytes);
-    t.source_rows = fc_block_rows_of_source(c->grid, t.rows);
-    c->kernels->block_in((t.source_rows.end - t.source_rows.first) * fc_block_source_size(p)[1], t.channels, memory,
-                         c->source + (n * c->from.n + first * c->from.c + t.source_rows.first * c->from.h) * element,
-                         c->from.w, c->from.c);
-    fc_depthwise_block_weights(p, c->w, first, t.channels, w);
     if (c->bias) {
-        memcpy(bias, c->bias + first * element, (size_t)(t.channels * element));
-        memset(bias + t.channels * element, 0, (size_t)((lanes - t.channels) * element));
+        memcpy(bias, c->bias + first * element, (size_t)(count * element));
+        memset(bias + count * element, 0, (size_t)((lanes - count) * element));
         t.bias = bias;
     }
-    t.y = in_place ? home : y;
-    if (in_place) {
-        t.y_row = c->to.h;
-        t.y_pixel = c->to.w;
-    }
-    if (sweeps(p)) {
-        if (!fc_block_forward(p)) turn(w, taps, (size_t)(lanes * element));
-        sweep(c, &t);
+    if (fc_block_forward(p)) {
+        compute(c, &t, n, &(fc_block_channels){first, count, 1, m, 0}, &(fc_block_channels){first, count, 1, 1, 0});
     } else {
-        run_part(c, &t);
+        const fc_block_channels filters = {first, count, m, 1, 0};
+        compute(c, &t, n, &filters, &filters);
     }
-    if (!in_place) c->kernels->block_out((t.rows.end - t.rows.first) * width, t.channels, home, c->to.w, c->to.c, y);
+    if (adds_up(p)) fc_end_part(more, c->y_bytes);
+    for (ptrdiff_t j = 1; j < m && adds_up(p); j++) {
+        const fc_block_channels filters = {first, count, m, 1, j};
+        t.y = more;
+        compute(c, &t, n, &filters, &filters);
+        p->kernels->pool[p->dtype].add.pair((rows.end - rows.first) * width * lanes, y, y, more);
+    }
+    if (!in_place) c->kernels->block_out((rows.end - rows.first) * width, count, home, c->to.w, c->to.c, y);
 }
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
@@ -228,8 +259,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .w = operands->w,
         .bias = operands->bias,
         .destination = operands->y,
-        .from = fc_image_strides(p->layout, p->channels, fc_block_source_size(p)),
-        .to = fc_image_strides(p->layout, p->channels, fc_block_destination_size(p)),
+        .from = fc_image_strides(p->layout, channels_of_source(p), fc_block_source_size(p)),
+        .to = fc_image_strides(p->layout, channels_of_destination(p), fc_block_destination_size(p)),
         .element = (ptrdiff_t)fc_dtype_size(p->dtype),
         .lanes = p->kernels->gemm[p->dtype].lanes,
         .blocks = blocks_of(p),
@@ -249,7 +280,7 @@ static bool rows_are_faster(const fc_problem *p)
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     if (fc_corr2d_depthwise_nchw.decline(p)) return false;
     if (3 * p->channels <= lanes) return true;
-    if (2 * p->channels <= lanes) return p->out[1] >= LONG_ROW;
+    if (2 * p->out_channels <= lanes) return p->out[1] >= LONG_ROW;
     if (sweeps(p) || fc_strided(p)) return false;
     if (p->window[1] == 1) return p->out[1] >= LONG_ROW;
     return p->out[1] >= (fc_vectors_are_wide(p) ? 2 * LONG_ROW : SHORT_ROW);
@@ -272,10 +303,15 @@ static bool planes_pay(const fc_problem *p)
 
 static const char *pass(const fc_problem *p)
 {
+    const char *reason = fc_multiplier_pass(p, p->layout == FC_NCHW ? 2 * FC_MANY_FILTERS : PTRDIFF_MAX);
+    const bool alone = p->layout == FC_NHWC && p->out_channels > p->channels; /* nothing else is made for it */
+    if (reason || alone) return reason;
     if (!(p->layout == FC_NHWC ? pixels_pay(p) : planes_pay(p)))
         return "a copy of the image would cost more than it saves";
     return rows_are_faster(p) ? "vectors of columns are fuller" : NULL;
 }
+
+static const char *pass_input_grad(const fc_problem *p) { return fc_multiplier_pass(p, PTRDIFF_MAX); }
 
 const fc_algorithm fc_corr2d_depthwise_block = {
     .name = "depthwise_block",
@@ -288,6 +324,7 @@ const fc_algorithm fc_corr2d_depthwise_block = {
 const fc_algorithm fc_corr2d_input_grad_depthwise_block = {
     .name = "depthwise_block",
     .decline = decline,
+    .pass = pass_input_grad,
     .slot_bytes = slot_bytes,
     .run = run,
 };

@@ -3,12 +3,13 @@
  * read where they lie: a row outside the image is a row of zeros, a vector that reaches over the border is masked. An
  * output is one chain of multiplications and additions over its taps.
  *
- * A task takes some rows of some planes: the pointers to what seven rows of outputs read are found once, then moved from
+ * A channel may have several filters, whose outputs are planes of their own. A task takes some rows of some planes: the pointers to what seven rows of outputs read are found once, then moved from
  * plane to plane. */
 #include <string.h>
 
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
+#include "algorithms/depthwise_block.h"
 #include "algorithms/grid.h"
 #include "algorithms/strided_copy.h"
 #include "algorithms/window.h"
@@ -73,7 +74,6 @@ static const char *decline(const fc_problem *p)
     const fc_range inside = columns_inside(p);
     if (p->layout != FC_NCHW) return "layout is not NCHW";
     if (p->groups != p->channels || p->groups == 0) return "groups are not single channels";
-    if (p->out_channels != p->channels) return "a channel has more than one filter";
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "numbers are integers";
     if (p->stride[1] > 2 && p->out[1] > 1) return "stride along the width is larger than 2";
     if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
@@ -103,7 +103,7 @@ static size_t prepared_bytes(const fc_problem *p) { return weights_lie_ready(p) 
 static void prepare(const fc_problem *p, const void *w, void *prepared)
 {
     const fc_strides s = fc_weight_strides(p);
-    fc_strided_copy(fc_dtype_size(p->dtype), (const ptrdiff_t[4]){p->channels, p->window[0], p->window[1], 1},
+    fc_strided_copy(fc_dtype_size(p->dtype), (const ptrdiff_t[4]){p->out_channels, p->window[0], p->window[1], 1},
                     (const ptrdiff_t[4]){fc_filter_at(p, &s, 1), s.h, s.w, 0}, w, prepared);
 }
 
@@ -140,7 +140,7 @@ static void find_edges(call *c, char *mask)
     }
 }
 
-/* What a tile reads and writes of the first plane, and how far these move to the next one. */
+/* What a tile reads and writes of the first filter's plane, and how far these move to the next one. */
 typedef struct tile {
     fc_depthwise_rows d;
     const char *x[MOST_TAPS * ROWS];
@@ -169,12 +169,12 @@ static void point_tile(const call *c, tile *t, const char *image, char *y, ptrdi
     }
 }
 
-static void run_plane(const call *c, tile *t, ptrdiff_t channel)
+static void run_plane(const call *c, tile *t, ptrdiff_t filter)
 {
     const fc_problem *p = c->p;
     const ptrdiff_t in_reads = p->window[0] * ROWS, out_plane = p->out[0] * p->out[1] * c->element;
-    t->d.w = c->weights + channel * p->window[0] * p->window[1] * c->element;
-    t->d.bias = c->operands->bias ? (const char *)c->operands->bias + channel * c->element : NULL;
+    t->d.w = c->weights + filter * p->window[0] * p->window[1] * c->element;
+    t->d.bias = c->operands->bias ? (const char *)c->operands->bias + filter * c->element : NULL;
     c->kernel(&t->d);
     for (ptrdiff_t r = 0; r < ROWS; r++) {
         if (t->scratched[r])
@@ -183,13 +183,14 @@ static void run_plane(const call *c, tile *t, ptrdiff_t channel)
             t->d.y[r] = t->home[r] + out_plane;
         t->home[r] += out_plane;
     }
-    for (ptrdiff_t k = 0; k < in_reads; k++) t->x[k] += t->step[k];
+    if ((filter + 1) % fc_multiplier(p) == 0)
+        for (ptrdiff_t k = 0; k < in_reads; k++) t->x[k] += t->step[k];
 }
 
 static void run_strip_3x3(const call *c, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t rows)
 {
     const fc_problem *p = c->p;
-    const ptrdiff_t channel = plane % p->channels;
+    const ptrdiff_t filter = plane % p->out_channels, read = plane / fc_multiplier(p);
     const char *x = c->operands->x, *bias = c->operands->bias;
     char *y = c->operands->y;
     c->kernel_3x3(&(fc_depthwise_plane){.rows = rows,
@@ -197,9 +198,9 @@ static void run_strip_3x3(const call *c, ptrdiff_t plane, ptrdiff_t row, ptrdiff
                                         .height = p->in[0],
                                         .column_step = p->dilation[1],
                                         .left = p->pad_before[1],
-                                        .x = x + plane * p->in[0] * p->in[1] * c->element,
-                                        .w = c->weights + channel * 9 * c->element,
-                                        .bias = bias ? bias + channel * c->element : NULL,
+                                        .x = x + read * p->in[0] * p->in[1] * c->element,
+                                        .w = c->weights + filter * 9 * c->element,
+                                        .bias = bias ? bias + filter * c->element : NULL,
                                         .y = y + (plane * p->out[0] + row) * p->out[1] * c->element,
                                         .room = rows * p->out[1],
                                         .x_row = p->in[1],
@@ -215,7 +216,7 @@ static void run_task_3x3(void *context, ptrdiff_t task, int slot)
     const call *c = context;
     const fc_problem *p = c->p;
     const ptrdiff_t block = task % c->blocks, first = task / c->blocks * c->planes;
-    const ptrdiff_t end = fc_min(p->batch * p->channels, first + c->planes);
+    const ptrdiff_t end = fc_min(p->batch * p->out_channels, first + c->planes);
     (void)slot;
     for (ptrdiff_t plane = first; plane < end; plane++)
         for (ptrdiff_t i = fc_cut(c->strips, c->blocks, block); i < fc_cut(c->strips, c->blocks, block + 1); i++) {
@@ -228,9 +229,9 @@ static void run_task(void *context, ptrdiff_t task, int slot)
 {
     const call *c = context;
     const fc_problem *p = c->p;
-    const ptrdiff_t block = task % c->blocks, planes = p->batch * p->channels, first = task / c->blocks * c->planes;
+    const ptrdiff_t block = task % c->blocks, planes = p->batch * p->out_channels, first = task / c->blocks * c->planes;
     const ptrdiff_t end = fc_min(planes, first + c->planes), in_plane = p->in[0] * p->in[1] * c->element;
-    const char *image = (const char *)c->operands->x + first * in_plane;
+    const char *image = (const char *)c->operands->x + first / fc_multiplier(p) * in_plane;
     char *y = (char *)c->operands->y + first * p->out[0] * p->out[1] * c->element;
     tile t;
     (void)slot;
@@ -245,7 +246,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     for (ptrdiff_t i = fc_cut(c->strips, c->blocks, block); i < fc_cut(c->strips, c->blocks, block + 1); i++) {
         const ptrdiff_t row = fc_max(0, fc_min(i * ROWS, p->out[0] - ROWS));
         point_tile(c, &t, image, y, row, fc_min(ROWS, p->out[0]));
-        for (ptrdiff_t plane = first; plane < end; plane++) run_plane(c, &t, plane % p->channels);
+        for (ptrdiff_t plane = first; plane < end; plane++) run_plane(c, &t, plane % p->out_channels);
     }
 }
 
@@ -266,7 +267,7 @@ static ptrdiff_t strip_rows(const fc_problem *p)
 static void forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), planes = p->batch * p->channels;
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), planes = p->batch * p->out_channels;
     const ptrdiff_t bytes = fc_max(1, p->in[0] * p->in[1] * element);
     char *zeros = workspace->shared + mask_bytes(p);
     call c = {.p = p,
@@ -289,9 +290,12 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
                        rolls ? run_task_3x3 : run_task, &c);
 }
 
+static const char *pass(const fc_problem *p) { return fc_multiplier_pass(p, FC_MANY_FILTERS); }
+
 const fc_algorithm fc_corr2d_depthwise_nchw = {
     .name = "depthwise_nchw",
     .decline = decline,
+    .pass = pass,
     .shared_bytes = shared_bytes,
     .prepared_bytes = prepared_bytes,
     .prepare = prepare,

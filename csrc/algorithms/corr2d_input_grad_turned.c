@@ -57,7 +57,8 @@ static size_t bytes(const fc_problem *p, size_t (*of)(const fc_problem *))
 static const char *pass(const fc_problem *p, const fc_algorithm *forward)
 {
     const fc_problem t = correlation_of(p);
-    if (forward->pass) return forward->pass(&t);
+    const char *reason = forward->pass(&t);
+    if (reason || forward != &fc_corr2d_depthwise_nchw) return reason;
     return fc_corr2d_depthwise_block.pass(&t) ? NULL : "blocks of channels are faster";
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* corr2d_weight_grad_depthwise.c -- the gradient of depthwise weights, of either layout, by blocks.
  *
- * A task takes one vector of channels of x and of grad_y, copied a strip of rows at a time into blocks [row][column]
+ * A task takes one vector of filters, and of the channels that they read, copied a strip of rows at a time into blocks [row][column]
  * [lanes], and adds up all taps there. Outputs are cut into rectangles whose windows reach the same taps: nothing outside of
  * the image is multiplied. A chain of multiplications and additions has at most FC_DEPTH steps. Strips of images are dealt out
  * to at most 16 partial sums, as many as the problem says, which are added in their order at the end: the bits do not depend
@@ -37,7 +37,10 @@ static ptrdiff_t x_bytes(const fc_problem *p, ptrdiff_t rows)
 
 static ptrdiff_t y_bytes(const fc_problem *p, ptrdiff_t rows) { return rows * p->out[1] * fc_vector_bytes(p); }
 
-static ptrdiff_t blocks_of(const fc_problem *p) { return fc_ceil_div(p->channels, p->kernels->gemm[p->dtype].lanes); }
+static ptrdiff_t blocks_of(const fc_problem *p)
+{
+    return fc_ceil_div(p->out_channels, p->kernels->gemm[p->dtype].lanes);
+}
 
 static ptrdiff_t strips_of(const fc_problem *p)
 {
@@ -124,7 +127,8 @@ static void sum_block(void *context, ptrdiff_t task, int slot)
     const call *c = context;
     const fc_problem *p = c->p;
     const ptrdiff_t block = task % c->blocks, partial = task / c->blocks, units = p->batch * c->strips;
-    const ptrdiff_t first = block * c->lanes, channels = fc_min(c->lanes, p->channels - first);
+    const ptrdiff_t first = block * c->lanes, count = fc_min(c->lanes, p->out_channels - first);
+    const fc_block_channels read = {first, count, 1, fc_multiplier(p), 0}, filters = {first, count, 1, 1, 0};
     char *x = fc_slot_of(c->workspace, slot), *grad = x + c->x_bytes;
     char *sums = c->workspace->shared + (partial * c->blocks + block) * c->sum_bytes;
     fc_end_part(x, (size_t)c->x_bytes);
@@ -132,15 +136,15 @@ static void sum_block(void *context, ptrdiff_t task, int slot)
     for (ptrdiff_t unit = fc_cut(units, c->partials, partial); unit < fc_cut(units, c->partials, partial + 1); unit++) {
         const ptrdiff_t n = unit / c->strips, at = unit % c->strips;
         const fc_range rows = {fc_cut(p->out[0], c->strips, at), fc_cut(p->out[0], c->strips, at + 1)};
-        const fc_range read = fc_rows_of_x(p, rows);
+        const fc_range x_rows = fc_rows_of_x(p, rows);
         const char *image = c->operands->x, *grad_y = c->operands->grad_y;
-        image += (n * c->x.n + first * c->x.c + read.first * c->x.h) * c->element;
-        grad_y += (n * c->y.n + first * c->y.c + rows.first * c->y.h) * c->element;
-        c->kernels->block_in((read.end - read.first) * p->in[1], channels, x, image, c->x.w, c->x.c);
-        c->kernels->block_in((rows.end - rows.first) * p->out[1], channels, grad, grad_y, c->y.w, c->y.c);
-        add_strip(c, &(strip){.rows = rows, .top = read.first, .x = x, .grad = grad}, sums);
+        image += (n * c->x.n + x_rows.first * c->x.h) * c->element;
+        grad_y += (n * c->y.n + rows.first * c->y.h) * c->element;
+        fc_depthwise_block_in(p, &read, (x_rows.end - x_rows.first) * p->in[1], image, c->x.w, c->x.c, x);
+        fc_depthwise_block_in(p, &filters, (rows.end - rows.first) * p->out[1], grad_y, c->y.w, c->y.c, grad);
+        add_strip(c, &(strip){.rows = rows, .top = x_rows.first, .x = x, .grad = grad}, sums);
     }
-    if (c->partials == 1) fc_depthwise_block_put_weights(p, sums, first, channels, c->operands->y);
+    if (c->partials == 1) fc_depthwise_block_put_weights(p, sums, first, count, c->operands->y);
 }
 
 static void finish_block(void *context, ptrdiff_t block, int slot)
@@ -150,7 +154,7 @@ static void finish_block(void *context, ptrdiff_t block, int slot)
     char *sums = c->workspace->shared + block * c->sum_bytes;
     (void)slot;
     fc_add_partial_sums(c->p->dtype, c->partials, count, c->blocks * count, sums);
-    fc_depthwise_block_put_weights(c->p, sums, first, fc_min(c->lanes, c->p->channels - first), c->operands->y);
+    fc_depthwise_block_put_weights(c->p, sums, first, fc_min(c->lanes, c->p->out_channels - first), c->operands->y);
 }
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
@@ -161,7 +165,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .workspace = workspace,
         .kernels = &p->kernels->gemm[p->dtype],
         .x = fc_image_strides(p->layout, p->channels, p->in),
-        .y = fc_image_strides(p->layout, p->channels, p->out),
+        .y = fc_image_strides(p->layout, p->out_channels, p->out),
         .element = (ptrdiff_t)fc_dtype_size(p->dtype),
         .lanes = p->kernels->gemm[p->dtype].lanes,
         .blocks = blocks_of(p),
@@ -176,9 +180,15 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     fc_bias_grad(p, operands, workspace->threads);
 }
 
+static const char *pass(const fc_problem *p)
+{
+    return fc_multiplier_pass(p, p->layout == FC_NCHW ? FC_MANY_FILTERS : 2 * FC_MANY_FILTERS);
+}
+
 const fc_algorithm fc_corr2d_weight_grad_depthwise = {
     .name = "depthwise",
     .decline = decline,
+    .pass = pass,
     .shared_bytes = shared_bytes,
     .slot_bytes = slot_bytes,
     .run = run,
