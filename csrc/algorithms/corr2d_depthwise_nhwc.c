@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* corr2d_depthwise_nhwc.c -- depthwise correlation of NHWC images. Lanes are channels; a tile is a few pixels whose
  * windows reach the same taps, wherever they lie: neighbours in a row, or a column at the border. Pixels are read where
- * they lie, and zeros outside the image are left out. A 3x3 kernel goes along rows of outputs instead, and loads every
- * pixel once for all outputs of a row. Weights are read as they lie in HWIO, else transposed to it. An output is one
- * chain of multiplications and additions over its taps, in the order kh, kw; for 3x3 kernels kw, kh. */
+ * they lie, and zeros outside the image are left out. A 3x3 kernel without stride goes along rows of outputs instead, and
+ * loads every pixel once for all outputs of a row. Weights are read as they lie in HWIO, else transposed to it. An output
+ * is one chain of multiplications and additions over its taps, in the order kh, kw; along rows kw, kh. */
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
 #include "algorithms/strided_copy.h"
@@ -13,6 +13,7 @@
 #define TASK_BYTES (64 * 1024) /* of outputs, aimed at */
 #define FEWEST_ROWS 4          /* of a task, where there are as many */
 #define MOST_COLUMNS 48        /* read by a segment of a row: three rows of them fit a part of the first cache's sets */
+#define MEETING_BYTES 1024     /* of pixels whose lines meet in a quarter of a page or less */
 #define CHANNEL_BYTES 768      /* of a task's pixel, at most: so small maps are more than one task */
 
 typedef struct call {
@@ -111,10 +112,12 @@ static ptrdiff_t end_of_run(const fc_problem *p, int axis, ptrdiff_t from, ptrdi
     return end;
 }
 
-/* Whether the kernels of 3x3 windows take it. */
+/* Whether the kernel of 3x3 windows takes it: along a row of pixels that meet in a few sets of the cache it would lose
+ * what it keeps, and windows with strides share too little. */
 static bool takes_lines(const fc_problem *p)
 {
-    return p->window[0] == 3 && p->window[1] == 3 && p->dilation[1] == 1 && (p->stride[1] <= 2 || p->out[1] == 1) &&
+    if (p->channels * (ptrdiff_t)fc_dtype_size(p->dtype) % MEETING_BYTES == 0) return false;
+    return p->window[0] == 3 && p->window[1] == 3 && p->dilation[1] == 1 && (p->stride[1] == 1 || p->out[1] == 1) &&
            p->channels >= p->kernels->gemm[p->dtype].lanes;
 }
 
@@ -123,15 +126,14 @@ static ptrdiff_t pixels_ahead(const fc_problem *p)
 {
     const ptrdiff_t bytes = p->batch * p->in[0] * p->in[1] * p->channels * (ptrdiff_t)fc_dtype_size(p->dtype);
     if (bytes > 1 << 22) return 32;
-    return bytes > 1 << 20 && p->stride[1] == 1 ? 8 : 0;
+    return bytes > 1 << 20 ? 8 : 0;
 }
 
 /* A row of outputs of a 3x3 kernel, in segments that keep their cache lines from one vector of channels to the next. */
 static void run_line(const call *c, fc_depthwise_line *line, const char *image, char *y, ptrdiff_t i)
 {
     const fc_problem *p = c->p;
-    const ptrdiff_t pixel = p->channels * c->element, stride = p->out[1] > 1 ? p->stride[1] : 1;
-    const ptrdiff_t segments = fc_ceil_div(p->out[1], MOST_COLUMNS / stride);
+    const ptrdiff_t pixel = p->channels * c->element, segments = fc_ceil_div(p->out[1], MOST_COLUMNS);
     const fc_range taps = fc_taps_inside(p, 0, i);
     for (ptrdiff_t u = 0; u < 3; u++) {
         const bool in = u >= taps.first && u < taps.end;
@@ -142,7 +144,7 @@ static void run_line(const call *c, fc_depthwise_line *line, const char *image, 
         line->outputs = fc_cut(p->out[1], segments, s + 1) - first;
         line->left = fc_window_start(p, 1, first);
         line->y = y + (i * p->out[1] + first) * pixel;
-        c->kernels->depthwise_line[stride - 1](line);
+        c->kernels->depthwise_line(line);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* depthwise_line.h -- one vector of channels, from c on, of an fc_depthwise_line: nine factors stay in registers, and a
- * pixel that was loaded serves all the outputs of the row that it reaches, three with a step of one and two with a step
- * of two. Outputs begin with every column, so that chains enough overlap. Included once per element type and STEP. */
+ * pixel that was loaded serves the three outputs of the row that it reaches. Outputs begin with every column, so that
+ * chains enough overlap. Included once per element type. */
 #define FACTOR(u, v) const W(vec) factor##u##v = W(load)(w + (3 * u + v) * d->w_step);
 #define FACTORS(u) FACTOR(u, 0) FACTOR(u, 1) FACTOR(u, 2)
 #define EACH_FACTOR FACTORS(0) FACTORS(1) FACTORS(2)
@@ -16,7 +16,7 @@
 #define POINT_ROW(u) const T *x##u = d->x[u] ? (const T *)d->x[u] + c : NULL;
 #define EACH_INPUT_ROW POINT_ROW(0) POINT_ROW(1) POINT_ROW(2)
 
-static void FC_PASTE(W(depthwise_line_part), STEP)(const fc_depthwise_line *d, ptrdiff_t c)
+static void W(depthwise_line_part)(const fc_depthwise_line *d, ptrdiff_t c)
 {
     const ptrdiff_t pixel = d->pixel, ahead = d->ahead * pixel * (ptrdiff_t)sizeof(T);
     const T *w = (const T *)d->w + c;
@@ -25,7 +25,6 @@ static void FC_PASTE(W(depthwise_line_part), STEP)(const fc_depthwise_line *d, p
     W(vec) early = W(zero)(), late = W(zero)();
     EACH_FACTOR
     EACH_INPUT_ROW
-#if STEP == 1
     for (ptrdiff_t j = -2, column = d->left; j < d->outputs; j++, column++) {
         W(vec) last = W(zero)();
 #define TAP(u, from)                                                 \
@@ -40,44 +39,14 @@ static void FC_PASTE(W(depthwise_line_part), STEP)(const fc_depthwise_line *d, p
         early = late;
         late = last;
     }
-#else
-#define TAP(u, from)                         \
-    {                                        \
-        const W(vec) x = W(load)(from + at); \
-        ADD_TAP(early, u, 0)                 \
-    }
-    EACH_TAP(TAP, d->left)
-#undef TAP
-    for (ptrdiff_t j = 0, column = d->left + 1; j < d->outputs; j++, column += 2) {
-#define TAP(u, from)                           \
-    {                                          \
-        const W(vec) x = W(load)(from + at);   \
-        if (u > 0) fc_fetch(from + at, ahead); \
-        ADD_TAP(early, u, 1)                   \
-    }
-        EACH_TAP(TAP, column)
-#undef TAP
-        late = W(zero)();
-#define TAP(u, from)                             \
-    {                                            \
-        const W(vec) x = W(load)(from + at);     \
-        if (u > 0) fc_fetch(from + at, ahead);   \
-        ADD_TAP(early, u, 2) ADD_TAP(late, u, 0) \
-    }
-        EACH_TAP(TAP, column + 1)
-#undef TAP
-        W(store)(y + j * pixel, W(add)(bias, early));
-        early = late;
-    }
-#endif
 }
 
-static void FC_PASTE(W(depthwise_line), STEP)(const fc_depthwise_line *d)
+static void W(depthwise_line)(const fc_depthwise_line *d)
 {
     enum { lanes = W(LANES) };
     ptrdiff_t c = 0;
-    for (; d->channels - c >= lanes; c += lanes) FC_PASTE(W(depthwise_line_part), STEP)(d, c);
-    if (c < d->channels) FC_PASTE(W(depthwise_line_part), STEP)(d, d->channels - lanes);
+    for (; d->channels - c >= lanes; c += lanes) W(depthwise_line_part)(d, c);
+    if (c < d->channels) W(depthwise_line_part)(d, d->channels - lanes);
 }
 
 #undef FACTOR
@@ -87,4 +56,3 @@ static void FC_PASTE(W(depthwise_line), STEP)(const fc_depthwise_line *d)
 #undef EACH_TAP
 #undef POINT_ROW
 #undef EACH_INPUT_ROW
-#undef STEP

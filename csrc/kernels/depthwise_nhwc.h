@@ -61,7 +61,4 @@ static void W(depthwise_pixel)(const fc_depthwise_pixels *d)
     if (c < channels) FC_PASTE(W(depthwise_tile), 1_1)(d, channels - lanes);
 }
 
-#define STEP 1
-#include "kernels/depthwise_line.h"
-#define STEP 2
 #include "kernels/depthwise_line.h"

@@ -294,7 +294,7 @@ typedef struct fc_gemm_kernels {
     void (*scatter)(const fc_scatter *scatter);
     void (*depthwise_pixels)(const fc_depthwise_pixels *pixels); /* all of them */
     void (*depthwise_pixel)(const fc_depthwise_pixels *pixels);  /* the first alone */
-    void (*depthwise_line[2])(const fc_depthwise_line *line);    /* by stride - 1 */
+    void (*depthwise_line)(const fc_depthwise_line *line);
     void (*find_moves)(const fc_find_moves *find);
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);

@@ -17,8 +17,8 @@ typedef struct fc_depthwise_pixels {
     void *y[FC_DEPTHWISE_PIXELS];
 } fc_depthwise_pixels;
 
-/* Some neighbours in a row of outputs of a depthwise correlation with a 3x3 kernel, whose channels are neighbours too and
- * at least a vector of them. Output j reads the columns left + j * stride to left + j * stride + 2, those that are there:
+/* Some neighbours in a row of outputs of a depthwise correlation with a 3x3 kernel without stride, whose channels are
+ * neighbours too and at least a vector of them. Output j reads the columns left + j to left + j + 2, those that are there:
  * 0 to width - 1. The sum is the chain of fc_tile, in the order of v and u. */
 typedef struct fc_depthwise_line {
     ptrdiff_t channels, outputs, left, width;

@@ -112,7 +112,7 @@
      .shift_row = {shift_row_##type##_1, shift_row_##type##_4, shift_row_##type##_12},    \
      .depthwise_pixels = depthwise_pixels_##type,                                         \
      .depthwise_pixel = depthwise_pixel_##type,                                           \
-     .depthwise_line = {depthwise_line_##type##_1, depthwise_line_##type##_2},            \
+     .depthwise_line = depthwise_line_##type,                                             \
      .scatter = gemm_scatter_##type,                                                      \
      .find_moves = find_moves_##width,                                                    \
      .pack = pack_##width,                                                                \
