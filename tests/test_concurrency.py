@@ -240,9 +240,9 @@ def test_the_gil_is_released(name: str):
 
 
 def test_the_gil_check_can_fail():
-    a = np.ones(3 * 10**6).tolist()
+    a, held = np.ones(3 * 10**6).tolist(), getattr(sys, "_is_gil_enabled", lambda: True)()
     seconds, ticks = ticks_during(lambda: sum(a))
     while seconds < 0.05:
         a = a + a
         seconds, ticks = ticks_during(lambda: sum(a))  # noqa: B023
-    assert ticks < 5, f"{ticks} ticks in {seconds:.3f} s although the GIL was held"
+    assert (ticks < 5) == held, f"{ticks} ticks in {seconds:.3f} s; there is {'a' if held else 'no'} GIL to hold"

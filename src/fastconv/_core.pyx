@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# cython: language_level=3, binding=True, embedsignature=True
+# cython: language_level=3, binding=True, embedsignature=True, freethreading_compatible=True
 """Buffers to pointers, the GIL released, a status to an exception: nothing else.
 
 Every array must be C-contiguous, aligned, of the native byte order and of exactly the size that the problem says;

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# cython: language_level=3, binding=True, embedsignature=True
+# cython: language_level=3, binding=True, embedsignature=True, freethreading_compatible=True
 """The common calls, short: arrays that kernels read as they lie, and arguments in plain forms, go to C at once.
 
 Every function answers None, having done nothing, where anything is written, typed or placed otherwise, or where C
 refuses the problem: `functional` then takes the ordinary way, which reads all forms and says what is wrong. So nothing
 is judged here, and what is answered here is what the ordinary way would have answered.
 """
+cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport strcmp
@@ -263,6 +264,7 @@ cdef class Filters:
         """A copy begins without prepared weights: they hold for this process alone."""
         return Filters, self.arguments
 
+    @cython.critical_section  # without the GIL two threads may both find none
     def keep(self, str algorithm, str isa, weights):
         """Use these from now on where "auto" takes `algorithm` on `isa`."""
         cdef Copy copy = Copy()

@@ -108,7 +108,7 @@ class Prepared:
                 transformed = bytes_to_keep(size)
                 judged.prepare(weights, transformed, algorithm)
                 weights = transformed
-            self._transformed[key] = weights  # two threads may both come here: they bring the same
+            weights = self._transformed.setdefault(key, weights)  # of two threads that both come here the first's stay
         if dtype == self._w.dtype:
             self._plain.keep(algorithm, key[1], weights)
         return algorithm, weights
