@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Options and fixtures of the whole suite."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_report_header() -> str:
-    return f"fastconv: seed {SEED} (set FASTCONV_TEST_SEED to repeat), isas {fastconv.isas()}"
+    gil = "on" if getattr(sys, "_is_gil_enabled", lambda: True)() else "off"
+    return f"fastconv: seed {SEED} (set FASTCONV_TEST_SEED to repeat), isas {fastconv.isas()}, GIL {gil}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
