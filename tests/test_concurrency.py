@@ -240,9 +240,9 @@ def test_the_gil_is_released(name: str):
 
 
 def test_the_gil_check_can_fail():
+    """Where there is one. A busy machine may hold a call up before it has the GIL: one turn of five is enough."""
     a, held = np.ones(3 * 10**6).tolist(), getattr(sys, "_is_gil_enabled", lambda: True)()
-    seconds, ticks = ticks_during(lambda: sum(a))
-    while seconds < 0.05:
+    while ticks_during(lambda: sum(a))[0] < 0.05:  # noqa: B023
         a = a + a
-        seconds, ticks = ticks_during(lambda: sum(a))  # noqa: B023
-    assert (ticks < 5) == held, f"{ticks} ticks in {seconds:.3f} s; there is {'a' if held else 'no'} GIL to hold"
+    ticks = [ticks_during(lambda: sum(a))[1] for _ in range(5)]
+    assert min(ticks) < 5 if held else max(ticks) >= 5, f"{ticks} ticks; there is {'a' if held else 'no'} GIL to hold"
