@@ -27,9 +27,10 @@ def must_all_be_right():
 """
 
 THREADS = """
-stop, wrong, done = time.monotonic() + float(sys.argv[1]), [], []
+go, wrong, done = threading.Event(), [], []
 def work(number):
     rng, calls = random.Random(number), 0
+    go.wait()  # without the GIL, threads that work keep others from starting
     while time.monotonic() < stop or calls < 5:
         problem = rng.choice(PROBLEMS)
         if not right(problem):
@@ -39,6 +40,8 @@ def work(number):
 threads = [threading.Thread(target=work, args=(number,)) for number in range(32)]
 for thread in threads:
     thread.start()
+stop = time.monotonic() + float(sys.argv[1])
+go.set()
 rng, changes = random.Random(0), 0
 while any(thread.is_alive() for thread in threads):
     fastconv.set_num_threads(rng.randint(1, 16))
