@@ -18,9 +18,11 @@ import fastconv
 from operators import GEOMETRIES, LAYOUTS, OPERATORS, arrays, call
 fastconv.set_num_threads(4)
 PROBLEMS = [(op, g, layout) for op in OPERATORS for g in GEOMETRIES for layout in LAYOUTS]
-ALONE = {{p: call(*p, arrays(*p[1:])).tobytes() for p in PROBLEMS}}
+# Not by the cache of `arrays`: without the GIL it has a lock, which another thread may hold when a child is forked.
+ARRAYS = {{p: arrays(*p[1:]) for p in PROBLEMS}}
+ALONE = {{p: call(*p, ARRAYS[p]).tobytes() for p in PROBLEMS}}
 def right(problem):
-    return call(*problem, arrays(*problem[1:])).tobytes() == ALONE[problem]
+    return call(*problem, ARRAYS[problem]).tobytes() == ALONE[problem]
 def must_all_be_right():
     wrong = [p for p in PROBLEMS if not right(p)]
     assert not wrong, wrong
