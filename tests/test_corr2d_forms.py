@@ -166,6 +166,8 @@ PREPARED = (
     Case("line", (1, 40, 5, 13), (36, 1, 7), padding=((0, 0), (3, 3))),
     Case("window", (3, 35, 4, 4), (33, 4, 4)),
     Case("depthwise", (2, 37, 9, 11), (37, 3, 3), padding=pad(1), groups=37),
+    Case("colours", (2, 3, 9, 11), (3, 5, 5), padding=pad(2), groups=3),
+    Case("filters-of-a-channel", (2, 5, 9, 11), (15, 3, 3), padding=pad(1), groups=5),
     Case("depthwise-five", (1, 19, 9, 11), (19, 5, 5), padding=pad(2), groups=19),
     Case("few-a-group", (2, 64, 7, 9), (64, 3, 3), padding=pad(1), groups=16),
     Case("full-groups", (2, 64, 9, 7), (48, 3, 3), padding=pad(1), groups=2),
