@@ -74,6 +74,8 @@ static const char *decline(const fc_problem *p)
     const fc_range inside = columns_inside(p);
     if (p->layout != FC_NCHW) return "layout is not NCHW";
     if (p->groups != p->channels || p->groups == 0) return "groups are not single channels";
+    if (p->out_channels == 0) return "there are no filters";
+    if (p->turned && p->out_channels != p->channels) return "a filter reads several channels";
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "numbers are integers";
     if (p->stride[1] > 2 && p->out[1] > 1) return "stride along the width is larger than 2";
     if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";

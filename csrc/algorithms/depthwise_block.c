@@ -8,6 +8,7 @@
 const char *fc_depthwise_block_decline(const fc_problem *p)
 {
     if (p->groups != p->channels || p->groups == 0) return "groups are not single channels";
+    if (p->out_channels == 0) return "there are no filters";
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "numbers are integers";
     if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
     if (p->window[0] > MOST_TAPS || p->window[1] > MOST_TAPS) return "the kernel is larger than 32";

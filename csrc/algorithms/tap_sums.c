@@ -51,7 +51,7 @@ static void fill_stripe(const fc_tap_sum_work *w, const char *from)
     const fc_strides in = c->x.steps, out = stripe_steps(w);
     const ptrdiff_t top = fc_window_start(p, 0, w->outputs.rows.first);
     const ptrdiff_t left = fc_window_start(p, 1, w->outputs.columns.first);
-    const ptrdiff_t first = fc_min(span[1], w->inputs.columns.first - left);
+    const ptrdiff_t first = fc_max(0, fc_min(span[1], w->inputs.columns.first - left));
     const ptrdiff_t end = fc_max(first, fc_min(span[1], w->inputs.columns.end - left));
     for (ptrdiff_t plane = 0; plane < planes; plane++)
         for (ptrdiff_t n = 0; n < w->outputs.images; n++)
