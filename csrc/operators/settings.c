@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "platform/cpu.h"
 #include "platform/parallel.h"
 #include "platform/status.h"
+#include "platform/threads.h"
 
 static struct {
     _Atomic(const fc_kernels *) kernels;
@@ -20,7 +20,7 @@ static struct {
     fc_error environment; /* written once, before anything reads it */
 } settings;
 
-static pthread_once_t read_once = PTHREAD_ONCE_INIT;
+static fc_once read_once = FC_ONCE;
 
 static _Thread_local int caller_limit; /* 0 or less: none */
 
@@ -101,7 +101,7 @@ static void read_environment(void)
 
 fc_status fc_configure(fc_error *error)
 {
-    pthread_once(&read_once, read_environment);
+    fc_call_once(&read_once, read_environment);
     if (settings.environment.status == FC_OK) return fc_succeed(error);
     return fc_fail(error, settings.environment.status, "%s", settings.environment.message);
 }

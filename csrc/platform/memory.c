@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#define _GNU_SOURCE
 #include "platform/memory.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdlib.h>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+
+#include "platform/blocks.h"
 
 /* Fresh memory costs a page fault every 4 KiB, which is more than many a layer takes to compute. So what was given back
  * waits for the next call or result, and large blocks ask for huge pages. Workspaces last as long as a call: one serves
@@ -15,26 +12,6 @@
 #define MOST_KEPT_BYTES ((size_t)128 << 20) /* in all */
 #define MOST_KEPT 8
 #define FEWEST_KEPT_BYTES ((size_t)64 << 10)
-#define HUGE_PAGE ((size_t)2 << 20)
-
-/* A sanitizer sees what is read past a block or after its release only where each is an allocation of its own. */
-#if defined(FC_WATCHED)
-#define KEEPS 0
-#elif defined(__has_feature)
-#if __has_feature(memory_sanitizer)
-#define KEEPS 0
-#endif
-#endif
-#ifndef KEEPS
-#define KEEPS 1
-#endif
-
-/* Large blocks are pages of their own on Linux, which a process gives back: among the blocks of malloc they leave gaps. */
-#if defined(__linux__) && KEEPS
-#define MAPS 1
-#else
-#define MAPS 0
-#endif
 
 /* In front of every block. */
 typedef struct header {
@@ -50,7 +27,10 @@ static struct {
     header *blocks[MOST_KEPT];
 } kept = {.busy = ATOMIC_FLAG_INIT};
 
-static bool open_kept(void) { return KEEPS && !atomic_flag_test_and_set_explicit(&kept.busy, memory_order_acquire); }
+static bool open_kept(void)
+{
+    return FC_KEEPS_BLOCKS && !atomic_flag_test_and_set_explicit(&kept.busy, memory_order_acquire);
+}
 
 static void close_kept(void) { atomic_flag_clear_explicit(&kept.busy, memory_order_release); }
 
@@ -63,22 +43,7 @@ static header *remove_kept(int index)
     return block;
 }
 
-/* A block ends in huge pages or, where it would use less than half of the last one, in small ones: the header in front
- * of a power of two must not double it. */
-static size_t huge_bytes_of(size_t bytes) { return (bytes + sizeof(header) + HUGE_PAGE / 2) & ~(HUGE_PAGE - 1); }
-
-static size_t pages_of(size_t bytes) { return (bytes + sizeof(header) + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1); }
-
-static void release(header *block)
-{
-#if MAPS
-    if (block->bytes + sizeof(header) >= HUGE_PAGE) {
-        munmap(block, pages_of(block->bytes));
-        return;
-    }
-#endif
-    free(block);
-}
+static void release(header *block) { fc_block_give(block, block->bytes + sizeof(header)); }
 
 /* A result lasts: it does not get a block so large that another will want it. */
 static bool suits(const header *block, size_t bytes, bool workspace)
@@ -114,32 +79,10 @@ static bool keep(header *block)
     return true;
 }
 
-#if MAPS
-static header *fresh_pages(size_t pages, size_t huge)
-{
-    /* Cut to where huge pages begin. */
-    char *mapped = mmap(NULL, pages + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) return NULL;
-    const size_t before = -(uintptr_t)mapped & (HUGE_PAGE - 1);
-    if (before) munmap(mapped, before);
-    munmap(mapped + before + pages, HUGE_PAGE - before);
-    madvise(mapped + before, huge, MADV_HUGEPAGE); /* a wish */
-    if (huge < pages) madvise(mapped + before + huge, pages - huge, MADV_NOHUGEPAGE);
-    return (header *)(mapped + before);
-}
-#else
-static header *fresh_pages(size_t pages, size_t huge)
-{
-    (void)huge;
-    return aligned_alloc(HUGE_PAGE, pages);
-}
-#endif
-
 static header *fresh(size_t bytes)
 {
     const size_t all = fc_size_add(bytes, sizeof(header));
-    if (all > PTRDIFF_MAX - 2 * HUGE_PAGE) return NULL;
-    return all < HUGE_PAGE ? aligned_alloc(FC_CACHE_LINE, all) : fresh_pages(pages_of(bytes), huge_bytes_of(bytes));
+    return all > PTRDIFF_MAX - 2 * FC_HUGE_PAGE ? NULL : fc_block_take(all);
 }
 
 static void *take(size_t bytes, bool workspace)

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#define _GNU_SOURCE
 #include "platform/parallel.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "platform/cpu.h"
+#include "platform/threads.h"
 
 /* How long a worker looks for the next call before it sleeps. A wake-up costs 3 to 14 microseconds, and layers of
  * one network follow each other closer than this. */
@@ -45,14 +41,12 @@ static struct {
     job job;
     atomic_int sleepers;
     int workers; /* written only by the owner of `busy` */
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-} pool = {.busy = ATOMIC_FLAG_INIT, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} pool = {.busy = ATOMIC_FLAG_INIT};
 
 static _Thread_local fc_team lent;
 static atomic_bool forked; /* this process is a child, whose parent's teams it does not have */
 
-static pthread_once_t fork_handler = PTHREAD_ONCE_INIT;
+static fc_once fork_handler = FC_ONCE;
 
 static void pause_briefly(void)
 {
@@ -61,13 +55,6 @@ static void pause_briefly(void)
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
-}
-
-static int64_t nanoseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 static void run_serially(const job *work, int slot)
@@ -122,7 +109,7 @@ static bool join(uint64_t gate)
 
 static uint64_t wait_for_call_after(uint64_t last)
 {
-    int64_t deadline = nanoseconds() + SPIN_NANOSECONDS;
+    int64_t deadline = fc_nanoseconds() + SPIN_NANOSECONDS;
     uint64_t gate;
     do {
         for (int i = 0; i < 64; i++) {
@@ -130,13 +117,13 @@ static uint64_t wait_for_call_after(uint64_t last)
             if (CALL(gate) != last) return gate;
             pause_briefly();
         }
-    } while (nanoseconds() < deadline);
+    } while (fc_nanoseconds() < deadline);
 
-    pthread_mutex_lock(&pool.mutex);
+    fc_sleep_enter();
     atomic_fetch_add(&pool.sleepers, 1);
-    while (CALL(gate = atomic_load(&pool.gate)) == last) pthread_cond_wait(&pool.wake, &pool.mutex);
+    while (CALL(gate = atomic_load(&pool.gate)) == last) fc_sleep();
     atomic_fetch_sub(&pool.sleepers, 1);
-    pthread_mutex_unlock(&pool.mutex);
+    fc_sleep_leave();
     return gate;
 }
 
@@ -159,30 +146,15 @@ static void reset_in_child(void)
     atomic_store(&pool.sleepers, 0);
     atomic_store(&forked, true);
     pool.workers = 0;
-    pthread_mutex_init(&pool.mutex, NULL);
-    pthread_cond_init(&pool.wake, NULL);
     atomic_flag_clear(&pool.busy);
 }
 
-static void install_fork_handler(void) { pthread_atfork(NULL, NULL, reset_in_child); }
+static void install_fork_handler(void) { fc_after_fork(reset_in_child); }
 
 /* A worker that cannot be started is done without. */
 static void start_workers(int wanted)
 {
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    if (pool.workers >= wanted || pthread_attr_init(&attributes)) return;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    /* Signals are for the program's own threads: workers inherit a mask that blocks them. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (pool.workers < wanted) {
-        pthread_t thread;
-        if (pthread_create(&thread, &attributes, worker, NULL)) break;
-        pool.workers++;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    if (pool.workers < wanted) pool.workers += fc_start_threads(wanted - pool.workers, worker);
 }
 
 static void open_call(const job *work)
@@ -192,9 +164,9 @@ static void open_call(const job *work)
     hand_out(work);
     atomic_store(&pool.gate, CALL(gate) + CALL_ONE + OPEN);
     if (atomic_load(&pool.sleepers)) {
-        pthread_mutex_lock(&pool.mutex);
-        pthread_cond_broadcast(&pool.wake);
-        pthread_mutex_unlock(&pool.mutex);
+        fc_sleep_enter();
+        fc_wake_all();
+        fc_sleep_leave();
     }
 }
 
@@ -205,7 +177,7 @@ static void close_call(void)
         if (spins < 4096)
             pause_briefly();
         else
-            sched_yield(); /* the last worker may be waiting for this very core */
+            fc_yield(); /* the last worker may be waiting for this very core */
         gate = atomic_load_explicit(&pool.gate, memory_order_acquire);
     }
 }
@@ -225,7 +197,7 @@ static void take_part(void *context)
 fc_team fc_parallel_lend(fc_team team)
 {
     fc_team before = lent;
-    pthread_once(&fork_handler, install_fork_handler);
+    fc_call_once(&fork_handler, install_fork_handler);
     lent = team;
     return before;
 }
@@ -241,7 +213,7 @@ static void run_job(job work)
         hand_out(&work);
         lent(take_part, &call);
     } else {
-        pthread_once(&fork_handler, install_fork_handler);
+        fc_call_once(&fork_handler, install_fork_handler);
         start_workers(work.threads - 1);
         open_call(&work);
         run_in_mode(&work, claim_tasks, 0);
