@@ -3,12 +3,10 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 char situation[800];
 uint64_t seed;
@@ -24,20 +22,6 @@ void check_failed(const char *file, int line, const char *condition, const char 
     fprintf(stderr, "\n  situation: %s\n  seed: %" PRIu64 " (repeat with --seed)\n", situation, seed);
     va_end(arguments);
     exit(1);
-}
-
-static void out_of_time(int signal_number)
-{
-    static const char text[] = "\nout of time; the situation: ";
-    (void)signal_number;
-    if (write(2, text, sizeof text - 1) >= 0 && write(2, situation, strlen(situation)) >= 0) (void)!write(2, "\n", 1);
-    _exit(1);
-}
-
-void limit_seconds(unsigned seconds)
-{
-    signal(SIGALRM, out_of_time);
-    alarm(seconds);
 }
 
 /* ---- random numbers: splitmix64 --------------------------------------------------------------------------- */

@@ -20,9 +20,6 @@ _Noreturn void check_failed(const char *file, int line, const char *condition, c
 /* What is being tried; part of every failure's message. */
 extern char situation[800];
 
-/* What comes next must end within that time, and says what it was when it does not; 0: no more. */
-void limit_seconds(unsigned seconds);
-
 /* ---- random numbers --------------------------------------------------------------------------------------- */
 
 extern uint64_t seed; /* printed, so that a run can be repeated */

@@ -27,4 +27,7 @@ GROUPS(GROUP_DECLARATION)
 extern long problems;
 extern bool may_fork;
 
+/* One environment of the group of that name; in a process of its own, since the library reads it once. */
+void check_environment(int which);
+
 #endif

@@ -4,16 +4,17 @@
  *   test_api [--seed N] [--problems N] [--no-fork] [GROUP ...]
  *
  * Runs the groups named, or all; prints a line for each; exits with 1 at the first failure. --no-fork leaves out the
- * calls in a forked child: qemu-user 7.2 itself dies when such a child starts a thread. */
+ * calls in a forked child: qemu-user 7.2 itself dies when such a child starts a thread. --environment N is for the
+ * group of that name, where nothing forks. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "check.h"
 #include "groups.h"
+#include "system.h"
 
 long problems = 400;
 bool may_fork = true;
@@ -45,12 +46,15 @@ static bool select_group(bool selected[GROUP_COUNT], const char *name)
 int main(int count, char **arguments)
 {
     bool selected[GROUP_COUNT] = {false}, all = true;
-    seed = (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
+    seed = (uint64_t)time(NULL) * 1000003u + (uint64_t)process_number();
     for (int i = 1; i < count; i++) {
         if (i + 1 < count && strcmp(arguments[i], "--seed") == 0) {
             seed = strtoull(arguments[++i], NULL, 10);
         } else if (i + 1 < count && strcmp(arguments[i], "--problems") == 0) {
             problems = strtol(arguments[++i], NULL, 10);
+        } else if (i + 1 < count && strcmp(arguments[i], "--environment") == 0) {
+            check_environment(atoi(arguments[++i]));
+            return 0;
         } else if (strcmp(arguments[i], "--no-fork") == 0) {
             may_fork = false;
         } else if (select_group(selected, arguments[i])) {

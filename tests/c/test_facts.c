@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "call.h"
 #include "groups.h"
+#include "system.h"
 
 /* ---- the environment -------------------------------------------------------------------------------------- */
 
@@ -18,56 +17,67 @@ static const char *const variables[] = {
     "FASTCONV_BATCH_INVARIANT",
 };
 
-/* In a child, since the library reads them once. `message` NULL: they are good; then `threads` is what they mean. */
-static void with_environment(const char *assignments, const char *message, int threads)
+/* `message` NULL: they are good; then `threads` is what they mean. */
+static const struct {
+    const char *assignments, *message;
+    int threads;
+} environments[] = {
+    {"", NULL, 0},
+    {"FASTCONV_ISA=scalar FASTCONV_NUM_THREADS=3 OMP_NUM_THREADS=5", NULL, 3},
+    {"OMP_NUM_THREADS=5,2 FASTCONV_BATCH_INVARIANT=1", NULL, 5},
+    {"FASTCONV_BATCH_INVARIANT=0 FASTCONV_NUM_THREADS= FASTCONV_ISA=", NULL, 0},
+    {"FASTCONV_ISA=altivec", "FASTCONV_ISA: 'altivec' is not an instruction set usable here", 0},
+    {"FASTCONV_NUM_THREADS=0", "FASTCONV_NUM_THREADS must be from 1 to 1024, got 0", 0},
+    {"FASTCONV_NUM_THREADS=many", "FASTCONV_NUM_THREADS must be a number", 0},
+    {"FASTCONV_NUM_THREADS=3x", "FASTCONV_NUM_THREADS must be a number", 0},
+    {"FASTCONV_NUM_THREADS=99999999999999999999", "FASTCONV_NUM_THREADS must be a number", 0},
+    {"OMP_NUM_THREADS=-2", "OMP_NUM_THREADS must be from 1 to 1024, got -2", 0},
+    {"FASTCONV_BATCH_INVARIANT=yes", "FASTCONV_BATCH_INVARIANT must be 0 or 1, got 'yes'", 0},
+};
+
+enum { ENVIRONMENTS = sizeof environments / sizeof *environments };
+
+static void check_good(const char *assignments, int threads)
 {
-    pid_t child;
-    int status;
-    snprintf(situation, sizeof situation, "environment %s", assignments);
-    fflush(stdout);
-    child = fork();
-    CHECK(child >= 0, "cannot fork");
-    if (child == 0) {
-        fc_error error;
-        char copy[200];
-        for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) unsetenv(variables[i]);
-        snprintf(copy, sizeof copy, "%s", assignments);
-        for (char *one = strtok(copy, " "); one; one = strtok(NULL, " ")) {
-            char *value = strchr(one, '=');
-            *value++ = '\0';
-            setenv(one, value, 1);
-        }
-        if (message) {
-            const fc_corr2d_params params = plain_corr2d(FC_F32, 3, 2);
-            int64_t out[2];
-            CHECK(fc_configure(&error) == FC_BAD_VALUE && error.status == FC_BAD_VALUE, "accepted");
-            CHECK(strstr(error.message, message), "the message is: %s", error.message);
-            CHECK(fc_corr2d_shape(&params, out, &error) == FC_BAD_VALUE, "the operators do not report it");
-            CHECK(strstr(error.message, message), "the operator's message is: %s", error.message);
-        } else {
-            CHECK(fc_configure(&error) == FC_OK, "refused: %s", error.message);
-            if (threads) CHECK(fc_get_num_threads() == threads, "%d threads", fc_get_num_threads());
-            CHECK(fc_get_batch_invariant() == (strstr(assignments, "INVARIANT=1") != NULL), "batch invariance");
-            if (strstr(assignments, "ISA=scalar")) CHECK(!strcmp(fc_get_isa(), "scalar"), "isa %s", fc_get_isa());
-        }
-        _exit(0);
+    fc_error error;
+    CHECK(fc_configure(&error) == FC_OK, "refused: %s", error.message);
+    if (threads) CHECK(fc_get_num_threads() == threads, "%d threads", fc_get_num_threads());
+    CHECK(fc_get_batch_invariant() == (strstr(assignments, "INVARIANT=1") != NULL), "batch invariance");
+    if (strstr(assignments, "ISA=scalar")) CHECK(!strcmp(fc_get_isa(), "scalar"), "isa %s", fc_get_isa());
+}
+
+static void check_refused(const char *message)
+{
+    const fc_corr2d_params params = plain_corr2d(FC_F32, 3, 2);
+    int64_t out[2];
+    fc_error error;
+    CHECK(fc_configure(&error) == FC_BAD_VALUE && error.status == FC_BAD_VALUE, "accepted");
+    CHECK(strstr(error.message, message), "the message is: %s", error.message);
+    CHECK(fc_corr2d_shape(&params, out, &error) == FC_BAD_VALUE, "the operators do not report it");
+    CHECK(strstr(error.message, message), "the operator's message is: %s", error.message);
+}
+
+void check_environment(int which)
+{
+    char copy[200];
+    CHECK(which >= 0 && which < ENVIRONMENTS, "there are %d environments", (int)ENVIRONMENTS);
+    snprintf(situation, sizeof situation, "environment %s", environments[which].assignments);
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) set_variable(variables[i], NULL);
+    snprintf(copy, sizeof copy, "%s", environments[which].assignments);
+    for (char *one = strtok(copy, " "); one; one = strtok(NULL, " ")) {
+        char *value = strchr(one, '=');
+        *value++ = '\0';
+        set_variable(one, value);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child failed");
+    if (environments[which].message)
+        check_refused(environments[which].message);
+    else
+        check_good(environments[which].assignments, environments[which].threads);
 }
 
 void test_environment(void)
 {
-    with_environment("", NULL, 0);
-    with_environment("FASTCONV_ISA=scalar FASTCONV_NUM_THREADS=3 OMP_NUM_THREADS=5", NULL, 3);
-    with_environment("OMP_NUM_THREADS=5,2 FASTCONV_BATCH_INVARIANT=1", NULL, 5);
-    with_environment("FASTCONV_BATCH_INVARIANT=0 FASTCONV_NUM_THREADS= FASTCONV_ISA=", NULL, 0);
-    with_environment("FASTCONV_ISA=altivec", "FASTCONV_ISA: 'altivec' is not an instruction set usable here", 0);
-    with_environment("FASTCONV_NUM_THREADS=0", "FASTCONV_NUM_THREADS must be from 1 to 1024, got 0", 0);
-    with_environment("FASTCONV_NUM_THREADS=many", "FASTCONV_NUM_THREADS must be a number", 0);
-    with_environment("FASTCONV_NUM_THREADS=3x", "FASTCONV_NUM_THREADS must be a number", 0);
-    with_environment("FASTCONV_NUM_THREADS=99999999999999999999", "FASTCONV_NUM_THREADS must be a number", 0);
-    with_environment("OMP_NUM_THREADS=-2", "OMP_NUM_THREADS must be from 1 to 1024, got -2", 0);
-    with_environment("FASTCONV_BATCH_INVARIANT=yes", "FASTCONV_BATCH_INVARIANT must be 0 or 1, got 'yes'", 0);
+    for (int i = 0; i < ENVIRONMENTS; i++) in_new_process(check_environment, "--environment", i);
 }
 
 /* ---- settings --------------------------------------------------------------------------------------------- */

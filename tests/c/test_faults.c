@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the system refuses: memory and threads. The core asks for both through these three functions, which the program
- * defines in front of the C library's. */
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
+/* What the system refuses: memory and threads. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
+#include "faults.h"
 #include "groups.h"
 
-#if defined(__linux__)
-
+#if defined(__GLIBC__)
 #include <malloc.h>
-#include <sys/mman.h>
+#endif
 
-/* How many more requests are granted; negative: all. And how many were refused. */
-static atomic_int memory_granted = -1, memory_refused, threads_granted = -1, threads_refused;
+atomic_int memory_granted = -1, memory_refused, threads_granted = -1, threads_refused;
 
 static bool refuse(atomic_int *granted, atomic_int *refused)
 {
@@ -32,32 +25,9 @@ static bool refuse(atomic_int *granted, atomic_int *refused)
     return true;
 }
 
-__attribute__((visibility("default"))) void *aligned_alloc(size_t alignment, size_t size)
-{
-    void *(*next)(size_t, size_t);
-    *(void **)&next = dlsym(RTLD_NEXT, "aligned_alloc");
-    return refuse(&memory_granted, &memory_refused) ? NULL : next(alignment, size);
-}
+bool refuse_memory(void) { return refuse(&memory_granted, &memory_refused); }
 
-/* ThreadSanitizer asks for pages before it can bear a function that it watches. */
-__attribute__((visibility("default"), no_sanitize_thread)) void *mmap(void *address, size_t size, int protection,
-                                                                      int flags, int file, off_t offset)
-{
-    void *(*next)(void *, size_t, int, int, int, off_t);
-    if (atomic_load(&memory_granted) >= 0 && refuse(&memory_granted, &memory_refused)) return MAP_FAILED;
-    *(void **)&next = dlsym(RTLD_NEXT, "mmap");
-    return next(address, size, protection, flags, file, offset);
-}
-
-typedef int create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-
-__attribute__((visibility("default"))) int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                                                          void *(*start)(void *), void *argument)
-{
-    create *next;
-    *(void **)&next = dlsym(RTLD_NEXT, "pthread_create");
-    return refuse(&threads_granted, &threads_refused) ? EAGAIN : next(thread, attributes, start, argument);
-}
+bool refuse_thread(void) { return refuse(&threads_granted, &threads_refused); }
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
@@ -207,15 +177,13 @@ static void refuse_threads_to(fc_operation operation)
 void test_faults(void)
 {
     const int threads = fc_get_num_threads();
+    if (!stand_between()) {
+        printf("   on this system nothing is refused\n");
+        return;
+    }
     refuse_memory_to_calls();
     refuse_memory_for_results();
     leak_nothing();
     for (int operation = 0; operation < FC_OPERATIONS; operation++) refuse_threads_to((fc_operation)operation);
     CHECK(fc_set_num_threads(threads, NULL) == FC_OK, "%d threads", threads);
 }
-
-#else
-
-void test_faults(void) { printf("   faults are injected on Linux alone\n"); }
-
-#endif

@@ -6,6 +6,7 @@
 
 #include "call.h"
 #include "groups.h"
+#include "system.h"
 
 static void compare(const call *c, const char *algorithm, void *context)
 {

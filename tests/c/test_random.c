@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "groups.h"
+#include "system.h"
 
 #define CHAIN 256 /* steps of a sum, behind which another begins */
 

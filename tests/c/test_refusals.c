@@ -6,6 +6,7 @@
 
 #include "call.h"
 #include "groups.h"
+#include "system.h"
 
 #define HUGE_SIZE ((int64_t)1 << 62)
 

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "call.h"
 #include "groups.h"
+#include "system.h"
 
 /* Problems that are large enough to be split. */
 static call large_call(fc_operation operation, fc_layout layout, int64_t stride)
@@ -97,7 +95,7 @@ typedef struct member {
     void *context;
 } member;
 
-static pid_t lender;
+static int lender;
 static int lent_calls;
 
 static void *take_part(void *context)
@@ -110,14 +108,13 @@ static void *take_part(void *context)
 /* The caller, and at every other call four threads more. */
 static void lent_team(void (*body)(void *), void *context)
 {
-    pthread_t others[TEAM - 1];
+    thread others[TEAM - 1];
     member m = {body, context};
     int count = lent_calls++ % 2 ? TEAM - 1 : 0;
-    CHECK(getpid() == lender, "a forked child was lent its parent's threads");
-    for (int i = 0; i < count; i++)
-        CHECK(pthread_create(&others[i], NULL, take_part, &m) == 0, "cannot start a thread");
+    CHECK(process_number() == lender, "a forked child was lent its parent's threads");
+    for (int i = 0; i < count; i++) CHECK(start_thread(&others[i], take_part, &m), "cannot start a thread");
     body(context);
-    for (int i = 0; i < count; i++) CHECK(pthread_join(others[i], NULL) == 0, "cannot join a thread");
+    for (int i = 0; i < count; i++) CHECK(join_thread(others[i]), "cannot join a thread");
 }
 
 static void compare_team(const call *c, const char *algorithm, void *context)
@@ -138,33 +135,32 @@ static void compare_team(const call *c, const char *algorithm, void *context)
 
 /* ---- fork ------------------------------------------------------------------------------------------------- */
 
+typedef struct family {
+    const call *c;
+    results mine;
+} family;
+
+static void call_thrice(const void *context)
+{
+    const family *both = context;
+    for (int i = 0; i < 3; i++) {
+        call_must_run(both->c, NULL);
+        check_results(both->c, &both->mine);
+    }
+}
+
 static void run_in_child(const call *c)
 {
-    results mine;
-    pid_t child;
-    int status;
+    family both = {.c = c};
     CHECK(fc_set_num_threads(4, NULL) == FC_OK, "4 threads");
     call_must_run(c, NULL); /* the pool has threads now */
-    mine = results_of(c);
-    fflush(stdout);
+    both.mine = results_of(c);
     fc_lend_team(lent_team);
-    child = fork();
-    CHECK(child >= 0, "cannot fork");
-    if (child == 0) {
-        limit_seconds(120); /* a child that hangs ends itself */
-        for (int i = 0; i < 3; i++) {
-            call_must_run(c, NULL);
-            check_results(c, &mine);
-        }
-        _exit(0);
-    }
+    in_forked_child(call_thrice, &both);
     fc_lend_team(NULL);
-    CHECK(waitpid(child, &status, 0) == child, "lost the child");
-    CHECK(WIFEXITED(status), "the child was ended by signal %d", WTERMSIG(status));
-    CHECK(WEXITSTATUS(status) == 0, "the child failed");
     call_must_run(c, NULL); /* and the parent goes on */
-    check_results(c, &mine);
-    results_free(&mine);
+    check_results(c, &both.mine);
+    results_free(&both.mine);
 }
 
 /* ---- callers at once -------------------------------------------------------------------------------------- */
@@ -172,7 +168,7 @@ static void run_in_child(const call *c)
 typedef struct caller {
     call c;
     results expected;
-    pthread_t thread;
+    thread thread;
 } caller;
 
 static void *call_often(void *context)
@@ -197,9 +193,9 @@ static void run_at_once(void)
     }
     snprintf(situation, sizeof situation, "three callers at once");
     for (int i = 0; i < 3; i++)
-        CHECK(pthread_create(&callers[i].thread, NULL, call_often, &callers[i]) == 0, "cannot start a thread");
+        CHECK(start_thread(&callers[i].thread, call_often, &callers[i]), "cannot start a thread");
     for (int i = 0; i < 3; i++) {
-        CHECK(pthread_join(callers[i].thread, NULL) == 0, "cannot join a thread");
+        CHECK(join_thread(callers[i].thread), "cannot join a thread");
         call_free(&callers[i].c);
         results_free(&callers[i].expected);
     }
@@ -208,7 +204,7 @@ static void run_at_once(void)
 void test_threads(void)
 {
     const int threads = fc_get_num_threads();
-    lender = getpid();
+    lender = process_number();
     for (int operation = 0; operation < FC_OPERATIONS; operation++)
         for (int layout = 0; layout < 2; layout++)
             for (int stride = 1; stride <= 2; stride++) {
