@@ -54,10 +54,11 @@ def test_a_failing_c_test_is_seen(built: Build, tmp_path: Path):
         for file in built.objects(target.stem)
         if file.name != "geometry.c.o"
     ]
+    tests = [file for file in sorted((ROOT / "tests/c").glob("*.c")) if not file.stem.endswith("_windows")]
     flags = ["-std=gnu11", "-I", ROOT / "csrc", "-I", ROOT / "csrc/include", "-pthread"]
     done = run(
         os.environ.get("CC") or shutil.which("gcc") or tool("cc"), *flags, tmp_path / "geometry.c",
-        *sorted((ROOT / "tests/c").glob("*.c")), *objects, "-lm", "-o", tmp_path / "bad",
+        *tests, *objects, "-lm", "-o", tmp_path / "bad",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     done = run(tmp_path / "bad", "corr2d")
@@ -105,3 +106,11 @@ def test_a_compiler_too_old_or_unknown(tmp_path: Path, macros: str, told: str):
     text = message(configure(tmp_path / "build", CC=disguised))
     assert f"fastconv cannot be built by {told}" in text
     assert WANTED in text
+
+
+def test_gcc_is_refused_for_windows(tmp_path: Path):
+    gcc = shutil.which("gcc") or tool("cc")
+    options = ["-DCMAKE_SYSTEM_NAME=Windows", "-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY"]
+    text = message(configure(tmp_path / "build", *options, CC=gcc))
+    assert "fastconv cannot be built for Windows by GNU" in text
+    assert "cmake -T ClangCL" in text

@@ -73,6 +73,30 @@ def test_a_wrong_include_is_found(tmp_path: Path, file: str, included: str, told
     assert file in found
 
 
+# ---- every operating system has the same functions -------------------------------------------------------------------
+
+SHOWN = re.compile(r"^(?!static )[a-z][\w ]*[ *](fc_\w+)\(", re.MULTILINE)
+
+
+def missing_on_windows(platform_layer: Path) -> Iterator[str]:
+    """List the functions of files for POSIX that their fellows for Windows lack."""
+    for file in sorted(platform_layer.glob("*_posix.c")):
+        fellow = file.with_name(file.name.replace("_posix", "_windows"))
+        there = SHOWN.findall(fellow.read_text()) if fellow.exists() else []
+        yield from (f"{fellow.name} lacks {name}" for name in SHOWN.findall(file.read_text()) if name not in there)
+
+
+def test_windows_has_what_posix_has():
+    assert not list(missing_on_windows(ROOT / "csrc" / "platform"))
+
+
+def test_what_windows_lacks_is_found(tmp_path: Path):
+    (tmp_path / "a_posix.c").write_text("int fc_one(void)\n{\n}\n\nvoid *fc_two(int a) { return 0; }\n")
+    assert list(missing_on_windows(tmp_path)) == ["a_windows.c lacks fc_one", "a_windows.c lacks fc_two"]
+    (tmp_path / "a_windows.c").write_text("static int fc_one(void)\n{\n}\n\nvoid *fc_two(int a) { return 0; }\n")
+    assert list(missing_on_windows(tmp_path)) == ["a_windows.c lacks fc_one"]
+
+
 def test_cython_sees_the_c_api_alone():
     files = [*(ROOT / "src").rglob("*.px[yd]")]
     headers = {name for file in files for name in re.findall(r'extern from "([^"<]+)"', file.read_text())}

@@ -18,8 +18,11 @@
 extern "C" {
 #endif
 
-#if defined(__GNUC__)
-#pragma GCC visibility push(default) /* all that the shared library shows */
+/* All that the shared library shows. */
+#if defined(_WIN32) && defined(FC_BUILDS_LIBRARY)
+#pragma clang attribute push(__attribute__((dllexport)), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC visibility push(default)
 #endif
 
 #define FC_VERSION "0.1.0"
@@ -224,7 +227,9 @@ void fc_give_memory(void *memory);
 
 const char *fc_compiler(void);
 
-#if defined(__GNUC__)
+#if defined(_WIN32) && defined(FC_BUILDS_LIBRARY)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
 #pragma GCC visibility pop
 #endif
 

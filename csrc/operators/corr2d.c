@@ -121,7 +121,7 @@ fc_status fc_explain_corr2d(fc_operation operation, const fc_corr2d_params *para
 {
     fc_problem problem;
     fc_status status;
-    if (operation > FC_CORR2D_WEIGHT_GRAD)
+    if ((unsigned)operation > FC_CORR2D_WEIGHT_GRAD)
         return fc_fail(error, FC_BAD_VALUE, "operation %d is not a correlation", (int)operation);
     status = fc_judge_corr2d(operation, params, &problem, error);
     return status ? status : fc_explain(&problem, explanation, error);
