@@ -18,10 +18,10 @@ WANTED = (
     r"fastconv/torch/_frozen\..*\.(so|pyd)",
     r"fastconv/(lib)?fastconv\.(so|dylib|dll)",
     r"fastconv/tensorflow/__init__\.py",
-    r"fastconv/tensorflow/libfastconv_tensorflow\.(so|dylib|dll)",
     r"fastconv/demo/__init__\.py",
     r"fastconv-.*\.dist-info/licenses/LICENSE",
 )
+TENSORFLOW = r"fastconv/tensorflow/libfastconv_tensorflow\.(so|dylib)"  # docs/packaging.md says why not on Windows
 ALLOWED = (
     r"fastconv(-[^/]*\.dist-info)?/.*"
     r"(\.py|\.pyi|\.so|\.dylib|\.dll|\.pyd|py\.typed|METADATA|WHEEL|RECORD|LICENSE|entry_points\.txt)"
@@ -33,7 +33,7 @@ def main(path: Path) -> None:
     """Exit with a sentence if the wheel is not as it should be."""
     with zipfile.ZipFile(path) as wheel:
         names = [name for name in wheel.namelist() if not name.endswith("/")]
-    for pattern in WANTED:
+    for pattern in WANTED if "-win_" in path.name else (*WANTED, TENSORFLOW):
         if not any(re.fullmatch(pattern, name) for name in names):
             sys.exit(f"{path.name} lacks {pattern}")
     extra = [name for name in names if not re.fullmatch(ALLOWED, name)]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The TensorFlow front end in processes of its own: saved models, replicas, two frameworks, one core."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,14 @@ def test_the_library_is_found_in_every_folder_of_the_package(monkeypatch: pytest
     assert _library._load().fastconv_corr2d
     monkeypatch.setattr(fct, "__path__", [str(tmp_path)])
     with pytest.raises(ImportError, match="was built without libfastconv_tensorflow"):
+        _library._load()
+
+
+def test_windows_is_told_that_there_is_no_library(monkeypatch: pytest.MonkeyPatch):
+    from fastconv.tensorflow import _library
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(ImportError, match="no operations for TensorFlow on Windows"):
         _library._load()
 
 

@@ -26,7 +26,7 @@ class FastconvController(LibController):  # type: ignore[misc,unused-ignore]
 
     user_api = "fastconv"
     internal_api = "fastconv"
-    filename_prefixes = ("libfastconv.",)  # not libfastconv_tensorflow, which shares this pool
+    filename_prefixes = ("libfastconv.", "fastconv.")  # not libfastconv_tensorflow, which shares this pool
     check_symbols = ("fc_get_num_threads", "fc_set_num_threads")
 
     def get_num_threads(self) -> int:

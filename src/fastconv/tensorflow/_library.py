@@ -17,6 +17,8 @@ EagerTensor: Any = tf.__internal__.EagerTensor
 
 def _found() -> str:
     """The library's path."""
+    if sys.platform == "win32":
+        raise ImportError("fastconv has no operations for TensorFlow on Windows: use fastconv or fastconv.torch there")
     folders = sys.modules[__package__].__path__  # an editable install has two: the sources and what was built
     places = (Path(folder) / name for folder in folders for name in _NAMES)
     path = next((str(place) for place in places if place.exists()), None)
