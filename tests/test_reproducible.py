@@ -50,7 +50,7 @@ def test_an_image_alone_or_in_a_batch(isa: str, op: str, layout: str, geometry: 
             assert_same_bits(alone[name][0], batch[name][number], f"{isa} {op} {name}, image {number}")
 
 
-@pytest.mark.parametrize("size", [1, 5, 7])
+@pytest.mark.parametrize("size", [1, 5, 7, 12])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_an_infinite_weight_does_not_tell_where_an_image_lies(isa: str, layout: str, size: int):
     """Its product with padding is not a number, where an algorithm multiplies padding. So many channels make a sum

@@ -75,7 +75,9 @@ def test_multi_worker_mirrored_is_as_one_worker(tmp_path: Path, monkeypatch: pyt
         run(EXAMPLES / "keras_distributed.py", "--local", workers, "--steps", STEPS, "--json", name)
     one, first, second = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("1-0", "2-0", "2-1"))
     assert (one["workers"], first["workers"], second["workers"]) == (1, 2, 2)
-    np.testing.assert_allclose(first["losses"], one["losses"], rtol=1e-4)
+    # Halves of a batch add up in another order. After some steps a maximum of nearly equal pixels falls the other way.
+    np.testing.assert_allclose(first["losses"][:5], one["losses"][:5], rtol=1e-5)
+    np.testing.assert_allclose(first["losses"], one["losses"], rtol=5e-3)
     assert first["losses"] == second["losses"]
     assert first["weights"] == second["weights"]
     assert one["losses"][-1] < one["losses"][0]

@@ -8,8 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-build=${BUILD:-$(mktemp -d)}
-[ -n "${BUILD:-}" ] || trap 'rm -rf "$build"' EXIT
+build=$(realpath -m "${BUILD:-$(mktemp -d)}") # Wine wants a whole path
+[ -n "${BUILD:-}" ] || trap 'wineserver -k || true; rm -rf "$build"' EXIT
 cmake -S . -B "$build" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$PWD/cmake/windows-zig.cmake" -DFASTCONV_BUILD_TESTS=ON \
   > "$build.log" || { cat "$build.log"; exit 1; }
 grep "instruction sets built: avx512 avx2 scalar" "$build.log"

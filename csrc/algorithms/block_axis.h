@@ -20,6 +20,16 @@ static inline const ptrdiff_t *fc_block_destination_size(const fc_problem *p)
     return fc_block_forward(p) ? p->out : p->in;
 }
 
+static inline ptrdiff_t fc_block_source_channels(const fc_problem *p)
+{
+    return fc_block_forward(p) ? p->channels : p->out_channels;
+}
+
+static inline ptrdiff_t fc_block_destination_channels(const fc_problem *p)
+{
+    return fc_block_forward(p) ? p->out_channels : p->channels;
+}
+
 static inline ptrdiff_t fc_block_phases(const fc_problem *p, int axis)
 {
     return fc_block_forward(p) ? 1 : fc_phases(p, axis);
@@ -36,7 +46,7 @@ static inline fc_grid_axis fc_block_axis_of(const fc_problem *p, int axis, ptrdi
 /* Rows of the source that so many rows of the destination read, at most. */
 static inline ptrdiff_t fc_block_rows_read(const fc_problem *p, ptrdiff_t rows)
 {
-    const ptrdiff_t span = p->window[0] > 1 ? (p->window[0] - 1) * p->dilation[0] : 0;
+    const ptrdiff_t span = fc_window_span(p, 0);
     if (fc_block_forward(p)) return fc_min(p->in[0], rows > 1 ? (rows - 1) * p->stride[0] + span + 1 : span + 1);
     return fc_min(p->out[0], (rows - 1 + span) / p->stride[0] + 2);
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* corr2d_depthwise_block.c -- depthwise correlation and its input gradient, of either layout, by blocks. Channels may have
- * several filters each: lanes are filters, or, of the gradient, channels, whose filters' gradients are added up in order.
+/* corr2d_depthwise_block.c -- depthwise correlation and its input gradient, of either layout, by blocks. Channels may
+ * have several filters each: lanes are filters, or, of the gradient, channels, whose filters' gradients are added up in
+ * their order.
  *
  * A task takes one vector of lanes of some rows of an image: what they read is copied into a block, [row][column]
  * [lanes], where every load is a whole cache line and nothing depends on the layout or on how narrow a map is. The input
  * gradient is the same, one grid of points for each phase of the stride (grid.h); with stride 1 its kernel is read
  * backwards. Kernels of 3x3, 5x5 and 7x7 without stride or dilation sweep over the columns; others go row by row, and
- * taps outside of the image are left out. An output is one chain of multiplications and additions over its taps. */
+ * taps outside of the image are left out. An output is one chain of multiplications and additions over its taps, of each
+ * filter. */
 #include <string.h>
 
 #include "algorithms/algorithm.h"
@@ -17,10 +19,6 @@
 #include "platform/parallel.h"
 
 #define ENOUGH_TASKS 8
-#define MANY_TAPS 16
-#define TAPS_OF_PIXELS 64
-#define LONG_ROW 96
-#define SHORT_ROW 28
 #define FEWEST_ROWS 4 /* of a task, where there are as many */
 
 typedef struct call {
@@ -53,16 +51,9 @@ static size_t destination_bytes(const fc_problem *p, ptrdiff_t rows)
     return (size_t)(rows * fc_block_destination_size(p)[1]) * (size_t)fc_vector_bytes(p);
 }
 
-static ptrdiff_t channels_of_source(const fc_problem *p) { return fc_block_forward(p) ? p->channels : p->out_channels; }
-
-static ptrdiff_t channels_of_destination(const fc_problem *p)
-{
-    return fc_block_forward(p) ? p->out_channels : p->channels;
-}
-
 static ptrdiff_t blocks_of(const fc_problem *p)
 {
-    return fc_ceil_div(channels_of_destination(p), p->kernels->gemm[p->dtype].lanes);
+    return fc_ceil_div(fc_block_destination_channels(p), p->kernels->gemm[p->dtype].lanes);
 }
 
 static ptrdiff_t strips_of(const fc_problem *p)
@@ -94,7 +85,7 @@ static size_t slot_bytes(const fc_problem *p)
     const ptrdiff_t most = fc_ceil_div(fc_block_destination_size(p)[0], strips_of(p));
     const size_t weights = (size_t)(p->window[0] * p->window[1] + 1) * (size_t)fc_vector_bytes(p);
     const size_t y = fc_size_lines(destination_bytes(p, most));
-    return fc_size_lines(source_bytes(p, most)) + (adds_up(p) ? 2 : 1) * y + fc_size_lines(weights);
+    return fc_size_lines(source_bytes(p, most)) + (adds_up(p) ? 2 : 1) * y + weights;
 }
 
 /* Points of one row, in runs with the same taps. */
@@ -130,16 +121,6 @@ static void run_row(const call *c, const part *t, const fc_grid_axis axis[2], pt
         run.y = y + (axis[1].destination_first + j * axis[1].destination_step) * t->y_pixel * element;
         c->kernels->depthwise_run(&run);
     }
-}
-
-/* Whether the points are swept: every pixel of the source is a neighbour's. */
-static bool sweeps(const fc_problem *p)
-{
-    const ptrdiff_t k = p->window[0];
-    if (p->window[1] != k || (k != 3 && k != 5 && k != 7)) return false;
-    for (int i = 0; i < 2; i++)
-        if (p->dilation[i] != 1 || p->stride[i] != 1) return false;
-    return true;
 }
 
 static void sweep(const call *c, const part *t)
@@ -195,7 +176,7 @@ static void compute(const call *c, const part *t, ptrdiff_t n, const fc_block_ch
     fc_depthwise_block_in(p, read, pixels, c->source + (n * c->from.n + t->source_rows.first * c->from.h) * c->element,
                           c->from.w, c->from.c, t->x);
     fc_depthwise_block_weights(p, filters, c->w, t->w);
-    if (sweeps(p)) {
+    if (fc_depthwise_sweeps(p)) {
         if (!fc_block_forward(p)) turn(t->w, p->window[0] * p->window[1], (size_t)(c->lanes * c->element));
         sweep(c, t);
     } else {
@@ -211,7 +192,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     const ptrdiff_t first = block * c->lanes, height = fc_block_destination_size(p)[0],
                     width = fc_block_destination_size(p)[1];
     const ptrdiff_t element = c->element, lanes = c->lanes, taps = p->window[0] * p->window[1];
-    const ptrdiff_t count = fc_min(lanes, channels_of_destination(p) - first), m = fc_multiplier(p);
+    const ptrdiff_t count = fc_min(lanes, fc_block_destination_channels(p) - first), m = fc_multiplier(p);
     const fc_range rows = {fc_cut(height, c->strips, strip), fc_cut(height, c->strips, strip + 1)};
     char *x = fc_slot_of(c->workspace, slot), *y = x + c->x_bytes, *more = y + c->y_bytes;
     char *w = adds_up(p) ? more + c->y_bytes : more, *bias = w + taps * lanes * element;
@@ -259,8 +240,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .w = operands->w,
         .bias = operands->bias,
         .destination = operands->y,
-        .from = fc_image_strides(p->layout, channels_of_source(p), fc_block_source_size(p)),
-        .to = fc_image_strides(p->layout, channels_of_destination(p), fc_block_destination_size(p)),
+        .from = fc_image_strides(p->layout, fc_block_source_channels(p), fc_block_source_size(p)),
+        .to = fc_image_strides(p->layout, fc_block_destination_channels(p), fc_block_destination_size(p)),
         .element = (ptrdiff_t)fc_dtype_size(p->dtype),
         .lanes = p->kernels->gemm[p->dtype].lanes,
         .blocks = blocks_of(p),
@@ -273,50 +254,12 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     fc_parallel_shares(p->batch * c.blocks * c.strips, workspace->threads, true, run_task, &c);
 }
 
-/* Whether vectors of columns are fuller than vectors of channels, or their rows so long that they need no copy. Measured
- * over maps of 7 to 224 columns, 1 to 64 channels, kernels of 3 to 17, strides and dilations of 1 and 2. */
-static bool rows_are_faster(const fc_problem *p)
-{
-    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
-    if (fc_corr2d_depthwise_nchw.decline(p)) return false;
-    if (3 * p->channels <= lanes) return true;
-    if (2 * p->out_channels <= lanes) return p->out[1] >= LONG_ROW;
-    if (sweeps(p) || fc_strided(p)) return false;
-    if (p->window[1] == 1) return p->out[1] >= LONG_ROW;
-    return p->out[1] >= (fc_vectors_are_wide(p) ? 2 * LONG_ROW : SHORT_ROW);
-}
-
-/* Whether a copy of rows of pixels is paid back. Measured over maps of 7 to 112 columns, 16 to 192 channels. */
-static bool pixels_pay(const fc_problem *p)
-{
-    if (sweeps(p)) return p->window[0] > 3;
-    return !fc_strided(p) && p->window[0] * p->window[1] >= TAPS_OF_PIXELS && p->out[1] >= SHORT_ROW &&
-           p->channels % p->kernels->gemm[p->dtype].lanes == 0;
-}
-
-/* Whether a copy of planes is: by many taps, and by full vectors where a row of outputs is narrower than one. */
-static bool planes_pay(const fc_problem *p)
-{
-    if (p->out[1] < p->kernels->gemm[p->dtype].lanes) return true;
-    return sweeps(p) ? p->window[0] > 3 : p->window[0] * p->window[1] >= MANY_TAPS;
-}
-
-static const char *pass(const fc_problem *p)
-{
-    const char *reason = fc_multiplier_pass(p, p->layout == FC_NCHW ? 2 * FC_MANY_FILTERS : PTRDIFF_MAX);
-    const bool alone = p->layout == FC_NHWC && p->out_channels > p->channels; /* nothing else is made for it */
-    if (reason || alone) return reason;
-    if (!(p->layout == FC_NHWC ? pixels_pay(p) : planes_pay(p)))
-        return "a copy of the image would cost more than it saves";
-    return rows_are_faster(p) ? "vectors of columns are fuller" : NULL;
-}
-
 static const char *pass_input_grad(const fc_problem *p) { return fc_multiplier_pass(p, PTRDIFF_MAX); }
 
 const fc_algorithm fc_corr2d_depthwise_block = {
     .name = "depthwise_block",
     .decline = decline,
-    .pass = pass,
+    .pass = fc_depthwise_block_pass,
     .slot_bytes = slot_bytes,
     .run = run,
 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* corr2d_depthwise_nchw.c -- depthwise correlation of NCHW images. Lanes are columns; a tile is seven rows of outputs,
- * read where they lie: a row outside the image is a row of zeros, a vector that reaches over the border is masked. An
- * output is one chain of multiplications and additions over its taps.
+ * read where they lie: a row outside the image is a row of zeros, a vector that reaches over the border is masked, and
+ * zeros are multiplied. An output is one chain of multiplications and additions over its taps.
  *
- * A channel may have several filters, whose outputs are planes of their own. A task takes some rows of some planes: the pointers to what seven rows of outputs read are found once, then moved from
- * plane to plane. */
+ * A channel may have several filters, whose outputs are planes of their own. A task takes some rows of some of these:
+ * the pointers to what seven rows of outputs read are found once, then moved from plane to plane. */
 #include <string.h>
 
 #include "algorithms/algorithm.h"
@@ -27,9 +27,9 @@ typedef struct call {
     const fc_operands *operands;
     void (*kernel)(const fc_depthwise_rows *);
     void (*kernel_3x3)(const fc_depthwise_plane *); /* or NULL */
-    const char *weights;                            /* [channel][kh][kw] */
+    const char *weights;                            /* [filter][kh][kw] */
     ptrdiff_t element, lanes;
-    ptrdiff_t planes;         /* of a task */
+    ptrdiff_t planes;         /* of y, of a task */
     ptrdiff_t strips, blocks; /* of rows of outputs computed together; a block of strips is a task */
     const char *zeros;        /* a row */
     fc_range inside;
@@ -97,7 +97,7 @@ static size_t zero_bytes(const fc_problem *p) { return fc_size_lines((size_t)p->
 
 static size_t shared_bytes(const fc_problem *p) { return fc_size_add(mask_bytes(p), zero_bytes(p)); }
 
-/* The weights of a channel, one tap behind the other. Both other orders are [channel][kh][kw]. */
+/* The weights of a filter, one tap behind the other. Both other orders are [filter][kh][kw]. */
 static bool weights_lie_ready(const fc_problem *p) { return p->weight_layout != FC_HWIO && !p->turned; }
 
 static size_t prepared_bytes(const fc_problem *p) { return weights_lie_ready(p) ? 0 : fc_weight_bytes(p); }

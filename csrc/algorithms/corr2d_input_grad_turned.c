@@ -3,6 +3,7 @@
  * the window, with the weights turned by half and their channels exchanged: that of corr2d_winograd_*.c and of
  * corr2d_depthwise_nchw.c, which read them so through their strides. */
 #include "algorithms/algorithm.h"
+#include "algorithms/depthwise_block.h"
 #include "algorithms/grid.h"
 
 static fc_problem correlation_of(const fc_problem *p)
@@ -13,7 +14,7 @@ static fc_problem correlation_of(const fc_problem *p)
     t.out_channels = p->channels;
     t.turned = true;
     for (int i = 0; i < 2; i++) {
-        const ptrdiff_t span = p->window[i] > 1 ? (p->window[i] - 1) * p->dilation[i] : 0;
+        const ptrdiff_t span = fc_window_span(p, i);
         t.in[i] = p->out[i];
         t.out[i] = p->in[i];
         t.pad_before[i] = span - p->pad_before[i];
@@ -59,7 +60,7 @@ static const char *pass(const fc_problem *p, const fc_algorithm *forward)
     const fc_problem t = correlation_of(p);
     const char *reason = forward->pass(&t);
     if (reason || forward != &fc_corr2d_depthwise_nchw) return reason;
-    return fc_corr2d_depthwise_block.pass(&t) ? NULL : "blocks of channels are faster";
+    return fc_depthwise_block_pass(&t) ? NULL : "blocks of channels are faster";
 }
 
 static void prepare(const fc_problem *p, const void *w, void *prepared, const fc_algorithm *forward)

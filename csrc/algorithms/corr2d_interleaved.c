@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* corr2d_interleaved.c -- depthwise correlation, and its input gradient without stride, of NHWC images whose channels do not
- * fill a vector: filters of colour images.
+/* corr2d_interleaved.c -- depthwise correlation, and its input gradient without stride, of NHWC images whose channels do
+ * not fill a vector: filters of colour images.
  *
  * A row of pixels is taken for one long line of elements: the lane of an output is any channel of any column, a tap one
- * column on lies as many elements further as there are channels, and the factors of a tap repeat with the channels. Rows
- * are copied into zeros, so that no window is cut off by the border; where windows step by s, pixels are sorted by their
- * phase as in stripe.h. An output is one chain of multiplications and additions over its taps, in the order kh, kw. */
+ * column on lies as many elements further as there are channels, and the factors of a tap repeat with the channels.
+ * Rows are copied into zeros, which are multiplied, so that no window is cut off by the border; where windows step by s,
+ * pixels are sorted by their phase as in stripe.h. An output is one chain of multiplications and additions over its
+ * taps, in the order kh, kw. */
 #include <string.h>
 
 #include "algorithms/algorithm.h"
@@ -34,23 +35,21 @@ typedef struct call {
     ptrdiff_t blocks;                          /* of rows of outputs */
 } call;
 
-static ptrdiff_t span_of(const fc_problem *p, int axis)
-{
-    return p->window[axis] > 1 ? (p->window[axis] - 1) * p->dilation[axis] : 0;
-}
-
 static ptrdiff_t step_of(const fc_problem *p, int axis)
 {
     return fc_block_forward(p) && p->out[axis] > 1 ? p->stride[axis] : 1;
 }
 
 /* Rows of the source that a strip reads. */
-static ptrdiff_t rows_of(const fc_problem *p) { return (FC_INTERLEAVED_ROWS - 1) * step_of(p, 0) + span_of(p, 0) + 1; }
+static ptrdiff_t rows_of(const fc_problem *p)
+{
+    return (FC_INTERLEAVED_ROWS - 1) * step_of(p, 0) + fc_window_span(p, 0) + 1;
+}
 
 /* Elements of a copied row for so many outputs; the vectors at its end read on. */
 static ptrdiff_t row_of(const fc_problem *p, ptrdiff_t columns)
 {
-    const ptrdiff_t phases = step_of(p, 1), phase = columns + span_of(p, 1) / phases + 1;
+    const ptrdiff_t phases = step_of(p, 1), phase = columns + fc_window_span(p, 1) / phases + 1;
     return phases * phase * p->channels + FC_MAX_LANES;
 }
 
@@ -63,7 +62,7 @@ static ptrdiff_t columns_of(const fc_problem *p)
 {
     const ptrdiff_t width = fc_block_destination_size(p)[1], phases = step_of(p, 1);
     const ptrdiff_t row = STRIP_BYTES / (rows_of(p) * (ptrdiff_t)fc_dtype_size(p->dtype)) - FC_MAX_LANES;
-    const ptrdiff_t most = fc_max(FEW_COLUMNS, row / (phases * p->channels) - span_of(p, 1) / phases - 1);
+    const ptrdiff_t most = fc_max(FEW_COLUMNS, row / (phases * p->channels) - fc_window_span(p, 1) / phases - 1);
     return fc_ceil_div(width, fc_max(1, fc_ceil_div(width, most)));
 }
 
@@ -78,7 +77,7 @@ static size_t factor_bytes(const fc_problem *p)
 
 static size_t shared_bytes(const fc_problem *p)
 {
-    return fc_size_add(factor_bytes(p), fc_size_lines((size_t)(p->window[0] * p->window[1]) * sizeof(ptrdiff_t)));
+    return fc_size_add(factor_bytes(p), (size_t)(p->window[0] * p->window[1]) * sizeof(ptrdiff_t));
 }
 
 static const char *decline(const fc_problem *p)
@@ -91,7 +90,7 @@ static const char *decline(const fc_problem *p)
     if (!fc_block_forward(p) && fc_strided(p)) return "its gradient is that of a stride";
     if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
     for (int i = 0; i < 2; i++)
-        if (span_of(p, i) > MOST_STRIP_BYTES || step_of(p, i) > MOST_STRIP_BYTES)
+        if (fc_window_span(p, i) > MOST_STRIP_BYTES || step_of(p, i) > MOST_STRIP_BYTES)
             return "a window is too large to copy";
     if (strip_bytes(p, fc_min(FEW_COLUMNS, fc_block_destination_size(p)[1])) > MOST_STRIP_BYTES)
         return "a window is too large to copy";
@@ -99,7 +98,7 @@ static const char *decline(const fc_problem *p)
     return NULL;
 }
 
-static size_t slot_bytes(const fc_problem *p) { return fc_size_lines((size_t)strip_bytes(p, columns_of(p))); }
+static size_t slot_bytes(const fc_problem *p) { return (size_t)strip_bytes(p, columns_of(p)); }
 
 #define REPEAT(NAME, T)                                                                         \
     static void NAME(ptrdiff_t channels, ptrdiff_t count, const T *from, ptrdiff_t step, T *to) \
@@ -142,25 +141,12 @@ static void fill_strip(const call *c, const char *image, ptrdiff_t rows, ptrdiff
 {
     const fc_grid_axis *down = &c->axis[0], *across = &c->axis[1];
     const ptrdiff_t pixel = c->p->channels * c->element, first = row * down->source_step + fc_block_lowest_tap(down);
-    const ptrdiff_t needed = (rows - 1) * down->source_step + span_of(c->p, 0) + 1;
+    const ptrdiff_t needed = (rows - 1) * down->source_step + fc_window_span(c->p, 0) + 1;
     for (ptrdiff_t y = first; y < first + needed; y++, to += c->row * c->element) {
-        char *run = to;
-        if (y < 0 || y >= down->source) {
-            memset(to, 0, (size_t)(c->row * c->element));
-            continue;
-        }
-        for (ptrdiff_t f = 0; f < c->phases; f++, run += c->phase * pixel) {
-            const ptrdiff_t left = column * across->source_step + fc_block_lowest_tap(across) + f;
-            const ptrdiff_t from = fc_min(c->phase, left < 0 ? fc_ceil_div(-left, c->phases) : 0);
-            const ptrdiff_t end = fc_max(from, fc_min(c->phase, fc_ceil_div(across->source - left, c->phases)));
-            memset(run, 0, (size_t)(from * pixel));
-            if (end > from)
-                fc_gather_pixels((size_t)c->element, end - from, c->p->channels,
-                                 image + (y * across->source + left + from * c->phases) * pixel,
-                                 c->phases * c->p->channels, run + from * pixel);
-            memset(run + end * pixel, 0, (size_t)((c->phase - end) * pixel));
-        }
-        memset(run, 0, (size_t)(FC_MAX_LANES * c->element));
+        const char *source = y < 0 || y >= down->source ? NULL : image + y * across->source * pixel;
+        fc_deal_row((size_t)c->element, c->p->channels, source, across->source,
+                    column * across->source_step + fc_block_lowest_tap(across), c->phases, c->phase, to);
+        memset(to + c->phases * c->phase * pixel, 0, (size_t)(FC_MAX_LANES * c->element));
     }
 }
 
@@ -211,7 +197,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         .element = element,
         .columns = columns,
         .phases = phases,
-        .phase = columns + span_of(p, 1) / phases + 1,
+        .phase = columns + fc_window_span(p, 1) / phases + 1,
         .row = row_of(p, columns),
     };
     const ptrdiff_t units = fc_ceil_div(c.axis[0].points, FC_INTERLEAVED_ROWS);

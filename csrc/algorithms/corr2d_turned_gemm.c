@@ -37,25 +37,20 @@ static const char *decline(const fc_problem *p)
     return product(p)->decline(&t);
 }
 
-/* Channels and pixels of the images that are read, and of those that are written. */
-static ptrdiff_t source_channels(const fc_problem *p) { return fc_block_forward(p) ? p->channels : p->out_channels; }
-
-static ptrdiff_t destination_channels(const fc_problem *p)
-{
-    return fc_block_forward(p) ? p->out_channels : p->channels;
-}
-
 static size_t bytes_of(const fc_problem *p, ptrdiff_t channels, const ptrdiff_t size[2])
 {
     const size_t pixels = fc_size_mul((size_t)size[0], (size_t)size[1]);
     return fc_size_lines(fc_size_mul(fc_size_mul((size_t)channels, pixels), fc_dtype_size(p->dtype)));
 }
 
-static size_t source_bytes(const fc_problem *p) { return bytes_of(p, source_channels(p), fc_block_source_size(p)); }
+static size_t source_bytes(const fc_problem *p)
+{
+    return bytes_of(p, fc_block_source_channels(p), fc_block_source_size(p));
+}
 
 static size_t image_bytes(const fc_problem *p)
 {
-    return fc_size_add(source_bytes(p), bytes_of(p, destination_channels(p), fc_block_destination_size(p)));
+    return fc_size_add(source_bytes(p), bytes_of(p, fc_block_destination_channels(p), fc_block_destination_size(p)));
 }
 
 static bool has_few_channels(const fc_problem *p)
@@ -125,9 +120,9 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
 {
     const bool forward = fc_block_forward(p);
     const ptrdiff_t wave = fc_images_of_wave(p, image_bytes(p)), element = (ptrdiff_t)fc_dtype_size(p->dtype);
-    const ptrdiff_t read = fc_block_source_size(p)[0] * fc_block_source_size(p)[1], in = source_channels(p);
+    const ptrdiff_t read = fc_block_source_size(p)[0] * fc_block_source_size(p)[1], in = fc_block_source_channels(p);
     const ptrdiff_t written = fc_block_destination_size(p)[0] * fc_block_destination_size(p)[1];
-    const ptrdiff_t out = destination_channels(p);
+    const ptrdiff_t out = fc_block_destination_channels(p);
     const char *source = forward ? operands->x : operands->grad_y;
     char *pixels = workspace->shared, *results = pixels + (size_t)wave * source_bytes(p);
     fc_end_part(pixels, (size_t)wave * source_bytes(p));

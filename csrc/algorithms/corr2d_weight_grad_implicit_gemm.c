@@ -82,7 +82,7 @@ static fc_tap_sum_work work_of(const fc_tap_sum_call *c, ptrdiff_t task)
                              .group = task / s->row_blocks / s->panels.count,
                              .first_row = first * s->tile_rows,
                              .tiles = end - first,
-                             .rows = fc_min(end * c->kernels->rows, s->rows) - first * s->tile_rows,
+                             .rows = fc_min(end * s->tile_rows, s->rows) - first * s->tile_rows,
                              .cut = fc_panel_at(&s->panels, panel)};
 }
 

@@ -45,7 +45,7 @@ void fc_depthwise_block_in(const fc_problem *p, const fc_block_channels *c, ptrd
     const fc_gemm_kernels *k = &p->kernels->gemm[p->dtype];
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
     ptrdiff_t at[FC_MAX_LANES];
-    if (c->times == 1 && c->of == 1) {
+    if (c->times == 1 && c->of == 1 && c->offset == 0) {
         k->block_in(pixels, c->count, block, image + c->first * channel_step * element, pixel_step, channel_step);
         return;
     }

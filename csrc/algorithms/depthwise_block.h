@@ -12,6 +12,12 @@
 /* NULL, or why the problem is none for blocks. */
 const char *fc_depthwise_block_decline(const fc_problem *problem);
 
+/* Whether the points are swept: every pixel of the source is a neighbour's. */
+bool fc_depthwise_sweeps(const fc_problem *problem);
+
+/* NULL where blocks are what to take for the correlation, or the reason why not. */
+const char *fc_depthwise_block_pass(const fc_problem *problem);
+
 /* Filters of a channel. */
 static inline ptrdiff_t fc_multiplier(const fc_problem *p) { return p->out_channels / p->channels; }
 

@@ -3,9 +3,9 @@
  *
  * Lanes are output channels, from weights packed into panels; the rows of a tile are grid points, whose channels are
  * read where they lie through one pointer a tap (a row of zeros for padding). The image is never copied. Sums go to
- * memory once a chunk of the depth. Groups of few output channels share their pointers: a task goes through all or many of
- * them at each tile. The points of small maps follow each other through all images. A sum depends on the depth and its cuts
- * alone. */
+ * memory once a chunk of the depth. Groups of few output channels share their pointers: a task goes through all or many
+ * of them at each tile. The points of small maps follow each other through all images. A sum depends on the depth and
+ * its cuts alone. */
 #include "algorithms/gemm_nhwc.h"
 
 #include <assert.h>
@@ -17,8 +17,8 @@
 #include "platform/parallel.h"
 
 #define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
-#define TOGETHER_POINTS \
-    128 /* of the largest map whose images share tiles: it alone would leave rows of its last one empty */
+/* Points of the largest map whose images share tiles: alone, it would leave rows of its last tile empty. */
+#define TOGETHER_POINTS 128
 #define ENOUGH_TASKS 8
 #define MOST_PANELS 6                     /* of one task */
 #define MOST_TILES (BLOCK_POINTS / 4 + 1) /* of a block at a time; most tiles have four rows or more */
@@ -35,8 +35,9 @@ typedef struct call {
     fc_chunks chunks; /* outer: taps, inner: channels */
     fc_panels panels;
     ptrdiff_t element, tiles, point_blocks, panel_blocks, group_blocks, group_elements;
-    ptrdiff_t images; /* that share tiles */
-    bool together;    /* they would, were there more than one */
+    ptrdiff_t source_bytes, destination_bytes; /* of an image */
+    ptrdiff_t images;                          /* that share tiles */
+    bool together; /* whether a map is so small: what is outside of it must not depend on the batch then */
 } call;
 
 /* The grid points of one tile: where tap 0 without its offset reads, and where the sums go. */
@@ -69,16 +70,6 @@ size_t fc_gemm_nhwc_slot_bytes(const fc_problem *p)
     return fc_size_add(sizeof(slot), fc_size_mul(fc_size_add(pixel, FC_DEPTH), fc_dtype_size(p->dtype)));
 }
 
-static ptrdiff_t source_bytes(const call *c)
-{
-    return c->job->axis[0].source * c->job->axis[1].source * c->job->pixel * c->element;
-}
-
-static ptrdiff_t destination_bytes(const call *c)
-{
-    return c->job->axis[0].destination * c->job->axis[1].destination * c->job->groups * c->job->columns * c->element;
-}
-
 static void find_points(tile_points *points, const call *c, ptrdiff_t tile, const char *source, char *destination,
                         char *nowhere)
 {
@@ -90,8 +81,8 @@ static void find_points(tile_points *points, const call *c, ptrdiff_t tile, cons
     for (ptrdiff_t r = 0; r < points->used; r++) {
         points->y[r] = row * rows->source_step;
         points->x[r] = column * columns->source_step;
-        points->image[r] = source + image * source_bytes(c);
-        points->destination[r] = destination + image * destination_bytes(c) +
+        points->image[r] = source + image * c->source_bytes;
+        points->destination[r] = destination + image * c->destination_bytes +
                                  ((rows->destination_first + row * rows->destination_step) * columns->destination +
                                   columns->destination_first + column * columns->destination_step) *
                                      pixel;
@@ -242,9 +233,9 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     const fc_range groups = {fc_cut(job->groups, c->group_blocks, group_block),
                              fc_cut(job->groups, c->group_blocks, group_block + 1)};
     const char *source =
-        (const char *)job->source + image * source_bytes(c) + groups.first * job->channels * c->element;
+        (const char *)job->source + image * c->source_bytes + groups.first * job->channels * c->element;
     char *destination =
-        (char *)job->destination + image * destination_bytes(c) + groups.first * job->columns * c->element;
+        (char *)job->destination + image * c->destination_bytes + groups.first * job->columns * c->element;
 
     assert(c->tile_rows <= FC_MAX_TILE_ROWS);
     memset(s->zeros, 0, (size_t)(((groups.end - groups.first) * job->channels + FC_DEPTH) * c->element));
@@ -274,6 +265,8 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
               .kernels = &p->kernels->gemm[job->dtype],
               .element = (ptrdiff_t)fc_dtype_size(job->dtype)};
     const ptrdiff_t map = job->axis[0].points * job->axis[1].points;
+    c.source_bytes = job->axis[0].source * job->axis[1].source * job->pixel * c.element;
+    c.destination_bytes = job->axis[0].destination * job->axis[1].destination * job->groups * job->columns * c.element;
     c.together = map <= TOGETHER_POINTS;
     c.images = c.together ? job->batch : 1;
     const ptrdiff_t points = c.images * map, batches = c.together ? 1 : job->batch;

@@ -42,7 +42,6 @@ static inline ptrdiff_t fc_phases(const fc_problem *p, int axis) { return fc_min
 /* The least u of all with from - u * d divisible by s, or -1. From Euclid's algorithm: a stride may be of any size. */
 static inline ptrdiff_t fc_first_tap(ptrdiff_t from, ptrdiff_t d, ptrdiff_t s)
 {
-    __extension__ typedef unsigned __int128 wide;
     const ptrdiff_t g = fc_gcd(s, d), period = s / g;
     ptrdiff_t rest = period, next = d / g % period, inverse = 0, next_inverse = 1;
     if (from % g) return -1;
@@ -54,7 +53,7 @@ static inline ptrdiff_t fc_first_tap(ptrdiff_t from, ptrdiff_t d, ptrdiff_t s)
         next_inverse = i;
     }
     if (inverse < 0) inverse += period;
-    return (ptrdiff_t)((wide)(from / g % period) * (wide)inverse % (wide)period);
+    return fc_multiply_modulo(from / g % period, inverse, period);
 }
 
 static inline fc_grid_axis fc_phase_axis(const fc_problem *p, int axis, ptrdiff_t phase)

@@ -129,4 +129,21 @@ static inline ptrdiff_t fc_gcd(ptrdiff_t a, ptrdiff_t b)
     return a;
 }
 
+/* a * b mod m by doubling, since the product may not fit; 0 <= a, b < m <= PTRDIFF_MAX. */
+static inline ptrdiff_t fc_multiply_modulo(ptrdiff_t a, ptrdiff_t b, ptrdiff_t m)
+{
+    ptrdiff_t product = 0;
+    for (; b; b >>= 1) {
+        if (b & 1) product = product >= m - a ? product - (m - a) : product + a;
+        a = a >= m - a ? a - (m - a) : a + a;
+    }
+    return product;
+}
+
+/* Rows or columns from the first to the last tap of a window. A dilation that is never taken may be any number. */
+static inline ptrdiff_t fc_window_span(const fc_problem *p, int axis)
+{
+    return p->window[axis] > 1 ? (p->window[axis] - 1) * p->dilation[axis] : 0;
+}
+
 #endif

@@ -7,17 +7,6 @@
 
 static ptrdiff_t modulo(ptrdiff_t a, ptrdiff_t m) { return a % m < 0 ? a % m + m : a % m; }
 
-/* a * b mod m by doubling, since the product may not fit; 0 <= a, b < m <= PTRDIFF_MAX. */
-static ptrdiff_t multiply_modulo(ptrdiff_t a, ptrdiff_t b, ptrdiff_t m)
-{
-    ptrdiff_t product = 0;
-    for (; b; b >>= 1) {
-        if (b & 1) product = product >= m - a ? product - (m - a) : product + a;
-        a = a >= m - a ? a - (m - a) : a + a;
-    }
-    return product;
-}
-
 /* x with a * x = 1 mod m, for coprime a and m, by Euclid's algorithm: its coefficients never exceed m. */
 static ptrdiff_t inverse_modulo(ptrdiff_t a, ptrdiff_t m)
 {
@@ -64,7 +53,7 @@ static fc_slide_class gradient_class(fc_slide_axis along, fc_range results, ptrd
     fc_slide_class class = {.along = along, .first = first, .step = d, .end = results.end, .item_step = apart};
     if (from_start % g) return class;
     /* Output o reads this input when o * s = from_start mod d. */
-    class.item = multiply_modulo(from_start / g % apart, inverse_modulo(s / g % apart, apart), apart);
+    class.item = fc_multiply_modulo(from_start / g % apart, inverse_modulo(s / g % apart, apart), apart);
     class.items = class.item < out ? (out - 1 - class.item) / apart + 1 : 0;
     class.period = class.items > 1 ? apart * s : PTRDIFF_MAX;
     class.tap_reach = (p->window[along.axis] - 1) * d;

@@ -30,26 +30,6 @@ static void copy_strided(size_t element, ptrdiff_t n, const char *from, ptrdiff_
         copy64(n, (const uint64_t *)(const void *)from, step, (uint64_t *)(void *)to);
 }
 
-void fc_deal_row(size_t element, const void *row, ptrdiff_t width, ptrdiff_t left, ptrdiff_t phases, ptrdiff_t phase,
-                 void *to)
-{
-    const ptrdiff_t size = (ptrdiff_t)element;
-    char *run = to;
-    if (!row) {
-        memset(to, 0, (size_t)(phases * phase) * element);
-        return;
-    }
-    for (ptrdiff_t f = 0; f < phases; f++, left++, run += phase * size) {
-        const ptrdiff_t first = fc_min(phase, left < 0 ? fc_ceil_div(-left, phases) : 0);
-        const ptrdiff_t end = fc_max(first, fc_min(phase, fc_ceil_div(width - left, phases)));
-        memset(run, 0, (size_t)first * element);
-        if (end > first)
-            copy_strided(element, end - first, (const char *)row + (left + first * phases) * size, phases,
-                         run + first * size);
-        memset(run + end * size, 0, (size_t)(phase - end) * element);
-    }
-}
-
 /* The common numbers of channels are constants, so that compilers unroll their loops. */
 #define GATHER_PIXELS(NAME, T)                                                                   \
     static void NAME(ptrdiff_t pixels, ptrdiff_t channels, const T *from, ptrdiff_t step, T *to) \
@@ -76,6 +56,28 @@ void fc_gather_pixels(size_t element, ptrdiff_t pixels, ptrdiff_t channels, cons
         gather64(pixels, channels, (const uint64_t *)(const void *)from, step, (uint64_t *)(void *)to);
 }
 
+void fc_deal_row(size_t element, ptrdiff_t channels, const void *row, ptrdiff_t width, ptrdiff_t left, ptrdiff_t phases,
+                 ptrdiff_t phase, void *to)
+{
+    const ptrdiff_t pixel = channels * (ptrdiff_t)element;
+    char *run = to;
+    if (!row) {
+        memset(to, 0, (size_t)(phases * phase * pixel));
+        return;
+    }
+    for (ptrdiff_t f = 0; f < phases; f++, left++, run += phase * pixel) {
+        const ptrdiff_t first = fc_min(phase, left < 0 ? fc_ceil_div(-left, phases) : 0);
+        const ptrdiff_t end = fc_max(first, fc_min(phase, fc_ceil_div(width - left, phases)));
+        const char *from = (const char *)row + (left + first * phases) * pixel;
+        memset(run, 0, (size_t)(first * pixel));
+        if (end > first && channels == 1)
+            copy_strided(element, end - first, from, phases, run + first * pixel);
+        else if (end > first)
+            fc_gather_pixels(element, end - first, channels, from, phases * channels, run + first * pixel);
+        memset(run + end * pixel, 0, (size_t)((phase - end) * pixel));
+    }
+}
+
 fc_stripe fc_stripe_of(const fc_problem *p, ptrdiff_t output_rows)
 {
     const ptrdiff_t line = FC_CACHE_LINE / (ptrdiff_t)fc_dtype_size(p->dtype);
@@ -97,7 +99,7 @@ void fc_fill_stripe(const fc_problem *p, const fc_stripe *s, ptrdiff_t output_ro
     for (ptrdiff_t c = 0; c < channels; c++, source += p->in[0] * p->in[1] * size)
         for (ptrdiff_t i = 0; i < needed; i++) {
             const ptrdiff_t y = top + i;
-            fc_deal_row(element, y < 0 || y >= p->in[0] ? NULL : source + y * p->in[1] * size, p->in[1],
+            fc_deal_row(element, 1, y < 0 || y >= p->in[0] ? NULL : source + y * p->in[1] * size, p->in[1],
                         -p->pad_before[1], s->phases, s->phase, to + (c * s->plane + i * s->row) * size);
         }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stripe.h -- rows of planes copied with the zeros around them, columns sorted by their phase: where windows step by s,
+/* stripe.h -- rows of planes, or of pixels, copied with the zeros around them, columns sorted by their phase: where windows step by s,
  * the columns f, f + s, f + 2s ... become neighbours, and so do the same tap's reads of neighbouring windows. */
 #ifndef FC_ALGORITHMS_STRIPE_H
 #define FC_ALGORITHMS_STRIPE_H
@@ -7,9 +7,9 @@
 #include "algorithms/problem.h"
 
 /* to[f * phase + i] = row[left + i * phases + f] for f < phases and i < phase, zero outside 0 ... width; row NULL: all
- * zeros. Elements have 4 or 8 bytes. */
-void fc_deal_row(size_t element, const void *row, ptrdiff_t width, ptrdiff_t left, ptrdiff_t phases, ptrdiff_t phase,
-                 void *to);
+ * zeros. What is dealt are pixels of so many channels, one in a plane. Elements have 4 or 8 bytes. */
+void fc_deal_row(size_t element, ptrdiff_t channels, const void *row, ptrdiff_t width, ptrdiff_t left, ptrdiff_t phases,
+                 ptrdiff_t phase, void *to);
 
 /* Pixels of so many channels, `step` elements apart, one behind the other. Elements have 4 or 8 bytes. */
 void fc_gather_pixels(size_t element, ptrdiff_t pixels, ptrdiff_t channels, const char *from, ptrdiff_t step, char *to);
@@ -28,11 +28,5 @@ void fc_fill_stripe(const fc_problem *problem, const fc_stripe *stripe, ptrdiff_
 
 /* From the first output of a row to what tap (channel, kh, kw) reads for it. */
 void fc_stripe_shifts(const fc_problem *problem, const fc_stripe *stripe, ptrdiff_t channels, int32_t *shifts);
-
-/* Rows or columns from the first to the last tap of a window. */
-static inline ptrdiff_t fc_window_span(const fc_problem *p, int axis)
-{
-    return (p->window[axis] - 1) * p->dilation[axis];
-}
 
 #endif

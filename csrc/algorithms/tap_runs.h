@@ -17,7 +17,7 @@ typedef struct fc_tap_run {
 
 static inline ptrdiff_t fc_rows_read(const fc_problem *p, ptrdiff_t rows)
 {
-    const ptrdiff_t span = p->window[0] > 1 ? (p->window[0] - 1) * p->dilation[0] : 0;
+    const ptrdiff_t span = fc_window_span(p, 0);
     return fc_min(p->in[0], rows > 1 ? (rows - 1) * p->stride[0] + span + 1 : span + 1);
 }
 

@@ -178,7 +178,7 @@ const char *fc_algorithm_name(fc_operation operation, int index);
 
 /* For each algorithm, by its index above, NULL or the reason why it declines the problem, and why another one is preferred
  * to it though it would take the problem. */
-#define FC_MAX_ALGORITHMS 16
+#define FC_MAX_ALGORITHMS 24
 typedef struct fc_explanation {
     const char *algorithm; /* the one that is taken when none is named */
     const char *declined[FC_MAX_ALGORITHMS];

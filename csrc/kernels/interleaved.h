@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* interleaved.h -- see fc_interleaved. Included once per floating element type. The sums are named variables, as in
  * gemm_tile.h. */
+_Static_assert(FC_INTERLEAVED_ROWS == 8, "EACH_LINE");
 #define EACH_LINE(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 #define START(r) W(vec) sum##r = W(zero)();
 #define POINT(r) const T *x##r = (const T *)d->x + (r < d->rows ? r : d->rows - 1) * d->x_row + at;

@@ -67,8 +67,8 @@ typedef struct fc_depthwise_plane {
 
 /* Some rows of a depthwise correlation whose channels do not fill a vector, float32 and float64 only: rows are lines of
  * elements, the channels of one pixel behind those of the other. y[r * y_row + e] = bias[e] + sum over taps t of
- * x[r * x_row + shift[t] + e] * w[t * w_step + e], where factors repeat: e stands for e modulo channels there, and channels
- * and a vector of them can be read. Lines of x are read up to a whole vector. The sum is the chain of fc_tile. */
+ * x[r * x_row + shift[t] + e] * w[t * w_step + e], where factors repeat: e stands for e modulo channels there, and so
+ * many of them and a vector more can be read. Lines of x are read up to a whole vector. The sum is the chain of fc_tile. */
 #define FC_INTERLEAVED_ROWS 8 /* at most */
 typedef struct fc_interleaved {
     ptrdiff_t rows, elements, channels, taps;

@@ -3,13 +3,13 @@
 
 #include <windows.h>
 
-/* Of one processor group, which is where a thread starts: Windows has 64 CPUs at most in a group. */
+/* Of one processor group, 64 at most, which is where threads start: a machine of several gets the threads of one. */
 int fc_cpu_count(void)
 {
     DWORD_PTR own, system;
     int cpus = 0;
     if (!GetProcessAffinityMask(GetCurrentProcess(), &own, &system)) return 1;
     for (; own; own &= own - 1) cpus++;
-    return cpus > 0 ? cpus
-                    : (int)GetActiveProcessorCount(ALL_PROCESSOR_GROUPS); /* no mask: threads in several groups */
+    if (cpus > 0) return cpus;
+    return (int)GetActiveProcessorCount(ALL_PROCESSOR_GROUPS); /* threads in several groups have no mask */
 }
