@@ -63,7 +63,7 @@ static void copy_window(const call *c, const char *source, char *to)
     for (ptrdiff_t i = 0; i < channels; i++, source += p->in[0] * row)
         for (ptrdiff_t u = 0; u < p->window[0]; u++, to += p->window[1] * c->element) {
             const ptrdiff_t y = fc_window_start(p, 0, 0) + u * p->dilation[0];
-            fc_deal_row((size_t)c->element, 1, y < 0 || y >= p->in[0] ? NULL : source + y * row, p->in[1],
+            fc_deal_row((size_t)c->element, 1, 1, y < 0 || y >= p->in[0] ? NULL : source + y * row, p->in[1],
                         fc_window_start(p, 1, 0), 1, p->window[1], to);
         }
 }

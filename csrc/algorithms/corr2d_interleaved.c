@@ -144,7 +144,7 @@ static void fill_strip(const call *c, const char *image, ptrdiff_t rows, ptrdiff
     const ptrdiff_t needed = (rows - 1) * down->source_step + fc_window_span(c->p, 0) + 1;
     for (ptrdiff_t y = first; y < first + needed; y++, to += c->row * c->element) {
         const char *source = y < 0 || y >= down->source ? NULL : image + y * across->source * pixel;
-        fc_deal_row((size_t)c->element, c->p->channels, source, across->source,
+        fc_deal_row((size_t)c->element, c->p->channels, c->p->channels, source, across->source,
                     column * across->source_step + fc_block_lowest_tap(across), c->phases, c->phase, to);
         memset(to + c->phases * c->phase * pixel, 0, (size_t)(FC_MAX_LANES * c->element));
     }

@@ -56,8 +56,8 @@ void fc_gather_pixels(size_t element, ptrdiff_t pixels, ptrdiff_t channels, cons
         gather64(pixels, channels, (const uint64_t *)(const void *)from, step, (uint64_t *)(void *)to);
 }
 
-void fc_deal_row(size_t element, ptrdiff_t channels, const void *row, ptrdiff_t width, ptrdiff_t left, ptrdiff_t phases,
-                 ptrdiff_t phase, void *to)
+void fc_deal_row(size_t element, ptrdiff_t channels, ptrdiff_t step, const void *row, ptrdiff_t width, ptrdiff_t left,
+                 ptrdiff_t phases, ptrdiff_t phase, void *to)
 {
     const ptrdiff_t pixel = channels * (ptrdiff_t)element;
     char *run = to;
@@ -68,12 +68,12 @@ void fc_deal_row(size_t element, ptrdiff_t channels, const void *row, ptrdiff_t 
     for (ptrdiff_t f = 0; f < phases; f++, left++, run += phase * pixel) {
         const ptrdiff_t first = fc_min(phase, left < 0 ? fc_ceil_div(-left, phases) : 0);
         const ptrdiff_t end = fc_max(first, fc_min(phase, fc_ceil_div(width - left, phases)));
-        const char *from = (const char *)row + (left + first * phases) * pixel;
+        const char *from = (const char *)row + (left + first * phases) * step * (ptrdiff_t)element;
         memset(run, 0, (size_t)(first * pixel));
         if (end > first && channels == 1)
-            copy_strided(element, end - first, from, phases, run + first * pixel);
+            copy_strided(element, end - first, from, phases * step, run + first * pixel);
         else if (end > first)
-            fc_gather_pixels(element, end - first, channels, from, phases * channels, run + first * pixel);
+            fc_gather_pixels(element, end - first, channels, from, phases * step, run + first * pixel);
         memset(run + end * pixel, 0, (size_t)((phase - end) * pixel));
     }
 }
@@ -99,7 +99,7 @@ void fc_fill_stripe(const fc_problem *p, const fc_stripe *s, ptrdiff_t output_ro
     for (ptrdiff_t c = 0; c < channels; c++, source += p->in[0] * p->in[1] * size)
         for (ptrdiff_t i = 0; i < needed; i++) {
             const ptrdiff_t y = top + i;
-            fc_deal_row(element, 1, y < 0 || y >= p->in[0] ? NULL : source + y * p->in[1] * size, p->in[1],
+            fc_deal_row(element, 1, 1, y < 0 || y >= p->in[0] ? NULL : source + y * p->in[1] * size, p->in[1],
                         -p->pad_before[1], s->phases, s->phase, to + (c * s->plane + i * s->row) * size);
         }
 }

@@ -7,9 +7,10 @@
 #include "algorithms/problem.h"
 
 /* to[f * phase + i] = row[left + i * phases + f] for f < phases and i < phase, zero outside 0 ... width; row NULL: all
- * zeros. What is dealt are pixels of so many channels, one in a plane. Elements have 4 or 8 bytes. */
-void fc_deal_row(size_t element, ptrdiff_t channels, const void *row, ptrdiff_t width, ptrdiff_t left, ptrdiff_t phases,
-                 ptrdiff_t phase, void *to);
+ * zeros. What is dealt are pixels of so many channels, one in a plane, `step` elements apart in the row and side by side
+ * in `to`. Elements have 4 or 8 bytes. */
+void fc_deal_row(size_t element, ptrdiff_t channels, ptrdiff_t step, const void *row, ptrdiff_t width, ptrdiff_t left,
+                 ptrdiff_t phases, ptrdiff_t phase, void *to);
 
 /* Pixels of so many channels, `step` elements apart, one behind the other. Elements have 4 or 8 bytes. */
 void fc_gather_pixels(size_t element, ptrdiff_t pixels, ptrdiff_t channels, const char *from, ptrdiff_t step, char *to);

@@ -34,40 +34,24 @@ static fc_strides stripe_steps(const fc_tap_sum_work *w)
     return (fc_strides){.n = plane * channels, .c = 1, .h = span[1] * channels, .w = channels};
 }
 
-static void zero_pixels(const fc_tap_sum_work *w, char *row, fc_range columns, ptrdiff_t pixel)
-{
-    const fc_strides step = stripe_steps(w);
-    const ptrdiff_t element = w->c->element;
-    memset(row + columns.first * step.w * element, 0, (size_t)((columns.end - columns.first) * pixel * element));
-}
-
 /* x of the unit with the zeros around it; `from` is its first image. */
 static void fill_stripe(const fc_tap_sum_work *w, const char *from)
 {
     const fc_tap_sum_call *c = w->c;
     const fc_problem *p = c->p;
     const ptrdiff_t *span = c->plan.span, element = c->element, channels = p->channels / p->groups;
-    const ptrdiff_t planes = c->x.planes ? channels : 1, pixel = c->x.planes ? 1 : channels;
+    const ptrdiff_t planes = c->x.planes ? channels : 1;
     const fc_strides in = c->x.steps, out = stripe_steps(w);
     const ptrdiff_t top = fc_window_start(p, 0, w->outputs.rows.first);
     const ptrdiff_t left = fc_window_start(p, 1, w->outputs.columns.first);
-    const ptrdiff_t first = fc_max(0, fc_min(span[1], w->inputs.columns.first - left));
-    const ptrdiff_t end = fc_max(first, fc_min(span[1], w->inputs.columns.end - left));
     for (ptrdiff_t plane = 0; plane < planes; plane++)
         for (ptrdiff_t n = 0; n < w->outputs.images; n++)
             for (ptrdiff_t i = 0; i < span[0]; i++) {
                 const ptrdiff_t y = top + i;
-                char *row = w->stripe + (plane * out.c + n * out.n + i * out.h) * element;
-                if (y < w->inputs.rows.first || y >= w->inputs.rows.end) {
-                    zero_pixels(w, row, (fc_range){0, span[1]}, pixel);
-                    continue;
-                }
-                zero_pixels(w, row, (fc_range){0, first}, pixel);
-                if (end > first)
-                    fc_gather_pixels((size_t)element, end - first, pixel,
-                                     from + (plane * in.c + n * in.n + y * in.h + (left + first) * in.w) * element,
-                                     in.w, row + first * out.w * element);
-                zero_pixels(w, row, (fc_range){end, span[1]}, pixel);
+                const bool inside = y >= w->inputs.rows.first && y < w->inputs.rows.end;
+                fc_deal_row((size_t)element, out.w, in.w,
+                            inside ? from + (plane * in.c + n * in.n + y * in.h) * element : NULL, p->in[1], left, 1,
+                            span[1], w->stripe + (plane * out.c + n * out.n + i * out.h) * element);
             }
 }
 
