@@ -68,13 +68,14 @@ void fc_deal_row(size_t element, ptrdiff_t channels, ptrdiff_t step, const void 
     for (ptrdiff_t f = 0; f < phases; f++, left++, run += phase * pixel) {
         const ptrdiff_t first = fc_min(phase, left < 0 ? fc_ceil_div(-left, phases) : 0);
         const ptrdiff_t end = fc_max(first, fc_min(phase, fc_ceil_div(width - left, phases)));
-        const char *from = (const char *)row + (left + first * phases) * step * (ptrdiff_t)element;
         memset(run, 0, (size_t)(first * pixel));
-        if (end > first && channels == 1)
-            copy_strided(element, end - first, from, phases * step, run + first * pixel);
-        else if (end > first)
-            fc_gather_pixels(element, end - first, channels, from, phases * step, run + first * pixel);
         memset(run + end * pixel, 0, (size_t)((phase - end) * pixel));
+        if (end == first) continue; /* the window may start far from the row, where no address is */
+        const char *from = (const char *)row + (left + first * phases) * step * (ptrdiff_t)element;
+        if (channels == 1)
+            copy_strided(element, end - first, from, phases * step, run + first * pixel);
+        else
+            fc_gather_pixels(element, end - first, channels, from, phases * step, run + first * pixel);
     }
 }
 

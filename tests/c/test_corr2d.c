@@ -326,6 +326,35 @@ static void check_small_blocks(fc_dtype dtype, fc_layout layout)
     call_free(&c);
 }
 
+/* ---- windows beyond the image ------------------------------------------------------------------------------- */
+
+/* Windows in rows of the image, and so far from its columns that no address is there. */
+static void check_far_windows(fc_dtype dtype, fc_layout layout, int64_t channels, int64_t filters, int64_t groups)
+{
+    for (int operation = FC_CORR2D; operation <= FC_CORR2D_WEIGHT_GRAD; operation++)
+        for (int side = 0; side < 2; side++) {
+            fc_corr2d_params p = plain_corr2d(dtype, 6, 1);
+            number *wanted[2];
+            call c;
+            p.layout = layout;
+            p.size[0] = 4;
+            p.kernel[1] = 4;
+            p.channels = channels;
+            p.groups = groups;
+            p.weight_channels = channels / groups;
+            p.out_channels = filters;
+            p.pad_before[1] = ((int64_t)1 << 55) - (side ? 2 : 0);
+            p.pad_after[1] = side ? 2 : 0;
+            p.stride[1] = (int64_t)1 << (side ? 55 : 56);
+            c = call_of_corr2d((fc_operation)operation, &p, true, false);
+            reference(&c, wanted);
+            each_variant(&c, run_and_check, wanted);
+            free(wanted[0]);
+            free(wanted[1]);
+            call_free(&c);
+        }
+}
+
 /* ---- empty arrays, subnormals ----------------------------------------------------------------------------- */
 
 static void check_empty(fc_dtype dtype, fc_layout layout)
@@ -379,6 +408,12 @@ void test_corr2d(void)
     for (int layout = 0; layout < 2; layout++) {
         check_small_blocks(FC_F32, (fc_layout)layout);
         check_small_blocks(FC_F64, (fc_layout)layout);
+        for (int wide = 0; wide < 2; wide++) {
+            check_far_windows(wide ? FC_F64 : FC_F32, (fc_layout)layout, 3, 16, 1);
+            check_far_windows(wide ? FC_F64 : FC_F32, (fc_layout)layout, 4, 16, 2);
+            check_far_windows(wide ? FC_F64 : FC_F32, (fc_layout)layout, 6, 6, 6);
+            check_far_windows(wide ? FC_F64 : FC_F32, (fc_layout)layout, 40, 40, 1);
+        }
     }
     check_wrapping(FC_I32);
     check_wrapping(FC_I64);
