@@ -48,6 +48,7 @@ GEOMETRIES = (
     Geometry("strided", 4, 3, 24, 41, kernel=5, stride=2),
     Geometry("depthwise", 4, 40, 40, 31, groups=40),
     Geometry("grouped", 3, 24, 36, 19, groups=3),
+    Geometry("deep", 2, 300, 72, 9),  # channels in several parts, each for threads of its own
 )
 
 

@@ -159,3 +159,18 @@ def test_weights_that_are_too_large_for_every_thread_to_have_its_own(layout: str
     turned = ref.weights(ref.filters(p.w, layout)[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), layout)
     grad = fastconv.corr2d_input_grad(p.x, turned, p.x.shape, padding=1, layout=layout, algorithm=NAMES[layout])
     assert_same_bits(grad, fastconv.corr2d(p.x, p.w, padding=1, layout=layout, algorithm=NAMES[layout]))
+
+
+@pytest.mark.parametrize("layout", NAMES)
+@pytest.mark.parametrize("x", [(1, 512, 120, 118), (1, 96, 30, 31), (1, 150, 9, 7), (3, 20, 70, 64)], ids=str)
+def test_sixteen_threads_share_transforms(isa: str, x: tuple[int, ...], layout: str):
+    """Inputs too large to be transformed at once, few tiles, and many; with weights that one thread prepared too."""
+    p = problem(Case("", x, (40, 3, 3), padding=pad(1)), layout, "float32")
+    options = {"padding": 1, "layout": layout, "algorithm": NAMES[layout]}
+    fastconv.set_num_threads(1)
+    alone = fastconv.corr2d(p.x, p.w, p.bias, **options)
+    prepared = fastconv.prepare(p.w, p.bias, **options)
+    assert_same_bits(prepared(p.x), alone, f"{isa} {layout} {x} prepared")
+    fastconv.set_num_threads(16)
+    assert_same_bits(fastconv.corr2d(p.x, p.w, p.bias, **options), alone, f"{isa} {layout} {x}")
+    assert_same_bits(prepared(p.x), alone, f"{isa} {layout} {x} prepared, with 16 threads")

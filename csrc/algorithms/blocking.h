@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* blocking.h -- cutting work into even pieces, by the problem alone. */
+/* blocking.h -- cutting work into even pieces. */
 #ifndef FC_ALGORITHMS_BLOCKING_H
 #define FC_ALGORITHMS_BLOCKING_H
 
@@ -9,6 +9,14 @@
 /* Steps of one chain of multiplications and additions before the sum goes to memory: a panel of this depth stays in
  * the first-level cache, and partial sums keep long sums accurate. */
 #define FC_DEPTH 256
+
+#define FC_FEWEST_TASKS 8 /* that large work is cut into */
+
+/* So many tasks keep all threads busy. */
+static inline ptrdiff_t fc_enough_tasks(const fc_problem *p)
+{
+    return fc_max(FC_FEWEST_TASKS, 2 * (ptrdiff_t)p->threads);
+}
 
 /* As fc_cut, with the larger pieces spread among the others: neighbouring pieces together are even as well. */
 static inline ptrdiff_t fc_cut_spread(ptrdiff_t total, ptrdiff_t pieces, ptrdiff_t piece)

@@ -18,7 +18,6 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define ENOUGH_TASKS 8
 #define FEWEST_ROWS 4 /* of a task, where there are as many */
 
 typedef struct call {
@@ -59,7 +58,7 @@ static ptrdiff_t blocks_of(const fc_problem *p)
 static ptrdiff_t strips_of(const fc_problem *p)
 {
     const ptrdiff_t rows = fc_block_destination_size(p)[0], images = p->batch * blocks_of(p);
-    ptrdiff_t strips = fc_min(fc_ceil_div(ENOUGH_TASKS, fc_max(1, images)), fc_ceil_div(rows, FEWEST_ROWS));
+    ptrdiff_t strips = fc_min(fc_ceil_div(fc_enough_tasks(p), fc_max(1, images)), fc_ceil_div(rows, FEWEST_ROWS));
     for (; strips < rows; strips++) {
         const ptrdiff_t most = fc_ceil_div(rows, strips);
         if (source_bytes(p, most) + destination_bytes(p, most) <= FC_BLOCK_BYTES) break;

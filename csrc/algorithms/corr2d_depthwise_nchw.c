@@ -17,9 +17,8 @@
 #include "platform/parallel.h"
 
 #define TASK_BYTES (24 * 1024) /* of the input of small planes: a part of the first-level cache */
-#define ENOUGH_TASKS 16
-#define MOST_TAPS 32  /* along an axis */
-#define FEWEST_ROWS 8 /* of a strip, which reads two more */
+#define MOST_TAPS 32           /* along an axis */
+#define FEWEST_ROWS 8          /* of a strip, which reads two more */
 #define ROWS FC_DEPTHWISE_ROWS
 
 typedef struct call {
@@ -282,8 +281,8 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
     const bool rolls = rolls_down(p);
     c.kernel_3x3 = rolls ? kernels->depthwise_3x3[stride_of(p) - 1] : NULL;
     c.strips = fc_ceil_div(p->out[0], rolls ? strip_rows(p) : ROWS);
-    c.planes = fc_max(1, fc_min(TASK_BYTES / bytes, planes / ENOUGH_TASKS));
-    c.blocks = fc_min(c.strips, fc_ceil_div(ENOUGH_TASKS, fc_max(1, fc_ceil_div(planes, c.planes))));
+    c.planes = fc_max(1, fc_min(TASK_BYTES / bytes, planes / (2 * fc_enough_tasks(p))));
+    c.blocks = fc_min(c.strips, fc_ceil_div(2 * fc_enough_tasks(p), fc_max(1, fc_ceil_div(planes, c.planes))));
     fc_end_part(workspace->shared, mask_bytes(p));
     fc_end_part(zeros, zero_bytes(p));
     memset(zeros, 0, (size_t)(p->in[1] * element));

@@ -203,7 +203,9 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
               .element = element,
               .pieces = fc_panels_of(p->channels, lanes, fc_max(1, CHANNEL_BYTES / (lanes * element)))};
     const ptrdiff_t row_bytes = p->out[1] * fc_ceil_div(p->channels, c.pieces.count) * element;
-    c.blocks = fc_ceil_div(p->out[0], fc_max(FEWEST_ROWS, fc_ceil_div(TASK_BYTES, fc_max(1, row_bytes))));
+    const ptrdiff_t blocks = fc_ceil_div(fc_enough_tasks(p), fc_max(1, p->batch * c.pieces.count));
+    const ptrdiff_t rows = fc_min(fc_ceil_div(TASK_BYTES, fc_max(1, row_bytes)), fc_ceil_div(p->out[0], blocks));
+    c.blocks = fc_ceil_div(p->out[0], fc_max(FEWEST_ROWS, rows));
     fc_parallel_shares(p->batch * c.blocks * c.pieces.count, workspace->threads, true, run_task, &c);
 }
 

@@ -14,7 +14,6 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define ENOUGH_TASKS 8
 #define FEWEST_ROWS 4 /* of a task, where there are as many */
 #define SMALL_MAP 64  /* outputs */
 #define LARGER_MAP 200
@@ -69,7 +68,7 @@ static size_t block_bytes(const fc_problem *p, ptrdiff_t rows)
 static ptrdiff_t strips_of(const fc_problem *p)
 {
     const ptrdiff_t rows = fc_block_destination_size(p)[0], images = p->batch * fc_grouped_blocks(p);
-    ptrdiff_t strips = fc_min(fc_ceil_div(ENOUGH_TASKS, fc_max(1, images)), fc_ceil_div(rows, FEWEST_ROWS));
+    ptrdiff_t strips = fc_min(fc_ceil_div(fc_enough_tasks(p), fc_max(1, images)), fc_ceil_div(rows, FEWEST_ROWS));
     while (strips < rows && block_bytes(p, fc_ceil_div(rows, fc_max(1, strips))) > FC_GROUPED_BYTES) strips++;
     return fc_max(1, strips);
 }

@@ -13,7 +13,6 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define ENOUGH_TASKS 8
 #define FEWEST_ROWS 4                      /* of a task, where there are as many */
 #define BLOCK_BYTES (128 * 1024)           /* of a task, aimed at: a part of the second-level cache */
 #define MOST_BLOCK_BYTES (8 * 1024 * 1024) /* of a single row */
@@ -70,8 +69,8 @@ static size_t block_bytes(const fc_problem *p, const fc_group_grid *g, ptrdiff_t
 static ptrdiff_t strips_of(const fc_problem *p, const fc_group_grid *g)
 {
     const ptrdiff_t rows = g->axis[0][0].points;
-    ptrdiff_t strips =
-        fc_max(1, fc_min(fc_ceil_div(ENOUGH_TASKS, fc_max(1, p->batch * p->groups)), fc_ceil_div(rows, FEWEST_ROWS)));
+    ptrdiff_t strips = fc_max(
+        1, fc_min(fc_ceil_div(fc_enough_tasks(p), fc_max(1, p->batch * p->groups)), fc_ceil_div(rows, FEWEST_ROWS)));
     while (strips < rows && block_bytes(p, g, fc_ceil_div(rows, strips)) > BLOCK_BYTES) strips++;
     return strips;
 }

@@ -20,7 +20,6 @@
 #define MOST_STRIP_BYTES (1024 * 1024)        /* of the smallest copy */
 #define MOST_SHARED_BYTES ((size_t)256 << 20) /* of factors */
 #define FEW_COLUMNS 64                        /* of a strip, where there are as many */
-#define ENOUGH_TASKS 8
 #define MANY_TAPS 64
 
 typedef struct call {
@@ -204,7 +203,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     if (operands->bias) c.bias = factors + p->window[0] * p->window[1] * factor_step(p) * element;
     fc_end_part(factors, factor_bytes(p));
     find_taps(&c, operands->w, operands->bias, factors, shift);
-    c.blocks = fc_min(units, fc_max(fc_ceil_div(ENOUGH_TASKS, fc_max(1, p->batch)), fc_ceil_div(units, 4)));
+    c.blocks = fc_min(units, fc_max(fc_ceil_div(fc_enough_tasks(p), fc_max(1, p->batch)), fc_ceil_div(units, 4)));
     fc_parallel_shares(p->batch * c.blocks, workspace->threads, true, run_task, &c);
 }
 

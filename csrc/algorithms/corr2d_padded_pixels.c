@@ -15,7 +15,7 @@
 
 #define LARGE_MAP 2500 /* outputs */
 #define BYTES_WORTH_A_THREAD (64 * 1024)
-#define ROWS_OF_A_TASK 8
+#define ROWS_OF_A_TASK 8 /* at most */
 
 /* What all windows read of an axis. */
 static ptrdiff_t span_of(const fc_problem *p, int axis)
@@ -215,8 +215,9 @@ static void multiply(const fc_problem *p, const fc_pixel_correlation *job, const
         fc_gemm_nhwc(p, job, workspace);
         return;
     }
+    const ptrdiff_t enough = fc_min(p->out[0], fc_ceil_div(fc_enough_tasks(p), fc_max(1, job->batch)));
     const rows_call c = {p, job, fc_panels_of(p->out_channels, p->kernels->gemm[p->dtype].lanes, FC_MAX_TILE_VECTORS),
-                         fc_ceil_div(p->out[0], ROWS_OF_A_TASK)};
+                         fc_max(enough, fc_ceil_div(p->out[0], ROWS_OF_A_TASK))};
     fc_parallel_shares(job->batch * c.blocks, workspace->threads, true, run_rows, (void *)&c);
 }
 

@@ -19,7 +19,6 @@
 
 #define STRIPE_BYTES (128 * 1024)       /* aimed at: a part of the second-level cache */
 #define MOST_STRIPE_BYTES (1024 * 1024) /* of a single output row */
-#define ENOUGH_TASKS 8
 #define FEWEST_ROWS 4 /* of a task, where there are enough: neighbours copy the rows between them twice */
 #define MOST_LANES (FC_MAX_ROW_VECTORS * FC_MAX_LANES)
 
@@ -55,10 +54,11 @@ static size_t stripe_bytes(const fc_problem *p, const fc_stripe *s)
     return fc_size_mul(fc_size_add(elements, MOST_LANES), fc_dtype_size(p->dtype));
 }
 
-static ptrdiff_t rows_of_a_task(const fc_problem *p)
+/* Of so many tasks at least, if the image has the rows. */
+static ptrdiff_t rows_of_tasks(const fc_problem *p, ptrdiff_t tasks)
 {
-    const ptrdiff_t images = fc_min(p->batch, ENOUGH_TASKS) * fc_min(p->groups, ENOUGH_TASKS);
-    const ptrdiff_t wanted = fc_ceil_div(p->out[0], fc_max(1, ENOUGH_TASKS / fc_max(1, images)));
+    const ptrdiff_t images = fc_min(p->batch, tasks) * fc_min(p->groups, tasks);
+    const ptrdiff_t wanted = fc_ceil_div(p->out[0], fc_max(1, tasks / fc_max(1, images)));
     ptrdiff_t rows = fc_max(1, fc_min(p->out[0], fc_max(wanted, FEWEST_ROWS)));
     for (; rows > 1; rows = fc_ceil_div(rows, 2)) {
         const fc_stripe s = fc_stripe_of(p, rows);
@@ -66,6 +66,8 @@ static ptrdiff_t rows_of_a_task(const fc_problem *p)
     }
     return rows;
 }
+
+static ptrdiff_t rows_of_a_task(const fc_problem *p) { return rows_of_tasks(p, fc_enough_tasks(p)); }
 
 static const char *decline(const fc_problem *p)
 {
@@ -96,7 +98,8 @@ static const char *pass(const fc_problem *p)
     if (rows >= (2 * p->out[1] < lanes ? 2 : 8) &&
         p->out[1] <= (wide && rows < 48 && channels < 12 ? 3 * lanes / 4 : lanes))
         return "a row of outputs does not fill a vector";
-    if (fc_window_span(p, 0) >= 4 * (rows_of_a_task(p) * fc_min(p->stride[0], p->window[0]) + p->window[0]))
+    if (fc_window_span(p, 0) >=
+        4 * (rows_of_tasks(p, FC_FEWEST_TASKS) * fc_min(p->stride[0], p->window[0]) + p->window[0]))
         return "a dilated kernel reads few of the rows that it spans";
     if (p->window[0] * p->window[1] == 1 && (channels > 4 || p->out[1] < 64))
         return "a kernel of one tap packs long rows";

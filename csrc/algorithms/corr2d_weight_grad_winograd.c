@@ -12,6 +12,8 @@
  *
  * A NaN or an infinity, or a sum that overflows on the way, reaches weights that it should not: gradients that are not
  * finite are computed again by the implicit GEMM. */
+#include <math.h>
+
 #include "algorithms/algorithm.h"
 #include "algorithms/bias_grad.h"
 #include "algorithms/partial_sums.h"
@@ -28,16 +30,43 @@
 #define FILTERS_AT_ONCE 96
 #define FEW_TILES 40 /* that still pay for the way back to taps */
 #define FEWEST_TASKS 4
+#define TASKS_A_THREAD 2
+#define TRANSFORM 20     /* products of a tile, a channel and a filter: as long does it take to transform one of them */
 #define MANY_OUTPUTS 350 /* that make up for transforms of few channels */
 
-/* How the work is cut, by the problem alone; steps count elements. */
+/* How the work is cut: sums by the problem alone, channels and filters by the threads as well. Steps count elements. */
 typedef struct plan {
     fc_winograd_plan x, y; /* what the transforms of either side go by */
     fc_panels channels, filters;
+    ptrdiff_t parts; /* of the blocks of channels: each is a task */
     ptrdiff_t taps, units, partials;
     ptrdiff_t x_block; /* from one block of channels to the next */
     ptrdiff_t m_frequency;
 } plan;
+
+static ptrdiff_t widest(const fc_panels *all) { return fc_ceil_div(all->vectors, all->count) * all->lanes; }
+
+/* Smaller blocks where threads would be without work, each of which transforms its channels and its filters for itself. */
+static void cut_for_threads(const fc_problem *p, plan *s)
+{
+    const ptrdiff_t sums = p->groups * s->partials, most = fc_ceil_div(TASKS_A_THREAD * p->threads, sums);
+    fc_panels filters = s->filters, channels = s->channels;
+    ptrdiff_t chosen = filters.count;
+    double best = INFINITY;
+    for (; filters.count <= filters.vectors && filters.count <= fc_max(s->filters.count, most); filters.count++)
+        for (channels.count = 1; channels.count <= fc_min(channels.vectors, fc_max(1, most / filters.count));
+             channels.count++) {
+            const ptrdiff_t rounds = fc_ceil_div(sums * filters.count * channels.count, p->threads);
+            const double rows = (double)widest(&channels), columns = (double)widest(&filters);
+            const double time = (double)rounds * (rows * columns + TRANSFORM * (rows + columns));
+            if (time >= best) continue;
+            best = time;
+            chosen = filters.count;
+            s->parts = channels.count;
+        }
+    s->filters.count = chosen;
+    s->channels.count = fc_max(s->channels.count, s->parts);
+}
 
 static plan plan_of(const fc_problem *p)
 {
@@ -45,6 +74,7 @@ static plan plan_of(const fc_problem *p)
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
     plan s = {.x = fc_winograd_plan_of(p),
               .taps = p->window[0] * p->window[1],
+              .parts = 1,
               .filters = fc_panels_of(filters, lanes, fc_max(1, FILTERS_AT_ONCE / lanes))};
     const ptrdiff_t frequencies = s.x.frequencies;
     s.y = s.x;
@@ -61,8 +91,9 @@ static plan plan_of(const fc_problem *p)
     s.partials = fc_partial_sums(p->groups * s.filters.count, s.units);
     const ptrdiff_t tiles = fc_ceil_div(s.x.total, s.units);
     s.channels = fc_panels_of(channels, lanes, fc_max(1, CHANNELS_AT_ONCE / (tiles < FEW_TILES ? 2 : 1) / lanes));
-    s.x.v_row = fc_ceil_div(s.channels.vectors, s.channels.count) * lanes;
-    s.y.v_row = fc_ceil_div(s.filters.vectors, s.filters.count) * lanes;
+    if (p->threads > FEWEST_TASKS / 2) cut_for_threads(p, &s);
+    s.x.v_row = widest(&s.channels);
+    s.y.v_row = widest(&s.filters);
     s.x.v_frequency = fc_winograd_odd_lines(tiles * s.x.v_row + FC_MAX_TILE_ROWS, element);
     s.y.v_frequency = fc_winograd_odd_lines(tiles * s.y.v_row, element);
     s.x_block = frequencies * s.x.v_frequency;
@@ -106,7 +137,7 @@ static const char *pass(const fc_problem *p)
 /* ---- memory: what a thread keeps, the scratch of a transform, x and grad_y transformed, their products, taps of a unit, sums */
 
 typedef struct kept {
-    ptrdiff_t group, unit; /* whose transformed inputs are here; -1: nobody's */
+    ptrdiff_t group, unit, part; /* whose transformed inputs are here; -1: nobody's */
     bool finite;
 } kept;
 
@@ -123,7 +154,7 @@ static void part_bytes(const fc_problem *p, const plan *s, size_t bytes[PARTS])
     const size_t x = methods->scratch_bytes(p, &s->x), y = methods->scratch_bytes(p, &s->y);
     bytes[KEPT] = fc_size_lines(sizeof(kept));
     bytes[SCRATCH] = x > y ? x : y;
-    bytes[INPUTS] = elements_bytes(p, s->x_block, s->channels.count);
+    bytes[INPUTS] = elements_bytes(p, s->x_block, fc_ceil_div(s->channels.count, s->parts));
     bytes[OUTPUTS] = elements_bytes(p, s->y.frequencies, s->y.v_frequency);
     bytes[PRODUCTS] = elements_bytes(p, s->x.frequencies, s->m_frequency);
     bytes[FRESH] = elements_bytes(p, s->x.v_row * s->taps, s->y.v_row);
@@ -194,7 +225,8 @@ static void transform(const call *c, const fc_problem *image, const fc_winograd_
     fc_winograd_call side = {
         .p = image, .operands = &operands, .kernels = c->kernels, .element = c->element, .plan = *all};
     side.plan.channels = cut->columns;
-    c->methods->input(&side, &(fc_winograd_block){0, tiles->first, tiles->end - tiles->first, v}, scratch);
+    c->methods->input(&side, &(fc_winograd_block){0, tiles->first, tiles->end - tiles->first, v},
+                      (fc_range){0, side.plan.channels}, scratch);
 }
 
 /* Some channels by some filters: the products of all frequencies. */
@@ -277,17 +309,30 @@ static char *shared_sums(const call *c, ptrdiff_t group, ptrdiff_t partial)
     return c->workspace->shared + (size_t)(group * c->plan.partials + partial) * sum_bytes(c->p, &c->plan);
 }
 
-static void enter_unit(const call *c, const memory *at, ptrdiff_t group, ptrdiff_t unit, const fc_range *tiles)
+/* Blocks of the channels of a part. */
+static fc_range blocks_of(const plan *s, ptrdiff_t part)
+{
+    return (fc_range){fc_cut(s->channels.count, s->parts, part), fc_cut(s->channels.count, s->parts, part + 1)};
+}
+
+static char *inputs_of(const call *c, const memory *at, const fc_range *blocks, ptrdiff_t block)
+{
+    return at->part[INPUTS] + (block - blocks->first) * c->plan.x_block * c->element;
+}
+
+static void enter_unit(const call *c, const memory *at, ptrdiff_t group, ptrdiff_t unit, ptrdiff_t part,
+                       const fc_range *tiles)
 {
     const plan *s = &c->plan;
-    if (at->kept->group == group && at->kept->unit == unit) return;
-    for (ptrdiff_t i = 0; i < s->channels.count; i++) {
+    const fc_range blocks = blocks_of(s, part);
+    if (at->kept->group == group && at->kept->unit == unit && at->kept->part == part) return;
+    for (ptrdiff_t i = blocks.first; i < blocks.end; i++) {
         const fc_panel_cut cut = fc_panel_at(&s->channels, i);
-        transform(c, c->p, &s->x, c->operands->x, &cut, group, tiles, at->part[SCRATCH],
-                  at->part[INPUTS] + i * s->x_block * c->element);
+        transform(c, c->p, &s->x, c->operands->x, &cut, group, tiles, at->part[SCRATCH], inputs_of(c, at, &blocks, i));
     }
     at->kept->group = group;
     at->kept->unit = unit;
+    at->kept->part = part;
 }
 
 /* The unit's share of the gradients of some channels by some filters: into `sums`, or added to what is there. */
@@ -301,26 +346,28 @@ static void add_unit(const call *c, const memory *at, const fc_panel_cut *channe
         fc_add_sums(c->p->dtype, channels->columns * c->plan.taps * filters->vectors * c->kernels->lanes, sums, taps);
 }
 
-/* A partial sum of the gradients of a block of filters. */
+/* A partial sum of the gradients of a part of the channels by a block of filters. */
 static void sum_block(void *context, ptrdiff_t task, int slot)
 {
     const call *c = context;
     const plan *s = &c->plan;
-    const ptrdiff_t partial = task / s->filters.count % s->partials, group = task / s->filters.count / s->partials;
     const fc_panel_cut filters = fc_panel_at(&s->filters, task % s->filters.count);
+    const ptrdiff_t part = task / s->filters.count % s->parts, sum = task / s->filters.count / s->parts;
+    const ptrdiff_t partial = sum % s->partials, group = sum / s->partials;
+    const fc_range blocks = blocks_of(s, part);
     const ptrdiff_t first = fc_cut(s->units, s->partials, partial), end = fc_cut(s->units, s->partials, partial + 1);
     const memory at = memory_at(c, slot);
     for (ptrdiff_t unit = first; unit < end; unit++) {
         const fc_range tiles = {fc_cut(s->x.total, s->units, unit), fc_cut(s->x.total, s->units, unit + 1)};
-        enter_unit(c, &at, group, unit, &tiles);
+        enter_unit(c, &at, group, unit, part, &tiles);
         transform(c, &c->grad_y, &s->y, c->operands->grad_y, &filters, group, &tiles, at.part[SCRATCH],
                   at.part[OUTPUTS]);
-        for (ptrdiff_t i = 0; i < s->channels.count; i++) {
+        for (ptrdiff_t i = blocks.first; i < blocks.end; i++) {
             const fc_panel_cut channels = fc_panel_at(&s->channels, i);
             char *sums = s->partials > 1 ? block_of(c, shared_sums(c, group, partial), &filters, &channels)
                                          : at.part[SUMS] + channels.first * s->taps * s->y.v_row * c->element;
-            add_unit(c, &at, &channels, &filters, at.part[INPUTS] + i * s->x_block * c->element,
-                     tiles.end - tiles.first, unit == first, sums);
+            add_unit(c, &at, &channels, &filters, inputs_of(c, &at, &blocks, i), tiles.end - tiles.first, unit == first,
+                     sums);
             if (s->partials == 1 && unit == end - 1) bring_home(c, group, &filters, &channels, sums);
         }
     }
@@ -359,8 +406,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         c.grad_y.pad_before[i] = c.grad_y.pad_after[i] = 0;
     }
     part_bytes(p, s, c.bytes);
-    for (int i = 0; i < workspace->threads; i++) *memory_at(&c, i).kept = (kept){-1, -1, true};
-    fc_parallel_shares(p->groups * s->partials * s->filters.count, workspace->threads, true, sum_block, &c);
+    for (int i = 0; i < workspace->threads; i++) *memory_at(&c, i).kept = (kept){-1, -1, -1, true};
+    fc_parallel_shares(p->groups * s->partials * s->parts * s->filters.count, workspace->threads, true, sum_block, &c);
     if (s->partials > 1)
         fc_parallel_shares(p->groups * s->filters.count * s->channels.count, workspace->threads, true, finish_block,
                            &c);

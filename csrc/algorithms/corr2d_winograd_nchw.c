@@ -78,15 +78,15 @@ static void turn_rows(const fc_winograd_call *c, const fc_winograd_area *part, p
     }
 }
 
-static void input(const fc_winograd_call *c, const fc_winograd_block *block, char *scratch)
+static void input(const fc_winograd_call *c, const fc_winograd_block *block, fc_range channels, char *scratch)
 {
     const fc_problem *p = c->p;
     const fc_winograd_plan *s = &c->plan;
     const ptrdiff_t step = turned_channels(c->kernels), plane = p->in[0] * p->in[1] * c->element;
     char *zeros = scratch + run_elements(s, c->kernels) * c->element;
     memset(zeros, 0, (size_t)(step * c->element));
-    for (ptrdiff_t first = 0; first < s->channels; first += step) {
-        fc_winograd_input tile = {.channels = fc_min(step, s->channels - first), .frequency_step = s->v_frequency};
+    for (ptrdiff_t first = channels.first; first < channels.end; first += step) {
+        fc_winograd_input tile = {.channels = fc_min(step, channels.end - first), .frequency_step = s->v_frequency};
         for (ptrdiff_t t = 0; t < block->tiles;) {
             const fc_winograd_run run = run_of(c, block, t);
             const fc_winograd_area part = inside_of(c, &run, scratch);
@@ -159,6 +159,7 @@ const fc_algorithm fc_corr2d_winograd_nchw = {
     .name = "winograd_nchw",
     .decline = decline,
     .pass = fc_winograd_pass,
+    .shared_bytes = fc_winograd_shared_bytes,
     .slot_bytes = fc_winograd_slot_bytes,
     .prepared_bytes = fc_winograd_prepared_bytes,
     .reads_weights = true,

@@ -16,19 +16,20 @@ static size_t scratch_bytes(const fc_problem *p, const fc_winograd_plan *s)
     return fc_size_lines((size_t)s->v_row * fc_dtype_size(p->dtype));
 }
 
-static void input(const fc_winograd_call *c, const fc_winograd_block *block, char *scratch)
+static void input(const fc_winograd_call *c, const fc_winograd_block *block, fc_range channels, char *scratch)
 {
     const fc_problem *p = c->p;
     const fc_winograd_plan *s = &c->plan;
-    fc_winograd_input tile = {.channels = s->channels, .frequency_step = s->v_frequency};
+    fc_winograd_input tile = {.channels = channels.end - channels.first, .frequency_step = s->v_frequency};
     fc_winograd_area image = {.to = {p->in[0], p->in[1]}, .pixel_bytes = p->channels * c->element};
-    memset(scratch, 0, (size_t)(s->channels * c->element));
+    memset(scratch, 0, (size_t)(tile.channels * c->element));
     for (ptrdiff_t t = 0; t < block->tiles; t++) {
         const fc_winograd_run run = fc_winograd_run_at(s, block->first + t, 1);
-        image.pixels = (const char *)c->operands->x +
-                       (run.image * p->in[0] * p->in[1] * p->channels + block->group * s->channels) * c->element;
+        image.pixels =
+            (const char *)c->operands->x +
+            (run.image * p->in[0] * p->in[1] * p->channels + block->group * s->channels + channels.first) * c->element;
         fc_winograd_find_pixels(c, &image, run.y, run.x, scratch, tile.pixel);
-        tile.v = block->v + t * s->v_row * c->element;
+        tile.v = block->v + (t * s->v_row + channels.first) * c->element;
         c->kernels->winograd[s->form].input(&tile);
     }
 }
@@ -65,6 +66,7 @@ const fc_algorithm fc_corr2d_winograd_nhwc = {
     .name = "winograd_nhwc",
     .decline = decline,
     .pass = fc_winograd_pass,
+    .shared_bytes = fc_winograd_shared_bytes,
     .slot_bytes = fc_winograd_slot_bytes,
     .prepared_bytes = fc_winograd_prepared_bytes,
     .reads_weights = true,

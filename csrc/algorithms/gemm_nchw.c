@@ -18,9 +18,10 @@
 /* Where few blocks of panels make few tasks, an image is packed by all threads first, if it is so small, and output
  * channels are shared out then. */
 #define TOGETHER_BYTES ((ptrdiff_t)4 << 20)
-#define ENOUGH_TASKS 8
 #define TASKS_TO_SHARE 20
 #define ROWS_TOGETHER 48  /* of one task */
+#define ENOUGH_ROWS 32    /* of a task that packs its panels, */
+#define FEWEST_ROWS 16    /* and where a thread would be without one */
 #define ROW_UNIT 24       /* whole tiles of every width */
 #define PANELS_WORTH_IT 3 /* with more it costs less to pack twice than to share */
 #define PANELS_TOGETHER 4 /* packed by one task */
@@ -158,10 +159,12 @@ static void run_together(void *context, ptrdiff_t task, int slot_number)
 
 /* Rows are split over tasks as well when the panels alone make few of them, but only so far: each split packs the
  * panels anew. */
-static ptrdiff_t choose_row_blocks(const fc_plane_correlation *job, ptrdiff_t tasks)
+static ptrdiff_t choose_row_blocks(const fc_problem *p, const fc_plane_correlation *job, ptrdiff_t tasks)
 {
     ptrdiff_t blocks = 1;
-    while (tasks * blocks < ENOUGH_TASKS && job->rows / (2 * blocks) >= 32) blocks *= 2;
+    while (tasks * blocks < fc_enough_tasks(p) &&
+           job->rows / (2 * blocks) >= (tasks * blocks < p->threads ? FEWEST_ROWS : ENOUGH_ROWS))
+        blocks *= 2;
     return blocks;
 }
 
@@ -174,14 +177,15 @@ void fc_gemm_nchw(const fc_problem *p, const fc_plane_correlation *job, const fc
     ptrdiff_t tasks;
     c.blocks = fc_ceil_div(c.panels.count, panels_in_block(c.kernels, c.element));
     if (c.panels.count > PANELS_WORTH_IT)
-        c.blocks =
-            fc_max(c.blocks, fc_min(c.panels.count, fc_ceil_div(ENOUGH_TASKS, fc_max(1, job->batch * job->groups))));
-    c.row_blocks = choose_row_blocks(job, job->batch * job->groups * c.blocks);
+        c.blocks = fc_max(c.blocks,
+                          fc_min(c.panels.count, fc_ceil_div(fc_enough_tasks(p), fc_max(1, job->batch * job->groups))));
+    c.row_blocks = choose_row_blocks(p, job, job->batch * job->groups * c.blocks);
     fc_spread_row_bias(job->bias, job->groups * job->rows, c.kernels->lanes, c.element, workspace->shared);
     if (c.panels.count <= PANELS_WORTH_IT && c.row_blocks > 1 && !reads_straight(&c) &&
         together_bytes(c.kernels, c.element, job->channels * c.taps, job->axis[0].points * job->axis[1].points)) {
         c.packed = workspace->shared + bias_bytes_of(p);
         c.row_blocks = fc_ceil_div(job->rows, ROWS_TOGETHER);
+        if (c.row_blocks * c.blocks < p->threads) c.row_blocks = fc_ceil_div(job->rows, ROW_UNIT);
         for (c.image = 0; c.image < job->batch * job->groups; c.image++) {
             fc_parallel_for(c.chunks.count * fc_ceil_div(c.panels.count, PANELS_TOGETHER), workspace->threads, true,
                             pack_together, &c);

@@ -17,9 +17,10 @@
 #include "platform/parallel.h"
 
 #define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
+#define FEWEST_POINTS 48 /* of a task, where so many threads want for tasks: */
+#define FEW_THREADS 2
 /* Points of the largest map whose images share tiles: alone, it would leave rows of its last tile empty. */
 #define TOGETHER_POINTS 128
-#define ENOUGH_TASKS 8
 #define MOST_PANELS 6                     /* of one task */
 #define MOST_TILES (BLOCK_POINTS / 4 + 1) /* of a block at a time; most tiles have four rows or more */
 /* To what the tiles at hand read in one chunk: with few channels it has many taps, and fewer tiles are at hand. */
@@ -269,7 +270,7 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
     c.destination_bytes = job->axis[0].destination * job->axis[1].destination * job->groups * job->columns * c.element;
     c.together = map <= TOGETHER_POINTS;
     c.images = c.together ? job->batch : 1;
-    const ptrdiff_t points = c.images * map, batches = c.together ? 1 : job->batch;
+    const ptrdiff_t points = c.images * map, batches = c.together ? 1 : job->batch, enough = fc_enough_tasks(p);
     c.chunks = fc_chunks_of(fc_taps_of(job), job->channels);
     c.panels = fc_panels_of(job->columns, c.kernels->lanes, FC_MAX_TILE_VECTORS);
     c.group_elements = (ptrdiff_t)fc_gemm_nhwc_group(job, c.kernels);
@@ -285,11 +286,15 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
     }
     c.tiles = fc_ceil_div(points, c.tile_rows);
     c.point_blocks = fc_ceil_div(points, BLOCK_POINTS);
+    if (p->threads > FEW_THREADS) {
+        const ptrdiff_t wanted = fc_ceil_div(enough, fc_max(1, batches * job->groups * c.panels.count));
+        c.point_blocks = fc_max(c.point_blocks, fc_min(fc_ceil_div(points, FEWEST_POINTS), wanted));
+    }
     c.panel_blocks =
         fc_max(fc_ceil_div(c.panels.count, MOST_PANELS),
-               fc_min(c.panels.count, fc_ceil_div(ENOUGH_TASKS, fc_max(1, batches * job->groups * c.point_blocks))));
+               fc_min(c.panels.count, fc_ceil_div(enough, fc_max(1, batches * job->groups * c.point_blocks))));
     c.group_blocks = job->groups;
     if (c.panels.count == 1)
-        c.group_blocks = fc_min(job->groups, fc_ceil_div(ENOUGH_TASKS, fc_max(1, batches * c.point_blocks)));
+        c.group_blocks = fc_min(job->groups, fc_ceil_div(enough, fc_max(1, batches * c.point_blocks)));
     fc_parallel_for(batches * c.group_blocks * c.point_blocks * c.panel_blocks, workspace->threads, true, run_task, &c);
 }

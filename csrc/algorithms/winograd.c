@@ -5,114 +5,8 @@
 #include <string.h>
 
 #include "algorithms/by_definition.h"
-#include "algorithms/grid.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
-
-#define MOST_CHANNELS ((ptrdiff_t)1 << 24) /* sizes of transforms stay far from overflow */
-#define MOST_DEPTH 128      /* channels of one chain of sums: U of a piece of them fits a second-level cache */
-#define ROW_UNIT 8          /* whole tiles of products */
-#define MOST_TILES_APART 48 /* of a block that is a task */
-#define FEWEST_TILES_APART 16
-#define APART_BYTES (320 * 1024) /* of its V, aimed at */
-#define BLOCKS_APART 16          /* so many blocks keep every thread busy */
-#define FILTERS_PER_TILE 3
-#define MOST_OWN_V ((ptrdiff_t)16 * 1024 * 1024) /* bytes of V of all tiles, and of all of U, that each thread makes */
-#define MOST_OWN_U ((ptrdiff_t)4 * 1024 * 1024)
-
-/* Tried in this order. */
-static const fc_winograd_shape shapes[] = {
-    {FC_WINOGRAD_3X3, FC_WINOGRAD_3X3_GRAD, 1, {3, 3}, {4, 4}},
-    {FC_WINOGRAD_3X3_APART, FC_WINOGRAD_3X3_APART_GRAD, 2, {3, 3}, {2, 2}},
-    {FC_WINOGRAD_5X5, FC_WINOGRAD_5X5_GRAD, 1, {5, 5}, {2, 2}},
-    {FC_WINOGRAD_3, FC_WINOGRAD_3_GRAD, 1, {1, 3}, {1, 4}},
-    {FC_WINOGRAD_3, FC_WINOGRAD_3_GRAD, 1, {3, 1}, {4, 1}},
-    {FC_WINOGRAD_7, FC_WINOGRAD_7_GRAD, 1, {1, 7}, {1, 3}},
-    {FC_WINOGRAD_7, FC_WINOGRAD_7_GRAD, 1, {7, 1}, {3, 1}},
-};
-
-const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *p)
-{
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
-        if (p->window[0] == shapes[i].taps[0] && p->window[1] == shapes[i].taps[1] &&
-            p->stride[0] == shapes[i].stride && p->stride[1] == shapes[i].stride)
-            return &shapes[i];
-    return NULL;
-}
-
-const char *fc_winograd_decline(const fc_problem *p)
-{
-    if (p->dtype != FC_F32 && p->dtype != FC_F64) return "dtype is not float32 or float64";
-    if (!fc_winograd_shape_of(p))
-        return "kernel is not 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1 with stride 1, or 3x3 with stride 2";
-    if ((p->dilation[0] != 1 && p->window[0] > 1) || (p->dilation[1] != 1 && p->window[1] > 1))
-        return "dilation is not 1";
-    if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
-    if (!p->channels || !p->out_channels) return "there are no channels";
-    if (p->channels > MOST_CHANNELS || p->out_channels > MOST_CHANNELS) return "there are more than 2^24 channels";
-    if (p->batch > INT32_MAX) return "there are more than 2^31 images";
-    return NULL;
-}
-
-/* Where V and M fit a second-level cache, or else so many that what is read from U is used often enough. */
-static ptrdiff_t tiles_apart(ptrdiff_t tile_bytes)
-{
-    const ptrdiff_t tiles = APART_BYTES / tile_bytes / FEWEST_TILES_APART * FEWEST_TILES_APART;
-    return tiles ? fc_min(tiles, MOST_TILES_APART) : MOST_TILES_APART;
-}
-
-/* A cache line that another core has a copy of is slow to write, on cores without a common cache five times as slow: what
- * is made in the call and read by several threads costs more than to make it once a thread. V of a tile costs twice
- * what U of a filter does, so that raw weights bring pieces first where there are more than so many filters a tile. */
-static void choose_owners(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
-{
-    const bool small_u = s->u_group <= MOST_OWN_U / element;
-    if (p->weights_stay) return;
-    s->by_piece = !s->apart && s->blocks <= MOST_OWN_V / element / s->v_block &&
-                  (!small_u || s->filters > FILTERS_PER_TILE * s->total);
-    s->own_weights = s->by_piece || small_u;
-}
-
-fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
-{
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), lanes = p->kernels->gemm[p->dtype].lanes;
-    const ptrdiff_t slack = FC_MAX_TILE_ROWS; /* products compute whole tiles */
-    const fc_winograd_shape *shape = fc_winograd_shape_of(p);
-    fc_winograd_plan s = {.form = shape->form,
-                          .stride = shape->stride,
-                          .frequencies = 1,
-                          .channels = p->channels / p->groups,
-                          .filters = p->out_channels / p->groups,
-                          .m_row = FC_WINOGRAD_PIECE};
-    for (int i = 0; i < 2; i++) {
-        s.tile[i] = shape->tile[i];
-        s.window[i] = (s.tile[i] - 1) * s.stride + p->window[i];
-        s.frequencies *= s.window[i];
-    }
-    s.tile_rows = fc_ceil_div(p->out[0], s.tile[0]);
-    s.tiles = fc_ceil_div(p->out[1], s.tile[1]);
-    s.total = p->batch * s.tile_rows * s.tiles;
-    s.block = tiles_apart(s.frequencies * s.channels * element);
-    s.apart = s.total >= BLOCKS_APART * s.block;
-    if (!s.apart) s.block = fc_winograd_round_up(fc_max(1, fc_min(s.total, FC_WINOGRAD_PIECE)), ROW_UNIT);
-    s.blocks = fc_ceil_div(s.total, s.block);
-    s.depth = fc_winograd_round_up(fc_ceil_div(s.channels, fc_ceil_div(s.channels, MOST_DEPTH)), FC_MAX_LANES);
-    s.chunks = fc_ceil_div(s.channels, s.depth);
-    s.lanes = lanes;
-    s.vectors = fc_ceil_div(s.filters, lanes);
-    s.pieces = fc_ceil_div(s.vectors * lanes, FC_WINOGRAD_PIECE);
-    s.piece = fc_ceil_div(s.vectors, s.pieces) * lanes;
-    s.v_row = fc_winograd_round_up(s.channels, lanes);
-    s.v_frequency = fc_winograd_odd_lines((s.block + slack) * s.v_row, element);
-    s.v_block = fc_winograd_odd_lines(s.frequencies * s.v_frequency, element);
-    s.u_frequency = fc_winograd_odd_lines(s.depth * s.piece, element);
-    s.u_chunk = s.frequencies * s.u_frequency;
-    s.u_piece = s.chunks * s.u_chunk;
-    s.u_group = s.pieces * s.u_piece;
-    choose_owners(p, &s, element);
-    s.m_frequency = fc_winograd_odd_lines((FC_WINOGRAD_PIECE + slack) * s.m_row, element);
-    return s;
-}
 
 static size_t v_bytes(const fc_problem *p, const fc_winograd_plan *s)
 {
@@ -147,14 +41,25 @@ static size_t u_bytes(const fc_problem *p, const fc_winograd_plan *s)
 }
 
 /* M and V that a thread holds at a time, in blocks. */
-static ptrdiff_t blocks_held(const fc_winograd_plan *s) { return s->by_piece ? s->blocks : 1; }
+static ptrdiff_t m_held(const fc_winograd_plan *s) { return s->by_piece ? s->blocks : 1; }
+
+static ptrdiff_t v_held(const fc_winograd_plan *s) { return s->together ? 0 : m_held(s); }
+
+/* V, where it is made first. */
+size_t fc_winograd_shared_bytes(const fc_problem *p)
+{
+    const fc_winograd_plan s = fc_winograd_plan_of(p);
+    return s.together ? fc_size_mul(v_bytes(p, &s), (size_t)(p->groups * s.blocks)) : 0;
+}
 
 /* What the thread keeps, the scratch of a transform, M, V, U. */
 size_t fc_winograd_slot_bytes(const fc_problem *p)
 {
     const fc_winograd_plan s = fc_winograd_plan_of(p);
-    const size_t blocks = fc_size_mul(fc_size_add(m_bytes(p, &s), v_bytes(p, &s)), (size_t)blocks_held(&s));
-    return fc_size_add(fc_size_add(own_bytes(&s), scratch_bytes(p, &s)), fc_size_add(blocks, u_bytes(p, &s)));
+    const size_t m = fc_size_mul(m_bytes(p, &s), (size_t)m_held(&s));
+    const size_t v = fc_size_mul(v_bytes(p, &s), (size_t)v_held(&s));
+    return fc_size_add(fc_size_add(own_bytes(&s), scratch_bytes(p, &s)),
+                       fc_size_add(fc_size_add(m, v), u_bytes(p, &s)));
 }
 
 /* ---- the call ----------------------------------------------------------------------------------------------------- */
@@ -175,7 +80,7 @@ typedef struct slot {
  * block. */
 static ptrdiff_t cut_tiles(ptrdiff_t tiles, ptrdiff_t pieces, ptrdiff_t piece)
 {
-    return fc_min(tiles, fc_cut_spread(fc_ceil_div(tiles, ROW_UNIT), pieces, piece) * ROW_UNIT);
+    return fc_min(tiles, fc_cut_spread(fc_ceil_div(tiles, FC_WINOGRAD_ROWS), pieces, piece) * FC_WINOGRAD_ROWS);
 }
 
 static fc_winograd_block block_at(const fc_winograd_call *c, ptrdiff_t group, ptrdiff_t index, char *v)
@@ -191,9 +96,35 @@ static slot slot_at(const work *w, int number)
     char *at = w->workspace->slots + (size_t)number * w->workspace->slot_bytes;
     slot t = {.kept = (own *)at, .scratch = at + own_bytes(s)};
     t.m = t.scratch + scratch_bytes(w->call.p, s);
-    t.v = t.m + (size_t)blocks_held(s) * w->m_bytes;
-    t.u = t.v + (size_t)blocks_held(s) * w->v_bytes;
+    t.v = t.m + (size_t)m_held(s) * w->m_bytes;
+    t.u = t.v + (size_t)v_held(s) * w->v_bytes;
     return t;
+}
+
+/* A block with its V: of all threads, or one of those that this thread holds. */
+static fc_winograd_block block_of(const work *w, ptrdiff_t group, ptrdiff_t index, ptrdiff_t held, const slot *t)
+{
+    const fc_winograd_plan *s = &w->call.plan;
+    return block_at(&w->call, group, index,
+                    s->together ? w->workspace->shared + (size_t)(group * s->blocks + index) * w->v_bytes
+                                : t->v + (size_t)held * w->v_bytes);
+}
+
+/* Some tiles and channels of V, where it is made first. */
+static void run_part_of_v(void *context, ptrdiff_t task, int number)
+{
+    const work *w = context;
+    const fc_winograd_plan *s = &w->call.plan;
+    const ptrdiff_t units = s->block / FC_WINOGRAD_ROWS, part = task % s->v_parts, unit = task / s->v_parts % units;
+    const ptrdiff_t index = task / s->v_parts / units, first = unit * FC_WINOGRAD_ROWS;
+    const slot t = slot_at(w, number);
+    fc_winograd_block block = block_of(w, index / s->blocks, index % s->blocks, 0, &t);
+    const fc_range channels = {fc_min(s->channels, part * s->v_channels),
+                               fc_min(s->channels, (part + 1) * s->v_channels)};
+    block.first += first;
+    block.tiles = fc_min(FC_WINOGRAD_ROWS, block.tiles - first);
+    block.v += first * s->v_row * w->call.element;
+    if (block.tiles > 0 && channels.first < channels.end) w->methods->input(&w->call, &block, channels, t.scratch);
 }
 
 /* The products of one frequency, panel of the filters and chunk of the channels. */
@@ -286,9 +217,10 @@ static const char *weights_of(const work *w, ptrdiff_t group, ptrdiff_t piece, c
 static void run_block(const work *w, ptrdiff_t group, ptrdiff_t index, ptrdiff_t from, ptrdiff_t to, const slot *t)
 {
     const fc_winograd_plan *s = &w->call.plan;
-    const fc_winograd_block block = block_at(&w->call, group, index, t->v);
+    const fc_winograd_block block = block_of(w, group, index, 0, t);
     enter_group(s, t->kept, group);
-    if (t->kept->block != index) w->methods->input(&w->call, &block, t->scratch);
+    if (!s->together && t->kept->block != index)
+        w->methods->input(&w->call, &block, (fc_range){0, s->channels}, t->scratch);
     t->kept->block = index;
     for (ptrdiff_t i = from; i < to; i++) {
         const fc_winograd_piece piece = piece_at(s, i, t);
@@ -325,17 +257,17 @@ static void run_piece(void *context, ptrdiff_t task, int number)
     const slot t = slot_at(w, number);
     fc_winograd_piece piece = piece_at(s, index, &t);
     const fc_panels panels = fc_panels_of(piece.filters, c->kernels->lanes, c->kernels->product_vectors);
-    const bool entered = t.kept->group != group;
+    const bool entered = !s->together && t.kept->group != group;
     product at;
     enter_group(s, t.kept, group);
     for (ptrdiff_t i = 0; entered && i < s->blocks; i++) {
-        const fc_winograd_block block = block_at(c, group, i, t.v + (size_t)i * w->v_bytes);
-        w->methods->input(c, &block, t.scratch);
+        const fc_winograd_block block = block_of(w, group, i, i, &t);
+        w->methods->input(c, &block, (fc_range){0, s->channels}, t.scratch);
     }
     for (at.chunk = 0; at.chunk < s->chunks; at.chunk++) {
         fc_winograd_prepare_chunk(c->p, s, c->operands->w, group, index, at.chunk, t.u);
         for (ptrdiff_t i = 0; i < s->blocks; i++) {
-            const fc_winograd_block block = block_at(c, group, i, t.v + (size_t)i * w->v_bytes);
+            const fc_winograd_block block = block_of(w, group, i, i, &t);
             for (at.frequency = 0; at.frequency < s->frequencies; at.frequency++)
                 for (at.panel = 0; at.panel < panels.count; at.panel++) {
                     const char *b = panel_of(c, &panels, &at, t.u);
@@ -344,7 +276,7 @@ static void run_piece(void *context, ptrdiff_t task, int number)
         }
     }
     for (ptrdiff_t i = 0; i < s->blocks; i++, piece.m += w->m_bytes) {
-        const fc_winograd_block block = block_at(c, group, i, t.v + (size_t)i * w->v_bytes);
+        const fc_winograd_block block = block_of(w, group, i, i, &t);
         w->methods->output(c, &block, &piece);
     }
 }
@@ -362,6 +294,9 @@ void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const
     w.m_bytes = m_bytes(p, s);
     w.v_bytes = v_bytes(p, s);
     for (int i = 0; i < workspace->threads; i++) slot_at(&w, i).kept->group = -1;
+    if (s->together)
+        fc_parallel_shares(p->groups * s->blocks * (s->block / FC_WINOGRAD_ROWS) * s->v_parts, workspace->threads, true,
+                           run_part_of_v, &w);
     fc_parallel_shares(p->groups * (s->by_piece ? s->pieces
                                     : s->apart  ? s->blocks
                                                 : s->blocks * s->pieces),

@@ -7,8 +7,9 @@
  * transformed into V, the frequencies apart; then each frequency is a matrix product with the transformed weights U, whose
  * result M goes back to outputs a piece at a time: a block by some output channels, so that M stays in a cache, and what
  * is read from U and V is used often enough. With many blocks each is one task, from input to output; with few, each
- * piece of a block is. V, and U of weights that were not prepared, belong to the thread that made them, which keeps them
- * for its next tasks; where there are many filters and few tiles, a task is a piece of the filters and all blocks.
+ * piece of a block is. One thread or two keep V, and U of weights that were not prepared, for their next tasks: what both
+ * need is made twice. More threads make it together first. Where there are many filters and few tiles, a task is a piece
+ * of the filters and all blocks, and makes its U.
  *
  * V, U and M are the same in both layouts: rows of V and M are tiles, lanes of U and M are output channels. Images of planes
  * are turned into pixels and back at both ends, a few channels at a time.
@@ -20,8 +21,10 @@
 
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
+#include "algorithms/window.h"
 
 #define FC_WINOGRAD_PIECE 48 /* tiles and output channels of a piece, at most; a multiple of every number of lanes */
+#define FC_WINOGRAD_ROWS 8   /* tiles in whole tiles of products: blocks are cut between them */
 
 /* A form and its transpose for the gradients of weights, the kernels it is for, and the outputs of a tile. */
 typedef struct fc_winograd_shape {
@@ -37,6 +40,8 @@ typedef struct fc_winograd_plan {
     ptrdiff_t channels, filters;               /* of one group */
     ptrdiff_t tile_rows, tiles, total;         /* tile rows of an image, tiles of one row, tiles of all images */
     ptrdiff_t block, blocks;                   /* most tiles of a block, and how many blocks there are */
+    bool together;                             /* V of all blocks is made first */
+    ptrdiff_t v_parts, v_channels;             /* in so many parts of so many channels */
     bool apart;                                /* each block is a task */
     bool own_weights;                          /* each thread makes what it needs of U */
     bool by_piece;                             /* each piece of the filters is a task, with all blocks */
@@ -84,7 +89,7 @@ typedef struct fc_winograd_area {
 
 /* What depends on the layout. */
 typedef struct fc_winograd_methods {
-    void (*input)(const fc_winograd_call *call, const fc_winograd_block *block, char *scratch);
+    void (*input)(const fc_winograd_call *call, const fc_winograd_block *block, fc_range channels, char *scratch);
     void (*output)(const fc_winograd_call *call, const fc_winograd_block *block, const fc_winograd_piece *piece);
     size_t (*scratch_bytes)(const fc_problem *problem, const fc_winograd_plan *plan);
 } fc_winograd_methods;
@@ -95,6 +100,7 @@ const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *problem);
 /* Those of an algorithm; `decline` speaks of all but the layout. */
 const char *fc_winograd_decline(const fc_problem *problem);
 const char *fc_winograd_pass(const fc_problem *problem);
+size_t fc_winograd_shared_bytes(const fc_problem *problem);
 size_t fc_winograd_slot_bytes(const fc_problem *problem);
 size_t fc_winograd_prepared_bytes(const fc_problem *problem);
 void fc_winograd_prepare(const fc_problem *problem, const void *w, void *prepared);

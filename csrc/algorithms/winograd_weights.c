@@ -73,8 +73,9 @@ static void turn_and_transform(const transform *t, ptrdiff_t filters, ptrdiff_t 
                           steps, u + c * width * t->element);
 }
 
-void fc_winograd_prepare_chunk(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t group,
-                               ptrdiff_t piece, ptrdiff_t index, char *u)
+/* Some channels of a chunk; the first one is the first of a turn. */
+static void prepare_channels(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t group,
+                             ptrdiff_t piece, ptrdiff_t index, fc_range some, char *u)
 {
     const transform t = {p, s, &p->kernels->gemm[p->dtype], fc_weight_strides(p), (ptrdiff_t)fc_dtype_size(p->dtype)};
     const ptrdiff_t filter = fc_winograd_first_filter(s, piece), lanes = s->lanes;
@@ -82,10 +83,10 @@ void fc_winograd_prepare_chunk(const fc_problem *p, const fc_winograd_plan *s, c
         fc_panels_of(fc_winograd_first_filter(s, piece + 1) - filter, lanes, t.kernels->product_vectors);
     const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, index);
     w += (fc_filter_at(p, &t.w, group * s->filters + filter) + chunk.first * t.w.c) * t.element;
-    for (ptrdiff_t channel = 0; channel < chunk.depth; channel += TURNED)
+    for (ptrdiff_t channel = some.first; channel < some.end; channel += TURNED)
         for (ptrdiff_t i = 0; i < panels.count; i++) {
             const fc_panel_cut cut = fc_panel_at(&panels, i);
-            const ptrdiff_t width = cut.vectors * lanes, channels = fc_min(TURNED, chunk.depth - channel);
+            const ptrdiff_t width = cut.vectors * lanes, channels = fc_min(TURNED, some.end - channel);
             const char *source = w + (cut.first * t.w.n + channel * t.w.c) * t.element;
             char *target = u + (cut.first * chunk.depth + channel * width) * t.element;
             if (t.w.n == 1)
@@ -99,9 +100,16 @@ void fc_winograd_prepare_chunk(const fc_problem *p, const fc_winograd_plan *s, c
         }
 }
 
+void fc_winograd_prepare_chunk(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t group,
+                               ptrdiff_t piece, ptrdiff_t index, char *u)
+{
+    prepare_channels(p, s, w, group, piece, index, (fc_range){0, fc_winograd_chunk_at(s, index).depth}, u);
+}
+
 typedef struct preparation {
     const fc_problem *p;
     fc_winograd_plan plan;
+    ptrdiff_t turns; /* of a chunk: each is a task */
     const char *w;
     char *u;
 } preparation;
@@ -110,17 +118,19 @@ static void prepare_task(void *context, ptrdiff_t task, int slot)
 {
     const preparation *c = context;
     const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t chunk = task % s->chunks, piece = task / s->chunks % s->pieces,
-                    group = task / s->chunks / s->pieces;
+    const ptrdiff_t first = task % c->turns * TURNED, chunk = task / c->turns % s->chunks;
+    const ptrdiff_t piece = task / c->turns / s->chunks % s->pieces, group = task / c->turns / s->chunks / s->pieces;
+    const ptrdiff_t depth = fc_winograd_chunk_at(s, chunk).depth;
     (void)slot;
-    fc_winograd_prepare_chunk(c->p, s, c->w, group, piece, chunk,
-                              c->u + (group * s->u_group + piece * s->u_piece + chunk * s->u_chunk) *
-                                         (ptrdiff_t)fc_dtype_size(c->p->dtype));
+    prepare_channels(c->p, s, c->w, group, piece, chunk, (fc_range){first, fc_min(depth, first + TURNED)},
+                     c->u + (group * s->u_group + piece * s->u_piece + chunk * s->u_chunk) *
+                                (ptrdiff_t)fc_dtype_size(c->p->dtype));
 }
 
 void fc_winograd_prepare(const fc_problem *p, const void *w, void *prepared)
 {
-    const preparation c = {p, fc_winograd_plan_of(p), w, prepared};
+    const fc_winograd_plan plan = fc_winograd_plan_of(p);
+    const preparation c = {p, plan, fc_ceil_div(plan.depth, TURNED), w, prepared};
     const int threads = fc_winograd_prepared_bytes(p) < BYTES_WORTH_A_THREAD ? 1 : p->threads;
-    fc_parallel_for(p->groups * c.plan.pieces * c.plan.chunks, threads, true, prepare_task, (void *)&c);
+    fc_parallel_for(p->groups * plan.pieces * plan.chunks * c.turns, threads, true, prepare_task, (void *)&c);
 }

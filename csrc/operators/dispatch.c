@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "operators/dispatch.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "platform/memory.h"
 #include "platform/status.h"
 
-/* Below about 25 microseconds of work a second thread costs more than it brings. */
+/* Below about 25 microseconds of work a second thread costs more than it brings, and so does each further one. */
 #define FLOPS_WORTH_A_THREAD 1.0e6
 #define BYTES_WORTH_A_THREAD 2.5e5
 
@@ -75,13 +76,16 @@ static double flops(const fc_problem *p)
     return is_correlation(p) ? 2 * outputs * taps * (double)(p->channels / p->groups) : outputs * taps;
 }
 
-static int useful_threads(const fc_problem *p)
+/* The problem, with so many threads as are worth their start. */
+static fc_problem with_useful_threads(const fc_problem *p)
 {
+    fc_problem asked = *p;
     double read = (double)p->channels * (double)p->in[0] * (double)p->in[1];
     double written = (double)p->out_channels * (double)p->out[0] * (double)p->out[1];
     double bytes = (double)p->batch * (read + written) * (double)fc_dtype_size(p->dtype);
-    bool many_flops = is_correlation(p) && flops(p) >= 2 * FLOPS_WORTH_A_THREAD;
-    return many_flops || bytes >= 2 * BYTES_WORTH_A_THREAD ? p->threads : 1;
+    double worth = fmax(bytes / BYTES_WORTH_A_THREAD, is_correlation(p) ? flops(p) / FLOPS_WORTH_A_THREAD : 0);
+    if (worth < asked.threads) asked.threads = worth < 2 ? 1 : (int)worth;
+    return asked;
 }
 
 /* Sizes beside an empty result may be anything: no loop must go over them. */
@@ -99,21 +103,20 @@ static bool writes_nothing(const fc_problem *p)
 /* The layout of one block: what all threads share, the prepared weights, then one slot a thread. */
 typedef struct block {
     size_t shared, prepared, slot, total;
-    int threads;
 } block;
 
 static block measure(const fc_problem *problem, const fc_algorithm *algorithm, bool prepare)
 {
-    block b = {.threads = useful_threads(problem)};
-    b.shared = fc_size_lines(bytes_of(algorithm->shared_bytes, problem));
+    block b = {.shared = fc_size_lines(bytes_of(algorithm->shared_bytes, problem))};
     b.prepared = prepare ? fc_size_lines(bytes_of(algorithm->prepared_bytes, problem)) : 0;
     b.slot = fc_size_lines(bytes_of(algorithm->slot_bytes, problem));
-    b.total = fc_size_add(fc_size_add(b.shared, b.prepared), fc_size_mul(b.slot, (size_t)b.threads));
+    b.total = fc_size_add(fc_size_add(b.shared, b.prepared), fc_size_mul(b.slot, (size_t)problem->threads));
     return b;
 }
 
-fc_status fc_dispatch(const fc_problem *problem, const fc_operands *operands, const char *name, fc_error *error)
+fc_status fc_dispatch(const fc_problem *asked, const fc_operands *operands, const char *name, fc_error *error)
 {
+    const fc_problem with_threads = with_useful_threads(asked), *problem = &with_threads;
     const fc_algorithm *algorithm;
     fc_operands used = *operands;
     fc_workspace workspace;
@@ -127,10 +130,10 @@ fc_status fc_dispatch(const fc_problem *problem, const fc_operands *operands, co
     b = measure(problem, algorithm, prepare);
     memory = fc_take_workspace(b.total);
     if (!memory) return fc_fail(error, FC_NO_MEMORY, "no memory for a workspace of %zu bytes", b.total);
-    workspace = (fc_workspace){b.threads, memory, memory + b.shared + b.prepared, b.slot};
+    workspace = (fc_workspace){problem->threads, memory, memory + b.shared + b.prepared, b.slot};
     fc_end_part(memory, b.shared);
     fc_end_part(memory + b.shared, b.prepared);
-    for (int i = 0; i < b.threads; i++) fc_end_part(workspace.slots + (size_t)i * b.slot, b.slot);
+    for (int i = 0; i < problem->threads; i++) fc_end_part(workspace.slots + (size_t)i * b.slot, b.slot);
     if (prepare) {
         algorithm->prepare(problem, used.w, memory + b.shared);
         used.prepared = memory + b.shared;
@@ -145,7 +148,7 @@ fc_status fc_explain(const fc_problem *problem, fc_explanation *explanation, fc_
     const fc_algorithm *const *list = fc_algorithms(problem->operation);
     const fc_algorithm *chosen;
     fc_status status = fc_choose(problem, NULL, &chosen, error);
-    const fc_problem asked = problem_to_choose_for(problem);
+    const fc_problem asked = problem_to_choose_for(problem), with_threads = with_useful_threads(problem);
     size_t total;
     double work = flops(problem);
     if (status) return status;
@@ -154,7 +157,7 @@ fc_status fc_explain(const fc_problem *problem, fc_explanation *explanation, fc_
         explanation->declined[i] = decline(list[i], problem);
         if (!explanation->declined[i]) explanation->passed_over[i] = pass_over(list[i], &asked);
     }
-    total = measure(problem, chosen, true).total;
+    total = measure(&with_threads, chosen, true).total;
     explanation->workspace_bytes = total > INT64_MAX ? INT64_MAX : (int64_t)total;
     explanation->flops = work < 9.2e18 ? (int64_t)work : INT64_MAX;
     return fc_succeed(error);
