@@ -45,11 +45,16 @@ static ptrdiff_t m_held(const fc_winograd_plan *s) { return s->by_piece ? s->blo
 
 static ptrdiff_t v_held(const fc_winograd_plan *s) { return s->together ? 0 : m_held(s); }
 
-/* V, where it is made first. */
+static size_t shared_v_bytes(const fc_problem *p, const fc_winograd_plan *s)
+{
+    return s->together ? fc_size_mul(v_bytes(p, s), (size_t)(p->groups * s->blocks)) : 0;
+}
+
+/* V and U, where they are made first. */
 size_t fc_winograd_shared_bytes(const fc_problem *p)
 {
     const fc_winograd_plan s = fc_winograd_plan_of(p);
-    return s.together ? fc_size_mul(v_bytes(p, &s), (size_t)(p->groups * s.blocks)) : 0;
+    return fc_size_add(shared_v_bytes(p, &s), s.shared_weights ? fc_winograd_weight_bytes(p, &s) : 0);
 }
 
 /* What the thread keeps, the scratch of a transform, M, V, U. */
@@ -69,6 +74,8 @@ typedef struct work {
     const fc_winograd_methods *methods;
     const fc_workspace *workspace;
     size_t m_bytes, v_bytes; /* of a block */
+    char *u;                 /* of all threads: prepared, or made first */
+    ptrdiff_t u_parts;       /* still to make */
 } work;
 
 typedef struct slot {
@@ -110,10 +117,9 @@ static fc_winograd_block block_of(const work *w, ptrdiff_t group, ptrdiff_t inde
                                 : t->v + (size_t)held * w->v_bytes);
 }
 
-/* Some tiles and channels of V, where it is made first. */
-static void run_part_of_v(void *context, ptrdiff_t task, int number)
+/* Some tiles and channels of V. */
+static void make_part_of_v(const work *w, ptrdiff_t task, int number)
 {
-    const work *w = context;
     const fc_winograd_plan *s = &w->call.plan;
     const ptrdiff_t units = s->block / FC_WINOGRAD_ROWS, part = task % s->v_parts, unit = task / s->v_parts % units;
     const ptrdiff_t index = task / s->v_parts / units, first = unit * FC_WINOGRAD_ROWS;
@@ -125,6 +131,16 @@ static void run_part_of_v(void *context, ptrdiff_t task, int number)
     block.tiles = fc_min(FC_WINOGRAD_ROWS, block.tiles - first);
     block.v += first * s->v_row * w->call.element;
     if (block.tiles > 0 && channels.first < channels.end) w->methods->input(&w->call, &block, channels, t.scratch);
+}
+
+/* A part of what is made first. */
+static void make_part(void *context, ptrdiff_t task, int number)
+{
+    const work *w = context;
+    if (task < w->u_parts)
+        fc_winograd_prepare_part(w->call.p, &w->call.plan, w->call.operands->w, task, w->u);
+    else
+        make_part_of_v(w, task - w->u_parts, number);
 }
 
 /* The products of one frequency, panel of the filters and chunk of the channels. */
@@ -204,7 +220,7 @@ static const char *weights_of(const work *w, ptrdiff_t group, ptrdiff_t piece, c
     const fc_winograd_call *c = &w->call;
     const fc_winograd_plan *s = &c->plan;
     const ptrdiff_t at = piece * s->u_piece * c->element;
-    if (!s->own_weights) return (const char *)c->operands->prepared + group * s->u_group * c->element + at;
+    if (!s->own_weights) return w->u + group * s->u_group * c->element + at;
     if (!t->kept->made[piece])
         for (ptrdiff_t i = 0; i < s->chunks; i++)
             fc_winograd_prepare_chunk(c->p, s, c->operands->w, group, piece, i,
@@ -241,9 +257,10 @@ static void run_piece_of_block(void *context, ptrdiff_t task, int number)
 {
     const work *w = context;
     const fc_winograd_plan *s = &w->call.plan;
-    const ptrdiff_t piece = task % s->pieces, block = task / s->pieces;
+    const ptrdiff_t group = task / (s->pieces * s->blocks), at = task % (s->pieces * s->blocks);
+    const ptrdiff_t piece = s->pieces_first ? at / s->blocks : at % s->pieces;
     const slot t = slot_at(w, number);
-    run_block(w, block / s->blocks, block % s->blocks, piece, piece + 1, &t);
+    run_block(w, group, s->pieces_first ? at % s->blocks : at / s->pieces, piece, piece + 1, &t);
 }
 
 /* A piece of the filters and all blocks: its transformed weights chunk by chunk, so that they are used while they are in a
@@ -293,10 +310,16 @@ void fc_winograd_forward(const fc_problem *p, const fc_operands *operands, const
     const fc_winograd_plan *s = &w.call.plan;
     w.m_bytes = m_bytes(p, s);
     w.v_bytes = v_bytes(p, s);
+    w.u = s->shared_weights ? workspace->shared + shared_v_bytes(p, s) : (char *)operands->prepared;
+    w.u_parts = s->shared_weights ? fc_winograd_weight_parts(p, s) : 0;
     for (int i = 0; i < workspace->threads; i++) slot_at(&w, i).kept->group = -1;
-    if (s->together)
-        fc_parallel_shares(p->groups * s->blocks * (s->block / FC_WINOGRAD_ROWS) * s->v_parts, workspace->threads, true,
-                           run_part_of_v, &w);
+    for (ptrdiff_t i = 0; s->together && i < p->groups * s->blocks; i++)
+        fc_end_part(workspace->shared + (size_t)i * w.v_bytes, w.v_bytes);
+    if (s->shared_weights) fc_end_part(w.u, fc_winograd_weight_bytes(p, s));
+    if (s->together || s->shared_weights) {
+        const ptrdiff_t v_parts = s->together ? p->groups * s->blocks * (s->block / FC_WINOGRAD_ROWS) * s->v_parts : 0;
+        fc_parallel_shares(w.u_parts + v_parts, workspace->threads, true, make_part, &w);
+    }
     fc_parallel_shares(p->groups * (s->by_piece ? s->pieces
                                     : s->apart  ? s->blocks
                                                 : s->blocks * s->pieces),

@@ -44,6 +44,8 @@ typedef struct fc_winograd_plan {
     ptrdiff_t v_parts, v_channels;             /* in so many parts of so many channels */
     bool apart;                                /* each block is a task */
     bool own_weights;                          /* each thread makes what it needs of U */
+    bool shared_weights;                       /* all threads make U first */
+    bool pieces_first;                         /* tasks that follow each other share their piece, not their block */
     bool by_piece;                             /* each piece of the filters is a task, with all blocks */
     ptrdiff_t vectors, lanes, pieces, piece;   /* of the filters, and the most filters of one */
     ptrdiff_t depth, chunks;                   /* of the sums: channels of each chunk but the last */
@@ -126,6 +128,12 @@ static inline ptrdiff_t fc_winograd_odd_lines(ptrdiff_t elements, ptrdiff_t elem
 }
 
 fc_winograd_plan fc_winograd_plan_of(const fc_problem *problem);
+
+/* All of U, in so many parts. */
+size_t fc_winograd_weight_bytes(const fc_problem *problem, const fc_winograd_plan *plan);
+ptrdiff_t fc_winograd_weight_parts(const fc_problem *problem, const fc_winograd_plan *plan);
+void fc_winograd_prepare_part(const fc_problem *problem, const fc_winograd_plan *plan, const char *w, ptrdiff_t part,
+                              char *u);
 
 /* A chunk of a piece of U: [frequency][panel][channel][filter]. */
 void fc_winograd_prepare_chunk(const fc_problem *problem, const fc_winograd_plan *plan, const char *w, ptrdiff_t group,

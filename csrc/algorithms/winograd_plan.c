@@ -66,11 +66,22 @@ static ptrdiff_t tiles_apart(ptrdiff_t tile_bytes)
     return tiles ? fc_min(tiles, MOST_TILES_APART) : MOST_TILES_APART;
 }
 
+/* V is made first, by all threads, in parts of some tiles and channels. */
+static void share_v(const fc_problem *p, fc_winograd_plan *s)
+{
+    const ptrdiff_t unit = TURNED_VECTORS * s->lanes;
+    const ptrdiff_t parts = fc_max(1, p->groups * fc_ceil_div(s->total, FC_WINOGRAD_ROWS));
+    s->together = true;
+    s->v_parts = fc_min(fc_ceil_div(s->channels, unit), fc_ceil_div(TASKS_A_THREAD * p->threads, parts));
+    s->v_channels = fc_winograd_round_up(fc_ceil_div(s->channels, s->v_parts), unit);
+}
+
 /* ---- one thread or two ---------------------------------------------------------------------------------------- */
 
 /* A cache line that another core has a copy of is slow to write, on cores without a common cache five times as slow: what
  * is made in the call and read by both threads costs more than to make it twice. V of a tile costs twice what U of a
- * filter does, so that raw weights bring pieces first where there are more than so many filters a tile. */
+ * filter does, so that raw weights bring pieces first where there are more than so many filters a tile. But V of
+ * several blocks takes too long to be made twice: 1.2 times as long in all, on cores with a common cache. */
 static void choose_owners(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
 {
     const bool small_u = s->u_group <= MOST_OWN_U / element;
@@ -78,6 +89,7 @@ static void choose_owners(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t el
     s->by_piece = !s->apart && s->blocks <= MOST_OWN_V / element / s->v_block &&
                   (!small_u || s->filters > FILTERS_PER_TILE * s->total);
     s->own_weights = s->by_piece || small_u;
+    if (s->by_piece && s->blocks > 1 && p->threads > 1) share_v(p, s);
 }
 
 /* ---- more threads --------------------------------------------------------------------------------------------- */
@@ -92,7 +104,8 @@ static double slowest(const fc_problem *p, ptrdiff_t tasks, ptrdiff_t tiles, ptr
 /* Cuts of tiles and filters that keep all threads busy. Prepared weights lie in pieces already. */
 static void cut_for_threads(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
 {
-    const ptrdiff_t most = FC_WINOGRAD_PIECE / s->lanes, tiles = fc_winograd_round_up(s->total, FC_WINOGRAD_ROWS);
+    const ptrdiff_t most = FC_WINOGRAD_PIECE / s->lanes,
+                    tiles = fc_winograd_round_up(fc_max(1, s->total), FC_WINOGRAD_ROWS);
     const bool small_u = p->out_channels * s->channels * s->frequencies <= MOST_OWN_U / element;
     const double shared_u =
         p->weights_stay ? 0 : (double)p->out_channels * (small_u ? U_TILES : LARGE_U_TILES) / p->threads;
@@ -117,10 +130,19 @@ static void cut_for_threads(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t 
     }
 }
 
-/* V is made first, by all threads, if it fits, in parts of some tiles and channels. */
-static void share_v(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
+/* A thread's tasks follow each other: it reads few pieces of U and many blocks of V, or the other way round. */
+static bool pieces_first(const fc_problem *p, const fc_winograd_plan *s)
 {
-    const ptrdiff_t unit = TURNED_VECTORS * s->lanes;
+    const ptrdiff_t blocks = fc_ceil_div(s->total, s->block), tasks = fc_ceil_div(blocks * s->pieces, p->threads);
+    const ptrdiff_t filters = fc_ceil_div(s->vectors, s->pieces) * s->lanes;
+    const ptrdiff_t by_block = fc_ceil_div(tasks, s->pieces) * s->block + fc_min(tasks, s->pieces) * filters;
+    const ptrdiff_t by_piece = fc_ceil_div(tasks, blocks) * filters + fc_min(tasks, blocks) * s->block;
+    return by_piece < by_block;
+}
+
+/* Shared transforms, if V fits. */
+static void share_out(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
+{
     s->apart = s->total * s->frequencies * p->channels > MOST_SHARED_V / element;
     if (s->apart) {
         const ptrdiff_t block = fc_ceil_div(s->total, TASKS_A_THREAD * p->threads);
@@ -129,10 +151,8 @@ static void share_v(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
     }
     cut_for_threads(p, s, element);
     s->own_weights = s->by_piece;
-    const ptrdiff_t parts = fc_max(1, p->groups * fc_ceil_div(s->total, FC_WINOGRAD_ROWS));
-    s->together = true;
-    s->v_parts = fc_min(fc_ceil_div(s->channels, unit), fc_ceil_div(TASKS_A_THREAD * p->threads, parts));
-    s->v_channels = fc_winograd_round_up(fc_ceil_div(s->channels, s->v_parts), unit);
+    s->pieces_first = pieces_first(p, s);
+    share_v(p, s);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- */
@@ -163,7 +183,7 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     s.pieces = fc_ceil_div(s.vectors * lanes, FC_WINOGRAD_PIECE);
     s.apart = s.total >= fc_max(BLOCKS_APART, TASKS_A_THREAD * p->threads) * s.block;
     if (!s.apart && many)
-        share_v(p, &s, element);
+        share_out(p, &s, element);
     else if (!s.apart)
         s.block = fc_winograd_round_up(fc_max(1, fc_min(s.total, FC_WINOGRAD_PIECE)), FC_WINOGRAD_ROWS);
     s.blocks = fc_ceil_div(s.total, s.block);
@@ -177,7 +197,10 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     s.u_chunk = s.frequencies * s.u_frequency;
     s.u_piece = s.chunks * s.u_chunk;
     s.u_group = s.pieces * s.u_piece;
-    if (!many) choose_owners(p, &s, element);
+    if (many)
+        s.shared_weights = !p->weights_stay && !s.by_piece;
+    else
+        choose_owners(p, &s, element);
     s.m_frequency = fc_winograd_odd_lines((FC_WINOGRAD_PIECE + slack) * s.m_row, element);
     return s;
 }

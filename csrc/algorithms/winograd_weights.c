@@ -8,11 +8,15 @@
 #define MOST_TAPS 25
 #define TURNED 16 /* channels whose weights are turned at a time, at most */
 
+size_t fc_winograd_weight_bytes(const fc_problem *p, const fc_winograd_plan *s)
+{
+    return fc_size_lines(fc_size_mul(fc_size_mul((size_t)s->u_group, (size_t)p->groups), fc_dtype_size(p->dtype)));
+}
+
 size_t fc_winograd_prepared_bytes(const fc_problem *p)
 {
     const fc_winograd_plan s = fc_winograd_plan_of(p);
-    if (s.own_weights) return 0;
-    return fc_size_mul(fc_size_mul((size_t)s.u_group, (size_t)p->groups), fc_dtype_size(p->dtype));
+    return s.own_weights || s.shared_weights ? 0 : fc_winograd_weight_bytes(p, &s);
 }
 
 typedef struct transform {
@@ -106,10 +110,26 @@ void fc_winograd_prepare_chunk(const fc_problem *p, const fc_winograd_plan *s, c
     prepare_channels(p, s, w, group, piece, index, (fc_range){0, fc_winograd_chunk_at(s, index).depth}, u);
 }
 
+static ptrdiff_t turns_of(const fc_winograd_plan *s) { return fc_ceil_div(s->depth, TURNED); }
+
+ptrdiff_t fc_winograd_weight_parts(const fc_problem *p, const fc_winograd_plan *s)
+{
+    return p->groups * s->pieces * s->chunks * turns_of(s);
+}
+
+void fc_winograd_prepare_part(const fc_problem *p, const fc_winograd_plan *s, const char *w, ptrdiff_t part, char *u)
+{
+    const ptrdiff_t turns = turns_of(s), first = part % turns * TURNED, chunk = part / turns % s->chunks;
+    const ptrdiff_t piece = part / turns / s->chunks % s->pieces, group = part / turns / s->chunks / s->pieces;
+    const ptrdiff_t depth = fc_winograd_chunk_at(s, chunk).depth;
+    prepare_channels(p, s, w, group, piece, chunk, (fc_range){first, fc_min(depth, first + TURNED)},
+                     u + (group * s->u_group + piece * s->u_piece + chunk * s->u_chunk) *
+                             (ptrdiff_t)fc_dtype_size(p->dtype));
+}
+
 typedef struct preparation {
     const fc_problem *p;
     fc_winograd_plan plan;
-    ptrdiff_t turns; /* of a chunk: each is a task */
     const char *w;
     char *u;
 } preparation;
@@ -117,20 +137,13 @@ typedef struct preparation {
 static void prepare_task(void *context, ptrdiff_t task, int slot)
 {
     const preparation *c = context;
-    const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t first = task % c->turns * TURNED, chunk = task / c->turns % s->chunks;
-    const ptrdiff_t piece = task / c->turns / s->chunks % s->pieces, group = task / c->turns / s->chunks / s->pieces;
-    const ptrdiff_t depth = fc_winograd_chunk_at(s, chunk).depth;
     (void)slot;
-    prepare_channels(c->p, s, c->w, group, piece, chunk, (fc_range){first, fc_min(depth, first + TURNED)},
-                     c->u + (group * s->u_group + piece * s->u_piece + chunk * s->u_chunk) *
-                                (ptrdiff_t)fc_dtype_size(c->p->dtype));
+    fc_winograd_prepare_part(c->p, &c->plan, c->w, task, c->u);
 }
 
 void fc_winograd_prepare(const fc_problem *p, const void *w, void *prepared)
 {
-    const fc_winograd_plan plan = fc_winograd_plan_of(p);
-    const preparation c = {p, plan, fc_ceil_div(plan.depth, TURNED), w, prepared};
+    const preparation c = {p, fc_winograd_plan_of(p), w, prepared};
     const int threads = fc_winograd_prepared_bytes(p) < BYTES_WORTH_A_THREAD ? 1 : p->threads;
-    fc_parallel_for(p->groups * plan.pieces * plan.chunks * c.turns, threads, true, prepare_task, (void *)&c);
+    fc_parallel_for(fc_winograd_weight_parts(p, &c.plan), threads, true, prepare_task, (void *)&c);
 }
