@@ -21,8 +21,9 @@
 #define MOST_SHARED_V ((ptrdiff_t)64 * 1024 * 1024) /* bytes of V of all tiles, made first */
 #define MOST_TILES_BY_PIECE 192                     /* M of all of them is held by each thread */
 #define U_TILES 12                                  /* whose products cost as much as U of a filter */
-#define LARGE_U_TILES 60                            /* where it leaves the caches between the threads */
-#define MARGIN 4
+#define LARGE_U_TILES 120                           /* where it leaves the caches between the threads */
+#define TILES_MORE 4 /* so much longer, in tiles and filters, a task takes for what is done once */
+#define FILTERS_MORE 18
 #define TURNED_VECTORS 2 /* of channels, in a part of V: planes are turned so many at a time */
 
 /* Tried in this order. */
@@ -98,7 +99,8 @@ static void choose_owners(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t el
  * and once a column. */
 static double slowest(const fc_problem *p, ptrdiff_t tasks, ptrdiff_t tiles, ptrdiff_t filters)
 {
-    return (double)fc_ceil_div(p->groups * tasks, p->threads) * (double)(tiles + MARGIN) * (double)(filters + MARGIN);
+    return (double)fc_ceil_div(p->groups * tasks, p->threads) * (double)(tiles + TILES_MORE) *
+           (double)(filters + FILTERS_MORE);
 }
 
 /* Cuts of tiles and filters that keep all threads busy. Prepared weights lie in pieces already. */
@@ -140,13 +142,14 @@ static bool pieces_first(const fc_problem *p, const fc_winograd_plan *s)
     return by_piece < by_block;
 }
 
-/* Shared transforms, if V fits. */
+/* Shared transforms, if V fits and there are not blocks enough for all threads. */
 static void share_out(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
 {
-    s->apart = s->total * s->frequencies * p->channels > MOST_SHARED_V / element;
+    s->apart = s->apart || s->total * s->frequencies * p->channels > MOST_SHARED_V / element;
     if (s->apart) {
-        const ptrdiff_t block = fc_ceil_div(s->total, TASKS_A_THREAD * p->threads);
-        s->block = fc_min(s->block, fc_winograd_round_up(fc_max(block, FEWEST_TILES_APART), FC_WINOGRAD_ROWS));
+        const ptrdiff_t rounds = fc_ceil_div(s->total, p->threads * s->block);
+        const ptrdiff_t block = fc_max(FEWEST_TILES_APART, fc_ceil_div(s->total, p->threads * rounds));
+        s->block = fc_min(s->block, fc_winograd_round_up(block, FC_WINOGRAD_ROWS));
         return;
     }
     cut_for_threads(p, s, element);
@@ -181,8 +184,8 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     s.lanes = lanes;
     s.vectors = fc_ceil_div(s.filters, lanes);
     s.pieces = fc_ceil_div(s.vectors * lanes, FC_WINOGRAD_PIECE);
-    s.apart = s.total >= fc_max(BLOCKS_APART, TASKS_A_THREAD * p->threads) * s.block;
-    if (!s.apart && many)
+    s.apart = s.total >= fc_max(BLOCKS_APART, p->threads) * s.block;
+    if (many)
         share_out(p, &s, element);
     else if (!s.apart)
         s.block = fc_winograd_round_up(fc_max(1, fc_min(s.total, FC_WINOGRAD_PIECE)), FC_WINOGRAD_ROWS);
