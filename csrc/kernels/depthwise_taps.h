@@ -37,7 +37,8 @@
 static void FC_PASTE(FC_PASTE(W(depthwise_taps), U), V)(const fc_depthwise_taps *d)
 {
     enum { lanes = W(LANES) };
-    const ptrdiff_t x_pixel = d->x_pixel, step = d->tap_step[1], row_step = d->tap_step[0], columns = d->columns;
+    const ptrdiff_t x_pixel = d->x_pixel, g_pixel = d->grad_pixel, step = d->tap_step[1], row_step = d->tap_step[0],
+                    columns = d->columns;
     (void)row_step;
     EACH_TAP(START)
 #if TWICE
@@ -47,13 +48,13 @@ static void FC_PASTE(FC_PASTE(W(depthwise_taps), U), V)(const fc_depthwise_taps 
         const T *g = (const T *)d->grad + i * d->grad_row, *x = (const T *)d->x + i * d->x_row;
         ptrdiff_t j = 0;
 #if TWICE
-        for (; columns - j >= 2; j += 2, g += 2 * lanes, x += 2 * x_pixel) {
-            const W(vec) g0 = W(load)(g), g1 = W(load)(g + lanes);
+        for (; columns - j >= 2; j += 2, g += 2 * g_pixel, x += 2 * x_pixel) {
+            const W(vec) g0 = W(load)(g), g1 = W(load)(g + g_pixel);
             EACH_TAP(ADD)
             EACH_TAP(ADD_ODD)
         }
 #endif
-        for (; j < columns; j++, g += lanes, x += x_pixel) {
+        for (; j < columns; j++, g += g_pixel, x += x_pixel) {
             const W(vec) g0 = W(load)(g);
             EACH_TAP(ADD)
         }

@@ -104,9 +104,9 @@ typedef struct fc_depthwise_run {
 } fc_depthwise_run;
 
 /* The gradient of neighbouring taps (u, v): sums[u * sum_row + v * lanes] += sum over rows i and columns j of
- * grad[i * grad_row + j * lanes] * x[i * x_row + j * x_pixel + u * tap_step[0] + v * tap_step[1]], vectors all of them. */
+ * grad[i * grad_row + j * grad_pixel] * x[i * x_row + j * x_pixel + u * tap_step[0] + v * tap_step[1]], vectors all of them. */
 typedef struct fc_depthwise_taps {
-    ptrdiff_t rows, columns, grad_row, x_row, x_pixel, tap_step[2], sum_row;
+    ptrdiff_t rows, columns, grad_row, grad_pixel, x_row, x_pixel, tap_step[2], sum_row;
     const void *grad, *x;
     void *sums;
 } fc_depthwise_taps;
