@@ -35,7 +35,6 @@ static void copy_strided(size_t element, ptrdiff_t n, const char *from, ptrdiff_
     static void NAME(ptrdiff_t pixels, ptrdiff_t channels, const T *from, ptrdiff_t step, T *to) \
     {                                                                                            \
         for (ptrdiff_t i = 0; i < pixels; i++, from += step, to += channels) switch (channels) { \
-            case 1: memcpy(to, from, sizeof(T)); break;                                          \
             case 3: memcpy(to, from, 3 * sizeof(T)); break;                                      \
             case 4: memcpy(to, from, 4 * sizeof(T)); break;                                      \
             default:                                                                             \
@@ -46,7 +45,9 @@ static void copy_strided(size_t element, ptrdiff_t n, const char *from, ptrdiff_
 GATHER_PIXELS(gather32, uint32_t)
 GATHER_PIXELS(gather64, uint64_t)
 
-void fc_gather_pixels(size_t element, ptrdiff_t pixels, ptrdiff_t channels, const char *from, ptrdiff_t step, char *to)
+/* Pixels of so many channels, `step` elements apart, one behind the other. */
+static void gather_pixels(size_t element, ptrdiff_t pixels, ptrdiff_t channels, const char *from, ptrdiff_t step,
+                          char *to)
 {
     if (step == channels)
         memcpy(to, from, (size_t)(pixels * channels) * element);
@@ -75,7 +76,7 @@ void fc_deal_row(size_t element, ptrdiff_t channels, ptrdiff_t step, const void 
         if (channels == 1)
             copy_strided(element, end - first, from, phases * step, run + first * pixel);
         else
-            fc_gather_pixels(element, end - first, channels, from, phases * step, run + first * pixel);
+            gather_pixels(element, end - first, channels, from, phases * step, run + first * pixel);
     }
 }
 

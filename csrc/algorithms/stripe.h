@@ -12,9 +12,6 @@
 void fc_deal_row(size_t element, ptrdiff_t channels, ptrdiff_t step, const void *row, ptrdiff_t width, ptrdiff_t left,
                  ptrdiff_t phases, ptrdiff_t phase, void *to);
 
-/* Pixels of so many channels, `step` elements apart, one behind the other. Elements have 4 or 8 bytes. */
-void fc_gather_pixels(size_t element, ptrdiff_t pixels, ptrdiff_t channels, const char *from, ptrdiff_t step, char *to);
-
 /* What the windows of some output rows read. A row is `phases` runs of `phase` elements each; steps count elements. */
 typedef struct fc_stripe {
     ptrdiff_t rows; /* of the image */
