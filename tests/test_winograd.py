@@ -33,6 +33,15 @@ CASES = (
     Case("apart-chunks-groups", (1, 300, 10, 9), (6, 3, 3), stride=(2, 2), groups=2),
     Case("apart-many-rows", (1, 3, 13, 11), (70, 3, 3), stride=(2, 2), padding=((1, 0), (0, 1))),
     Case("apart-tiny", (30, 5, 1, 2), (6, 3, 3), stride=(2, 2), padding=pad(1)),
+    Case("dilated", (2, 21, 27, 38), (50, 3, 3), dilation=(2, 2), padding=pad(2)),
+    Case("dilated-uneven", (2, 20, 23, 41), (18, 3, 3), dilation=(3, 4), padding=pads(3, 2, 4, 5), groups=2),
+    Case("dilated-by-eight", (1, 5, 39, 45), (70, 3, 3), dilation=(8, 8), padding=pad(8)),
+    Case("dilated-blocks-apart", (3, 5, 83, 79), (7, 3, 3), dilation=(2, 2)),
+    Case("dilated-pieces-of-a-row", (2, 2, 9, 3001), (3, 3, 3), dilation=(1, 2), padding=((1, 1), (0, 3))),
+    Case("dilated-outside", (2, 9, 3, 5), (17, 3, 3), dilation=(4, 8), padding=pads(4, 4, 8, 8)),
+    Case("dilated-five", (2, 21, 23, 37), (50, 5, 5), dilation=(2, 4), padding=pad(4)),
+    Case("dilated-row-of-seven", (2, 18, 13, 57), (50, 1, 7), dilation=(5, 2), padding=((0, 0), (6, 6))),
+    Case("dilated-column-of-three", (2, 18, 70, 7), (50, 3, 1), dilation=(7, 3), padding=((7, 7), (0, 0))),
     Case("row-of-three", (2, 18, 7, 70), (50, 1, 3), padding=((0, 0), (1, 1))),
     Case("row-of-seven", (2, 18, 13, 57), (50, 1, 7), padding=((0, 0), (3, 3))),
     Case("row-of-seven-blocks-apart", (3, 140, 17, 52), (5, 1, 7), padding=((2, 1), (0, 5))),
@@ -54,7 +63,10 @@ def run(case: Case, dtype: str, layout: str) -> np.ndarray:
 @pytest.mark.parametrize("layout", NAMES)
 def test_every_loop_ends_right(isa: str, layout: str, dtype: str, case: Case):
     fastconv.set_num_threads(3)
-    assert_close(run(case, dtype, layout), expected("corr2d", case, layout, dtype)[0], f"{isa} {layout} {case}")
+    three = run(case, dtype, layout)
+    assert_close(three, expected("corr2d", case, layout, dtype)[0], f"{isa} {layout} {case}")
+    fastconv.set_num_threads(2)
+    assert_same_bits(run(case, dtype, layout), three, f"{isa} {layout} {case}: two threads")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -75,13 +87,28 @@ def input_gradient(case: Case, dtype: str, layout: str) -> np.ndarray:
 
 
 # Of every form: maps that end within a tile, more channels than a chain of sums or a piece has.
-GRADIENTS = tuple(
-    Case(f"gradient-{kh}x{kw}-{o}", (2, c, 12, 15), (o, kh, kw), padding=pads(kh // 2, 0, kw // 2, kw // 3))
-    for kh, kw in [(3, 3), (5, 5), (1, 3), (3, 1), (1, 7), (7, 1)]
-    for c, o in [(5, 7), (70, 300)]
-) + tuple(
-    Case(f"gradient-groups-{kh}x{kw}", (2, 15, 9, 11), (129, kh, kw), padding=pads(kh // 2, 1, kw // 2, 0), groups=3)
-    for kh, kw in [(3, 3), (1, 7)]
+GRADIENTS = (
+    tuple(
+        Case(f"gradient-{kh}x{kw}-{o}", (2, c, 12, 15), (o, kh, kw), padding=pads(kh // 2, 0, kw // 2, kw // 3))
+        for kh, kw in [(3, 3), (5, 5), (1, 3), (3, 1), (1, 7), (7, 1)]
+        for c, o in [(5, 7), (70, 300)]
+    )
+    + tuple(
+        Case(
+            f"gradient-dilated-{kh}x{kw}",
+            (2, 21, 18, 25),
+            (50, kh, kw),
+            dilation=(2, 4),
+            padding=pads(kh // 2, 0, kw // 2, kw),
+        )
+        for kh, kw in [(3, 3), (5, 5), (1, 7)]
+    )
+    + tuple(
+        Case(
+            f"gradient-groups-{kh}x{kw}", (2, 15, 9, 11), (129, kh, kw), padding=pads(kh // 2, 1, kw // 2, 0), groups=3
+        )
+        for kh, kw in [(3, 3), (1, 7)]
+    )
 )
 
 
@@ -97,9 +124,11 @@ def test_input_gradients_of_every_form(isa: str, layout: str, dtype: str, case: 
 
 
 @pytest.mark.parametrize("layout", NAMES)
+@pytest.mark.parametrize("dilation", [(1, 1), (2, 4)], ids=str)
 @pytest.mark.parametrize("groups", [1, 3])
-def test_input_gradients_of_what_is_not_finite(isa: str, groups: int, layout: str):
-    case = Case("", (2, 15, 9, 11), (18, 3, 3), padding=pad(1), groups=groups)
+def test_input_gradients_of_what_is_not_finite(isa: str, groups: int, dilation: tuple[int, int], layout: str):
+    padding = ((dilation[0],) * 2, (dilation[1],) * 2)
+    case = Case("", (2, 15, 9, 11), (18, 3, 3), padding=padding, dilation=dilation, groups=groups)
     p = problem(case, layout, "float32")
     p.grad_y.reshape(-1)[[3, 700, -5]] = np.nan, np.inf, -np.inf
     options = {**case.options, "layout": layout}

@@ -18,6 +18,13 @@ CASES = (
         for (kh, kw), s in FORMS
         for c, o in [(5, 7), (70, 33)]
     ),
+    *(
+        Case(f"dilated-{kh}x{kw}-{c}-{o}", (2, c, 19, 27), (o, kh, kw), dilation=(3, 4), padding=pads(kh // 2, 0, 2, 1))
+        for kh, kw in [(3, 3), (5, 5), (1, 3), (3, 1), (1, 7)]
+        for c, o in [(5, 7), (70, 33)]
+    ),
+    Case("dilated-several-units", (3, 6, 61, 58), (9, 3, 3), dilation=(2, 2), padding=pad(2)),
+    Case("dilated-by-eight", (1, 6, 61, 58), (9, 3, 3), dilation=(8, 8), padding=pad(7)),
     Case("several-units", (3, 6, 61, 58), (9, 3, 3), padding=pad(1)),
     Case("several-units-a-partial-sum", (1, 2, 230, 226), (3, 3, 3)),
     Case("several-units-without-partial-sums", (1, 3, 61, 58), (1540, 3, 3)),

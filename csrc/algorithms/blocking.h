@@ -11,11 +11,13 @@
 #define FC_DEPTH 256
 
 #define FC_FEWEST_TASKS 8 /* that large work is cut into */
+#define FC_TASKS_A_THREAD 2
+#define FC_FEW_THREADS 2 /* for which work is cut as for one */
 
 /* So many tasks keep all threads busy. */
 static inline ptrdiff_t fc_enough_tasks(const fc_problem *p)
 {
-    return fc_max(FC_FEWEST_TASKS, 2 * (ptrdiff_t)p->threads);
+    return fc_max(FC_FEWEST_TASKS, FC_TASKS_A_THREAD * (ptrdiff_t)p->threads);
 }
 
 /* As fc_cut, with the larger pieces spread among the others: neighbouring pieces together are even as well. */

@@ -30,7 +30,6 @@
 #define FILTERS_AT_ONCE 96
 #define FEW_TILES 40 /* that still pay for the way back to taps */
 #define FEWEST_TASKS 4
-#define TASKS_A_THREAD 2
 #define TRANSFORM 20     /* products of a tile, a channel and a filter: as long does it take to transform one of them */
 #define MANY_OUTPUTS 350 /* that make up for transforms of few channels */
 
@@ -47,9 +46,9 @@ typedef struct plan {
 static ptrdiff_t widest(const fc_panels *all) { return fc_ceil_div(all->vectors, all->count) * all->lanes; }
 
 /* Smaller blocks where threads would be without work, each of which transforms its channels and its filters for itself. */
-static void cut_for_threads(const fc_problem *p, plan *s)
+static void cut_finer(const fc_problem *p, plan *s)
 {
-    const ptrdiff_t sums = p->groups * s->partials, most = fc_ceil_div(TASKS_A_THREAD * p->threads, sums);
+    const ptrdiff_t sums = p->groups * s->partials, most = fc_ceil_div(FC_TASKS_A_THREAD * p->threads, sums);
     fc_panels filters = s->filters, channels = s->channels;
     ptrdiff_t chosen = filters.count;
     double best = INFINITY;
@@ -89,9 +88,9 @@ static plan plan_of(const fc_problem *p)
     s.filters.count = fc_max(s.filters.count, fc_min(pairs, fc_ceil_div(FEWEST_TASKS, p->groups * s.units)));
     s.units = fc_max(s.units, fc_min(s.x.total / FEW_TILES, fc_ceil_div(FEWEST_TASKS, p->groups * s.filters.count)));
     s.partials = fc_partial_sums(p->groups * s.filters.count, s.units);
-    const ptrdiff_t tiles = fc_ceil_div(s.x.total, s.units);
+    const ptrdiff_t tiles = fc_ceil_div(s.x.total / s.x.dilation[1], s.units) * s.x.dilation[1];
     s.channels = fc_panels_of(channels, lanes, fc_max(1, CHANNELS_AT_ONCE / (tiles < FEW_TILES ? 2 : 1) / lanes));
-    if (p->threads > FEWEST_TASKS / 2) cut_for_threads(p, &s);
+    if (p->threads > FC_FEW_THREADS) cut_finer(p, &s);
     s.x.v_row = widest(&s.channels);
     s.y.v_row = widest(&s.filters);
     s.x.v_frequency = fc_winograd_odd_lines(tiles * s.x.v_row + FC_MAX_TILE_ROWS, element);
@@ -131,6 +130,7 @@ static const char *pass(const fc_problem *p)
     const ptrdiff_t outputs = p->batch * p->out[0] * p->out[1];
     const bool square = p->window[0] == 3 && p->window[1] == 3;
     if (has_few_channels(p, outputs)) return "there are too few channels on one side";
+    if (fc_winograd_dilation_wastes(p)) return "much of its tiles would lie outside of the map";
     return outputs < (square ? 144 : 48) ? "there are too few outputs to go back to taps for" : NULL;
 }
 
@@ -346,6 +346,13 @@ static void add_unit(const call *c, const memory *at, const fc_panel_cut *channe
         fc_add_sums(c->p->dtype, channels->columns * c->plan.taps * filters->vectors * c->kernels->lanes, sums, taps);
 }
 
+/* Units are cut where neighbouring outputs end; see fc_winograd_origin. */
+static ptrdiff_t first_tile(const plan *s, ptrdiff_t unit)
+{
+    const ptrdiff_t together = s->x.dilation[1];
+    return fc_cut(s->x.total / together, s->units, unit) * together;
+}
+
 /* A partial sum of the gradients of a part of the channels by a block of filters. */
 static void sum_block(void *context, ptrdiff_t task, int slot)
 {
@@ -358,7 +365,7 @@ static void sum_block(void *context, ptrdiff_t task, int slot)
     const ptrdiff_t first = fc_cut(s->units, s->partials, partial), end = fc_cut(s->units, s->partials, partial + 1);
     const memory at = memory_at(c, slot);
     for (ptrdiff_t unit = first; unit < end; unit++) {
-        const fc_range tiles = {fc_cut(s->x.total, s->units, unit), fc_cut(s->x.total, s->units, unit + 1)};
+        const fc_range tiles = {first_tile(s, unit), first_tile(s, unit + 1)};
         enter_unit(c, &at, group, unit, part, &tiles);
         transform(c, &c->grad_y, &s->y, c->operands->grad_y, &filters, group, &tiles, at.part[SCRATCH],
                   at.part[OUTPUTS]);

@@ -21,7 +21,7 @@ static void input(const fc_winograd_call *c, const fc_winograd_block *block, fc_
     const fc_problem *p = c->p;
     const fc_winograd_plan *s = &c->plan;
     fc_winograd_input tile = {.channels = channels.end - channels.first, .frequency_step = s->v_frequency};
-    fc_winograd_area image = {.to = {p->in[0], p->in[1]}, .pixel_bytes = p->channels * c->element};
+    fc_winograd_area image = {.to = {p->in[0], p->in[1]}, .row_step = 1, .pixel_bytes = p->channels * c->element};
     memset(scratch, 0, (size_t)(tile.channels * c->element));
     for (ptrdiff_t t = 0; t < block->tiles; t++) {
         const fc_winograd_run run = fc_winograd_run_at(s, block->first + t, 1);
@@ -42,6 +42,9 @@ static void output(const fc_winograd_call *c, const fc_winograd_block *block, co
     const char *bias = c->operands->bias;
     for (ptrdiff_t t = 0; t < block->tiles; t++) {
         const fc_winograd_run run = fc_winograd_run_at(s, block->first + t, 1);
+        const ptrdiff_t rows = fc_winograd_outputs(s, 0, p->out[0], run.y);
+        const ptrdiff_t columns = fc_winograd_outputs(s, 1, p->out[1], run.x);
+        if (!rows || !columns) continue;
         char *y = (char *)c->operands->y + ((run.image * p->out[0] + run.y) * p->out[1] + run.x) * pixel +
                   filter * c->element;
         bool finite;
@@ -50,9 +53,9 @@ static void output(const fc_winograd_call *c, const fc_winograd_block *block, co
                                    .frequency_step = s->m_frequency,
                                    .bias = bias ? bias + filter * c->element : NULL,
                                    .finite = &finite};
-        for (ptrdiff_t i = 0; i < fc_min(s->tile[0], p->out[0] - run.y); i++)
-            for (ptrdiff_t j = 0; j < fc_min(s->tile[1], p->out[1] - run.x); j++)
-                tile.pixel[i * s->tile[1] + j] = y + (i * p->out[1] + j) * pixel;
+        for (ptrdiff_t i = 0; i < rows; i++)
+            for (ptrdiff_t j = 0; j < columns; j++)
+                tile.pixel[i * s->tile[1] + j] = y + (i * s->dilation[0] * p->out[1] + j * s->dilation[1]) * pixel;
         c->kernels->winograd[s->form].output(&tile);
         for (ptrdiff_t r = 0; !finite && r < piece->filters; r++)
             fc_winograd_mend(c, &run, filter + r, y + r * c->element,

@@ -17,8 +17,7 @@
 #include "platform/parallel.h"
 
 #define BLOCK_POINTS 128 /* of one task, so that a chunk of weights is fetched once for them */
-#define FEWEST_POINTS 48 /* of a task, where so many threads want for tasks: */
-#define FEW_THREADS 2
+#define FEWEST_POINTS 48 /* of a task, where threads want for tasks */
 /* Points of the largest map whose images share tiles: alone, it would leave rows of its last tile empty. */
 #define TOGETHER_POINTS 128
 #define MOST_PANELS 6                     /* of one task */
@@ -286,7 +285,7 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
     }
     c.tiles = fc_ceil_div(points, c.tile_rows);
     c.point_blocks = fc_ceil_div(points, BLOCK_POINTS);
-    if (p->threads > FEW_THREADS) {
+    if (p->threads > FC_FEW_THREADS) {
         const ptrdiff_t wanted = fc_ceil_div(enough, fc_max(1, batches * job->groups * c.panels.count));
         c.point_blocks = fc_max(c.point_blocks, fc_min(fc_ceil_div(points, FEWEST_POINTS), wanted));
     }

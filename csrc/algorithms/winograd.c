@@ -336,16 +336,17 @@ void fc_winograd_find_pixels(const fc_winograd_call *c, const fc_winograd_area *
     const fc_winograd_plan *s = &c->plan;
     const ptrdiff_t step = area->pixel_bytes, columns = area->to[1] - area->from[1];
     const ptrdiff_t top = y * s->stride - c->p->pad_before[0], left = x * s->stride - c->p->pad_before[1];
-    const bool whole = left >= area->from[1] && left + s->window[1] <= area->to[1];
-    for (ptrdiff_t i = top; i < top + s->window[0]; i++, pixel += s->window[1]) {
+    const ptrdiff_t down = s->dilation[0], across = s->dilation[1];
+    const bool whole = left >= area->from[1] && left + (s->window[1] - 1) * across < area->to[1];
+    for (ptrdiff_t i = top; i < top + s->window[0] * down; i += down, pixel += s->window[1]) {
         const bool row_inside = i >= area->from[0] && i < area->to[0];
-        const char *row = row_inside ? area->pixels + (i - area->from[0]) * columns * step : zeros;
+        const char *row = row_inside ? area->pixels + (i - area->from[0]) / area->row_step * columns * step : zeros;
         if (row_inside && whole) {
             const char *first = row + (left - area->from[1]) * step;
-            for (ptrdiff_t j = 0; j < s->window[1]; j++) pixel[j] = first + j * step;
+            for (ptrdiff_t j = 0; j < s->window[1]; j++) pixel[j] = first + j * across * step;
         } else {
             for (ptrdiff_t j = 0; j < s->window[1]; j++) {
-                const ptrdiff_t column = left + j;
+                const ptrdiff_t column = left + j * across;
                 const bool inside = row_inside && column >= area->from[1] && column < area->to[1];
                 pixel[j] = inside ? row + (column - area->from[1]) * step : zeros;
             }
@@ -356,16 +357,22 @@ void fc_winograd_find_pixels(const fc_winograd_call *c, const fc_winograd_area *
 void fc_winograd_mend(const fc_winograd_call *c, const fc_winograd_run *tile, ptrdiff_t filter, const void *outputs,
                       const ptrdiff_t steps[2])
 {
-    const ptrdiff_t rows = fc_min(c->plan.tile[0], c->p->out[0] - tile->y);
-    const ptrdiff_t columns = fc_min(c->plan.tile[1], c->p->out[1] - tile->x);
+    const fc_winograd_plan *s = &c->plan;
+    const ptrdiff_t rows = fc_winograd_outputs(s, 0, c->p->out[0], tile->y);
+    const ptrdiff_t columns = fc_winograd_outputs(s, 1, c->p->out[1], tile->x);
     bool finite = true;
     for (ptrdiff_t i = 0; i < rows; i++)
         for (ptrdiff_t j = 0; j < columns; j++) {
-            const ptrdiff_t at = i * steps[0] + j * steps[1];
+            const ptrdiff_t at = i * s->dilation[0] * steps[0] + j * s->dilation[1] * steps[1];
             finite &=
                 c->element == 4 ? isfinite(((const float *)outputs)[at]) : isfinite(((const double *)outputs)[at]);
         }
-    if (!finite)
-        fc_corr2d_by_definition(c->p, c->operands, tile->image, filter, (fc_range){tile->y, tile->y + rows},
-                                (fc_range){tile->x, tile->x + columns});
+    /* Outputs next to each other in one call. */
+    const ptrdiff_t down = s->dilation[0] == 1 ? rows : 1, across = s->dilation[1] == 1 ? columns : 1;
+    for (ptrdiff_t i = 0; !finite && i < rows; i += down)
+        for (ptrdiff_t j = 0; j < columns; j += across) {
+            const ptrdiff_t y = tile->y + i * s->dilation[0], x = tile->x + j * s->dilation[1];
+            fc_corr2d_by_definition(c->p, c->operands, tile->image, filter, (fc_range){y, y + down},
+                                    (fc_range){x, x + across});
+        }
 }

@@ -8,7 +8,7 @@
  * result M goes back to outputs a piece at a time: a block by some output channels, so that M stays in a cache, and what
  * is read from U and V is used often enough. With many blocks each is one task, from input to output; with few, each
  * piece of a block is. One thread or two keep V, and U of weights that were not prepared, for their next tasks: what both
- * need is made twice. More threads make it together first. Where there are many filters and few tiles, a task is a piece
+ * need is made twice, but for V of several blocks. More threads make U together first, and V where blocks are shared. Where there are many filters and few tiles, a task is a piece
  * of the filters and all blocks, and makes its U.
  *
  * V, U and M are the same in both layouts: rows of V and M are tiles, lanes of U and M are output channels. Images of planes
@@ -24,6 +24,7 @@
 #include "algorithms/window.h"
 
 #define FC_WINOGRAD_PIECE 48 /* tiles and output channels of a piece, at most; a multiple of every number of lanes */
+#define FC_WINOGRAD_TURNED 2 /* vectors of channels that planes are turned by */
 #define FC_WINOGRAD_ROWS 8   /* tiles in whole tiles of products: blocks are cut between them */
 
 /* A form and its transpose for the gradients of weights, the kernels it is for, and the outputs of a tile. */
@@ -35,7 +36,7 @@ typedef struct fc_winograd_shape {
 /* The shape of one call, and of its memory; steps count elements. */
 typedef struct fc_winograd_plan {
     fc_winograd_form form;
-    ptrdiff_t stride;
+    ptrdiff_t stride, dilation[2];             /* 1 along an axis of one tap */
     ptrdiff_t window[2], tile[2], frequencies; /* inputs and outputs of a tile, along each axis */
     ptrdiff_t channels, filters;               /* of one group */
     ptrdiff_t tile_rows, tiles, total;         /* tile rows of an image, tiles of one row, tiles of all images */
@@ -82,9 +83,9 @@ typedef struct fc_winograd_run {
     ptrdiff_t tiles;
 } fc_winograd_run;
 
-/* Rows and columns of an image that are at hand as pixels, row by row. */
+/* Rows and columns of an image that are at hand as pixels, row by row: of the rows every `row_step`-th. */
 typedef struct fc_winograd_area {
-    ptrdiff_t from[2], to[2];
+    ptrdiff_t from[2], to[2], row_step;
     const char *pixels;
     ptrdiff_t pixel_bytes;
 } fc_winograd_area;
@@ -102,6 +103,8 @@ const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *problem);
 /* Those of an algorithm; `decline` speaks of all but the layout. */
 const char *fc_winograd_decline(const fc_problem *problem);
 const char *fc_winograd_pass(const fc_problem *problem);
+/* Whether so much of the tiles of a dilated kernel would lie outside of the map that they save too little. */
+bool fc_winograd_dilation_wastes(const fc_problem *problem);
 size_t fc_winograd_shared_bytes(const fc_problem *problem);
 size_t fc_winograd_slot_bytes(const fc_problem *problem);
 size_t fc_winograd_prepared_bytes(const fc_problem *problem);
@@ -150,13 +153,27 @@ static inline ptrdiff_t fc_winograd_first_filter(const fc_winograd_plan *s, ptrd
     return fc_min(s->filters, fc_cut_spread(s->vectors, s->pieces, piece) * s->lanes);
 }
 
+/* The first output of a tile along an axis. A dilation is that many ordinary problems: tiles that follow each other are of
+ * different ones, and so many of them cover neighbouring outputs. */
+static inline ptrdiff_t fc_winograd_origin(const fc_winograd_plan *s, int axis, ptrdiff_t index)
+{
+    const ptrdiff_t d = s->dilation[axis];
+    return index / d * s->tile[axis] * d + index % d;
+}
+
+/* Outputs of a tile from `at` on along an axis of `size`: none, where it begins outside. */
+static inline ptrdiff_t fc_winograd_outputs(const fc_winograd_plan *s, int axis, ptrdiff_t size, ptrdiff_t at)
+{
+    return at >= size ? 0 : fc_min(s->tile[axis], fc_ceil_div(size - at, s->dilation[axis]));
+}
+
 /* The tiles from `tile` on of the list of all tiles that lie in one row, at most `most` of them. */
 static inline fc_winograd_run fc_winograd_run_at(const fc_winograd_plan *s, ptrdiff_t tile, ptrdiff_t most)
 {
     const ptrdiff_t row = tile / s->tiles, x = tile % s->tiles;
     return (fc_winograd_run){.image = row / s->tile_rows,
-                             .y = row % s->tile_rows * s->tile[0],
-                             .x = x * s->tile[1],
+                             .y = fc_winograd_origin(s, 0, row % s->tile_rows),
+                             .x = fc_winograd_origin(s, 1, x),
                              .tiles = fc_min(most, s->tiles - x)};
 }
 

@@ -54,6 +54,21 @@ static bool has_few_channels(const fc_problem *p, double outputs)
     return filters < (channels < 16 ? 6 : 3) || rows_are_faster(p, channels, filters);
 }
 
+bool fc_winograd_dilation_wastes(const fc_problem *p)
+{
+    const fc_winograd_shape *shape = fc_winograd_shape_of(p);
+    const bool square = p->window[0] == 3 && p->window[1] == 3;
+    double computed = 1, outputs = 1;
+    bool dilated = false;
+    for (int i = 0; i < 2; i++) {
+        const ptrdiff_t step = shape->tile[i] * (p->window[i] > 1 ? p->dilation[i] : 1);
+        computed *= (double)(fc_ceil_div(p->out[i], step) * step);
+        outputs *= (double)p->out[i];
+        dilated |= step > shape->tile[i];
+    }
+    return dilated && computed > (square ? 2.4 : 1.3) * outputs;
+}
+
 const char *fc_winograd_pass(const fc_problem *p)
 {
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
@@ -63,6 +78,7 @@ const char *fc_winograd_pass(const fc_problem *p)
     if (p->weights_stay && outputs < FEW_OUTPUTS && (double)channels * (double)filters * (double)taps > MANY_WEIGHTS)
         return "there are too few outputs for transformed weights that no cache holds";
     if (p->stride[0] > 1) return pass_apart(p);
+    if (fc_winograd_dilation_wastes(p)) return "much of its tiles would lie outside of the map";
     if (outputs < (p->weights_stay && taps > 9 ? 12 : 48))
         return "there are too few outputs to transform the weights for";
     return NULL;

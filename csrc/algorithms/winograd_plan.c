@@ -8,6 +8,7 @@
 #include "platform/memory.h"
 
 #define MOST_CHANNELS ((ptrdiff_t)1 << 24) /* sizes of transforms stay far from overflow */
+#define MOST_DILATION 8     /* as many problems, and tiles that follow each other; FC_WINOGRAD_ROWS is a multiple */
 #define MOST_DEPTH 128      /* channels of one chain of sums: U of a piece of them fits a second-level cache */
 #define MOST_TILES_APART 48 /* of a block that is a task */
 #define FEWEST_TILES_APART 16
@@ -16,15 +17,12 @@
 #define FILTERS_PER_TILE 3
 #define MOST_OWN_V ((ptrdiff_t)16 * 1024 * 1024) /* bytes of V of all tiles, and of all of U, that each thread makes */
 #define MOST_OWN_U ((ptrdiff_t)4 * 1024 * 1024)
-#define FEW_THREADS 2 /* that make twice what both need */
-#define TASKS_A_THREAD 2
-#define MOST_SHARED_V ((ptrdiff_t)64 * 1024 * 1024) /* bytes of V of all tiles, made first */
-#define MOST_TILES_BY_PIECE 192                     /* M of all of them is held by each thread */
-#define U_TILES 12                                  /* whose products cost as much as U of a filter */
-#define LARGE_U_TILES 120                           /* where it leaves the caches between the threads */
+#define MOST_SHARED ((ptrdiff_t)64 * 1024 * 1024) /* bytes of V of all tiles, and of U of small groups, made first */
+#define MOST_TILES_BY_PIECE 192                   /* M of all of them is held by each thread */
+#define U_TILES 12                                /* whose products cost as much as U of a filter */
+#define LARGE_U_TILES 120                         /* where it leaves the caches between the threads */
 #define TILES_MORE 4 /* so much longer, in tiles and filters, a task takes for what is done once */
 #define FILTERS_MORE 18
-#define TURNED_VECTORS 2 /* of channels, in a part of V: planes are turned so many at a time */
 
 /* Tried in this order. */
 static const fc_winograd_shape shapes[] = {
@@ -46,13 +44,17 @@ const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *p)
     return NULL;
 }
 
+static ptrdiff_t dilation_of(const fc_problem *p, int axis) { return p->window[axis] > 1 ? p->dilation[axis] : 1; }
+
 const char *fc_winograd_decline(const fc_problem *p)
 {
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "dtype is not float32 or float64";
     if (!fc_winograd_shape_of(p))
         return "kernel is not 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1 with stride 1, or 3x3 with stride 2";
-    if ((p->dilation[0] != 1 && p->window[0] > 1) || (p->dilation[1] != 1 && p->window[1] > 1))
-        return "dilation is not 1";
+    const ptrdiff_t down = dilation_of(p, 0), across = dilation_of(p, 1);
+    if (fc_strided(p) && (down > 1 || across > 1)) return "a stride and a dilation together";
+    if (down > MOST_DILATION || across > MOST_DILATION) return "dilation is more than 8";
+    if (p->layout == FC_NCHW && MOST_DILATION % across != 0) return "columns are 3, 5, 6 or 7 apart";
     if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
     if (!p->channels || !p->out_channels) return "there are no channels";
     if (p->channels > MOST_CHANNELS || p->out_channels > MOST_CHANNELS) return "there are more than 2^24 channels";
@@ -70,10 +72,10 @@ static ptrdiff_t tiles_apart(ptrdiff_t tile_bytes)
 /* V is made first, by all threads, in parts of some tiles and channels. */
 static void share_v(const fc_problem *p, fc_winograd_plan *s)
 {
-    const ptrdiff_t unit = TURNED_VECTORS * s->lanes;
+    const ptrdiff_t unit = FC_WINOGRAD_TURNED * s->lanes;
     const ptrdiff_t parts = fc_max(1, p->groups * fc_ceil_div(s->total, FC_WINOGRAD_ROWS));
     s->together = true;
-    s->v_parts = fc_min(fc_ceil_div(s->channels, unit), fc_ceil_div(TASKS_A_THREAD * p->threads, parts));
+    s->v_parts = fc_min(fc_ceil_div(s->channels, unit), fc_ceil_div(FC_TASKS_A_THREAD * p->threads, parts));
     s->v_channels = fc_winograd_round_up(fc_ceil_div(s->channels, s->v_parts), unit);
 }
 
@@ -90,7 +92,8 @@ static void choose_owners(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t el
     s->by_piece = !s->apart && s->blocks <= MOST_OWN_V / element / s->v_block &&
                   (!small_u || s->filters > FILTERS_PER_TILE * s->total);
     s->own_weights = s->by_piece || small_u;
-    if (s->by_piece && s->blocks > 1 && p->threads > 1) share_v(p, s);
+    if (s->by_piece && s->blocks > 1 && p->threads > 1 && p->groups * s->blocks <= MOST_OWN_V / element / s->v_block)
+        share_v(p, s);
 }
 
 /* ---- more threads --------------------------------------------------------------------------------------------- */
@@ -135,27 +138,48 @@ static void cut_for_threads(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t 
 /* A thread's tasks follow each other: it reads few pieces of U and many blocks of V, or the other way round. */
 static bool pieces_first(const fc_problem *p, const fc_winograd_plan *s)
 {
-    const ptrdiff_t blocks = fc_ceil_div(s->total, s->block), tasks = fc_ceil_div(blocks * s->pieces, p->threads);
+    const ptrdiff_t blocks = fc_max(1, fc_ceil_div(s->total, s->block)),
+                    tasks = fc_ceil_div(blocks * s->pieces, p->threads);
     const ptrdiff_t filters = fc_ceil_div(s->vectors, s->pieces) * s->lanes;
     const ptrdiff_t by_block = fc_ceil_div(tasks, s->pieces) * s->block + fc_min(tasks, s->pieces) * filters;
     const ptrdiff_t by_piece = fc_ceil_div(tasks, blocks) * filters + fc_min(tasks, blocks) * s->block;
     return by_piece < by_block;
 }
 
+/* Bytes of V of all blocks of all groups. */
+static double shared_bytes(const fc_problem *p, const fc_winograd_plan *s, ptrdiff_t element)
+{
+    const double tiles = (double)fc_ceil_div(s->total, s->block) * (double)(s->block + FC_MAX_TILE_ROWS);
+    const ptrdiff_t channels = fc_winograd_round_up(s->channels, s->lanes);
+    return (double)p->groups * (double)s->frequencies * tiles * (double)channels * (double)element;
+}
+
 /* Shared transforms, if V fits and there are not blocks enough for all threads. */
 static void share_out(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
 {
-    s->apart = s->apart || s->total * s->frequencies * p->channels > MOST_SHARED_V / element;
-    if (s->apart) {
-        const ptrdiff_t rounds = fc_ceil_div(s->total, p->threads * s->block);
-        const ptrdiff_t block = fc_max(FEWEST_TILES_APART, fc_ceil_div(s->total, p->threads * rounds));
-        s->block = fc_min(s->block, fc_winograd_round_up(block, FC_WINOGRAD_ROWS));
-        return;
+    if (!s->apart) {
+        fc_winograd_plan shared = *s;
+        cut_for_threads(p, &shared, element);
+        shared.pieces_first = pieces_first(p, &shared);
+        share_v(p, &shared);
+        if (shared_bytes(p, &shared, element) <= MOST_SHARED) {
+            *s = shared;
+            return;
+        }
     }
-    cut_for_threads(p, s, element);
-    s->own_weights = s->by_piece;
-    s->pieces_first = pieces_first(p, s);
-    share_v(p, s);
+    const ptrdiff_t rounds = fc_max(1, fc_ceil_div(s->total, p->threads * s->block));
+    const ptrdiff_t block = fc_max(FEWEST_TILES_APART, fc_ceil_div(s->total, p->threads * rounds));
+    s->apart = true;
+    s->block = fc_min(s->block, fc_winograd_round_up(block, FC_WINOGRAD_ROWS));
+}
+
+/* Who makes U: of many small groups each thread what it needs. */
+static void choose_shared_weights(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
+{
+    const bool small_u = s->u_group <= MOST_OWN_U / element, few = s->u_group <= MOST_SHARED / element / p->groups;
+    if (p->weights_stay) return;
+    s->own_weights = s->by_piece || (small_u && !few);
+    s->shared_weights = !s->own_weights;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- */
@@ -164,7 +188,7 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), lanes = p->kernels->gemm[p->dtype].lanes;
     const ptrdiff_t slack = FC_MAX_TILE_ROWS; /* products compute whole tiles */
-    const bool many = p->threads > FEW_THREADS;
+    const bool many = p->threads > FC_FEW_THREADS;
     const fc_winograd_shape *shape = fc_winograd_shape_of(p);
     fc_winograd_plan s = {.form = shape->form,
                           .stride = shape->stride,
@@ -174,11 +198,12 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
                           .m_row = FC_WINOGRAD_PIECE};
     for (int i = 0; i < 2; i++) {
         s.tile[i] = shape->tile[i];
+        s.dilation[i] = dilation_of(p, i);
         s.window[i] = (s.tile[i] - 1) * s.stride + p->window[i];
         s.frequencies *= s.window[i];
     }
-    s.tile_rows = fc_ceil_div(p->out[0], s.tile[0]);
-    s.tiles = fc_ceil_div(p->out[1], s.tile[1]);
+    s.tile_rows = fc_ceil_div(p->out[0], s.tile[0] * s.dilation[0]) * s.dilation[0];
+    s.tiles = fc_ceil_div(p->out[1], s.tile[1] * s.dilation[1]) * s.dilation[1];
     s.total = p->batch * s.tile_rows * s.tiles;
     s.block = tiles_apart(s.frequencies * s.channels * element);
     s.lanes = lanes;
@@ -201,7 +226,7 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     s.u_piece = s.chunks * s.u_chunk;
     s.u_group = s.pieces * s.u_piece;
     if (many)
-        s.shared_weights = !p->weights_stay && !s.by_piece;
+        choose_shared_weights(p, &s, element);
     else
         choose_owners(p, &s, element);
     s.m_frequency = fc_winograd_odd_lines((FC_WINOGRAD_PIECE + slack) * s.m_row, element);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "operators/dispatch.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,7 +82,8 @@ static fc_problem with_useful_threads(const fc_problem *p)
     double read = (double)p->channels * (double)p->in[0] * (double)p->in[1];
     double written = (double)p->out_channels * (double)p->out[0] * (double)p->out[1];
     double bytes = (double)p->batch * (read + written) * (double)fc_dtype_size(p->dtype);
-    double worth = fmax(bytes / BYTES_WORTH_A_THREAD, is_correlation(p) ? flops(p) / FLOPS_WORTH_A_THREAD : 0);
+    double by_bytes = bytes / BYTES_WORTH_A_THREAD, by_flops = is_correlation(p) ? flops(p) / FLOPS_WORTH_A_THREAD : 0;
+    double worth = by_bytes > by_flops ? by_bytes : by_flops;
     if (worth < asked.threads) asked.threads = worth < 2 ? 1 : (int)worth;
     return asked;
 }

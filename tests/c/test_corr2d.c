@@ -386,6 +386,22 @@ static void check_empty(fc_dtype dtype, fc_layout layout)
     }
 }
 
+/* No image, for every algorithm of a 3x3 kernel and as many threads as cut work finely, also with prepared weights. */
+static void check_empty_batch(fc_dtype dtype, fc_layout layout)
+{
+    const int threads = fc_get_num_threads();
+    fc_corr2d_params p = plain_corr2d(dtype, 8, 3);
+    call c;
+    p.layout = layout;
+    p.batch = 0;
+    p.channels = p.weight_channels = p.out_channels = 16;
+    CHECK(fc_set_num_threads(4, NULL) == FC_OK, "4 threads");
+    c = call_of_corr2d(FC_CORR2D, &p, true, false);
+    each_variant(&c, check_prepared, NULL);
+    call_free(&c);
+    CHECK(fc_set_num_threads(threads, NULL) == FC_OK, "%d threads", threads);
+}
+
 /* The caller's floating-point mode is as it was. */
 static void check_subnormals(const call *c, const char *algorithm, void *context)
 {
@@ -404,6 +420,8 @@ void test_corr2d(void)
         check_layouts(dtypes[i]);
         check_empty(dtypes[i], FC_NCHW);
         check_empty(dtypes[i], FC_NHWC);
+        check_empty_batch(dtypes[i], FC_NCHW);
+        check_empty_batch(dtypes[i], FC_NHWC);
     }
     for (int layout = 0; layout < 2; layout++) {
         check_small_blocks(FC_F32, (fc_layout)layout);

@@ -109,5 +109,12 @@ void test_large(void)
     pool(37, 40, 9, 9);
     pool(128, 64, 33, 1); /* rows so wide that a stack keeps few of them */
     pool(64, 40, 29, 16); /* and rebuilds a kept one from the next */
+    CHECK(fc_set_num_threads(2, NULL) == FC_OK, "2 threads");
+    correlate(3, 150, 29, 3, 1); /* both make the inputs of several blocks of tiles, and each some pieces */
+    CHECK(fc_set_num_threads(16, NULL) == FC_OK, "16 threads");
+    correlate(96, 72, 14, 3, 1); /* channels in parts */
+    correlate(20, 40, 40, 3, 1); /* blocks and pieces */
+    correlate(20, 40, 21, 5, 1);
+    correlate(300, 200, 8, 1, 1);
     CHECK(fc_set_num_threads(threads, NULL) == FC_OK, "%d threads", threads);
 }
