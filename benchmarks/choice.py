@@ -53,6 +53,7 @@ class Shape(NamedTuple):
     stride: int
     batch: int
     layout: str
+    dilation: int = 1
 
     @property
     def flops(self) -> int:
@@ -65,7 +66,8 @@ class Shape(NamedTuple):
         """What fastconv's functions take by name."""
         return {
             "stride": self.stride,
-            "padding": tuple(taps // 2 for taps in self.window),
+            "padding": tuple(taps // 2 * self.dilation for taps in self.window),
+            "dilation": self.dilation,
             "groups": self.groups,
             "layout": self.layout,
         }
@@ -80,12 +82,16 @@ class Shape(NamedTuple):
 
 
 def _product(
-    channels: list[tuple[int, ...]], windows: list[tuple[int, int]], sides: tuple[int, ...], strides: tuple[int, ...]
+    channels: list[tuple[int, ...]],
+    windows: list[tuple[int, int]],
+    sides: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilations: tuple[int, ...] = (1,),
 ) -> list[Shape]:
     return [
-        Shape(c, o, groups[0] if groups else 1, window, side, stride, batch, layout)
-        for (c, o, *groups), window, side, stride, batch, layout in itertools.product(
-            channels, windows, sides, strides, (1, 8), ("NCHW", "NHWC")
+        Shape(c, o, groups[0] if groups else 1, window, side, stride, batch, layout, dilation)
+        for (c, o, *groups), window, side, stride, dilation, batch, layout in itertools.product(
+            channels, windows, sides, strides, dilations, (1, 8), ("NCHW", "NHWC")
         )
         if side > 7 or stride == 1
     ]
@@ -95,6 +101,7 @@ FAMILIES = {
     "3x3": _product(EQUAL, [(3, 3)], (7, 14, 28, 56), (1, 2)),
     "few on one side": _product(UNEQUAL, [(3, 3), (5, 5)], (7, 14, 28, 56), (1, 2)),
     "1x1": _product(THIN, [(1, 1)], (7, 14, 28), (1, 2)),
+    "dilated": _product([*EQUAL[3:], *LINES], [(3, 3), (5, 5), (1, 3)], (10, 14, 28, 56), (1,), (2, 4)),
     "lines": _product(LINES, [(1, 3), (1, 7), (7, 1)], (8, 17, 35), (1,)),
     "depthwise": _product(DEPTHWISE, [(3, 3), (5, 5), (9, 9), (1, 9)], (14, 28, 112), (1, 2)),
     "depthwise multiplier": _product(MULTIPLIED, [(3, 3), (5, 5)], (14, 28, 112), (1, 2)),

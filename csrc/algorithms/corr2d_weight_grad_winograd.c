@@ -82,13 +82,14 @@ static plan plan_of(const fc_problem *p)
     s.y.channels = filters;
     for (int i = 0; i < 2; i++) s.y.window[i] = s.y.tile[i];
     const ptrdiff_t fit = UNIT_BYTES / (frequencies * channels * element);
-    s.units = fc_ceil_div(s.x.total, fc_min(MOST_TILES, fc_max(FEWEST_TILES, fit)));
+    const ptrdiff_t neighbours = s.x.dilation[1]; /* tiles that are not cut apart; see fc_winograd_origin */
+    s.units = fc_ceil_div(s.x.total, fc_min(MOST_TILES, fc_max(FEWEST_TILES, fit)) / neighbours * neighbours);
     /* Fewer filters and tiles at a time, if that keeps more threads busy. */
     const ptrdiff_t pairs = fc_ceil_div(s.filters.vectors, 2);
     s.filters.count = fc_max(s.filters.count, fc_min(pairs, fc_ceil_div(FEWEST_TASKS, p->groups * s.units)));
     s.units = fc_max(s.units, fc_min(s.x.total / FEW_TILES, fc_ceil_div(FEWEST_TASKS, p->groups * s.filters.count)));
     s.partials = fc_partial_sums(p->groups * s.filters.count, s.units);
-    const ptrdiff_t tiles = fc_ceil_div(s.x.total / s.x.dilation[1], s.units) * s.x.dilation[1];
+    const ptrdiff_t tiles = fc_ceil_div(s.x.total / neighbours, s.units) * neighbours;
     s.channels = fc_panels_of(channels, lanes, fc_max(1, CHANNELS_AT_ONCE / (tiles < FEW_TILES ? 2 : 1) / lanes));
     if (p->threads > FC_FEW_THREADS) cut_finer(p, &s);
     s.x.v_row = widest(&s.channels);
@@ -346,11 +347,10 @@ static void add_unit(const call *c, const memory *at, const fc_panel_cut *channe
         fc_add_sums(c->p->dtype, channels->columns * c->plan.taps * filters->vectors * c->kernels->lanes, sums, taps);
 }
 
-/* Units are cut where neighbouring outputs end; see fc_winograd_origin. */
 static ptrdiff_t first_tile(const plan *s, ptrdiff_t unit)
 {
-    const ptrdiff_t together = s->x.dilation[1];
-    return fc_cut(s->x.total / together, s->units, unit) * together;
+    const ptrdiff_t neighbours = s->x.dilation[1];
+    return fc_cut(s->x.total / neighbours, s->units, unit) * neighbours;
 }
 
 /* A partial sum of the gradients of a part of the channels by a block of filters. */

@@ -36,7 +36,7 @@ typedef struct fc_winograd_shape {
 /* The shape of one call, and of its memory; steps count elements. */
 typedef struct fc_winograd_plan {
     fc_winograd_form form;
-    ptrdiff_t stride, dilation[2];             /* 1 along an axis of one tap */
+    ptrdiff_t stride, dilation[2];
     ptrdiff_t window[2], tile[2], frequencies; /* inputs and outputs of a tile, along each axis */
     ptrdiff_t channels, filters;               /* of one group */
     ptrdiff_t tile_rows, tiles, total;         /* tile rows of an image, tiles of one row, tiles of all images */
@@ -96,6 +96,12 @@ typedef struct fc_winograd_methods {
     void (*output)(const fc_winograd_call *call, const fc_winograd_block *block, const fc_winograd_piece *piece);
     size_t (*scratch_bytes)(const fc_problem *problem, const fc_winograd_plan *plan);
 } fc_winograd_methods;
+
+/* 1 along an axis of one tap, whatever the caller says. */
+static inline ptrdiff_t fc_winograd_dilation(const fc_problem *p, int axis)
+{
+    return p->window[axis] > 1 ? p->dilation[axis] : 1;
+}
 
 /* NULL: there is none. */
 const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *problem);

@@ -57,16 +57,21 @@ static bool has_few_channels(const fc_problem *p, double outputs)
 bool fc_winograd_dilation_wastes(const fc_problem *p)
 {
     const fc_winograd_shape *shape = fc_winograd_shape_of(p);
-    const bool square = p->window[0] == 3 && p->window[1] == 3;
+    const ptrdiff_t taps = p->window[0] * p->window[1];
+    /* The more is saved, the more may be in vain. */
+    const double most = p->operation == FC_CORR2D_WEIGHT_GRAD ? (taps == 9 ? 2 : 1.3)
+                        : taps == 9                           ? 2.6
+                        : taps == 25                          ? 2
+                                                              : 1.6;
     double computed = 1, outputs = 1;
     bool dilated = false;
     for (int i = 0; i < 2; i++) {
-        const ptrdiff_t step = shape->tile[i] * (p->window[i] > 1 ? p->dilation[i] : 1);
+        const ptrdiff_t step = shape->tile[i] * fc_winograd_dilation(p, i);
         computed *= (double)(fc_ceil_div(p->out[i], step) * step);
         outputs *= (double)p->out[i];
         dilated |= step > shape->tile[i];
     }
-    return dilated && computed > (square ? 2.4 : 1.3) * outputs;
+    return dilated && computed > most * outputs;
 }
 
 const char *fc_winograd_pass(const fc_problem *p)

@@ -44,14 +44,12 @@ const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *p)
     return NULL;
 }
 
-static ptrdiff_t dilation_of(const fc_problem *p, int axis) { return p->window[axis] > 1 ? p->dilation[axis] : 1; }
-
 const char *fc_winograd_decline(const fc_problem *p)
 {
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "dtype is not float32 or float64";
     if (!fc_winograd_shape_of(p))
         return "kernel is not 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1 with stride 1, or 3x3 with stride 2";
-    const ptrdiff_t down = dilation_of(p, 0), across = dilation_of(p, 1);
+    const ptrdiff_t down = fc_winograd_dilation(p, 0), across = fc_winograd_dilation(p, 1);
     if (fc_strided(p) && (down > 1 || across > 1)) return "a stride and a dilation together";
     if (down > MOST_DILATION || across > MOST_DILATION) return "dilation is more than 8";
     if (p->layout == FC_NCHW && MOST_DILATION % across != 0) return "columns are 3, 5, 6 or 7 apart";
@@ -198,7 +196,7 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
                           .m_row = FC_WINOGRAD_PIECE};
     for (int i = 0; i < 2; i++) {
         s.tile[i] = shape->tile[i];
-        s.dilation[i] = dilation_of(p, i);
+        s.dilation[i] = fc_winograd_dilation(p, i);
         s.window[i] = (s.tile[i] - 1) * s.stride + p->window[i];
         s.frequencies *= s.window[i];
     }
