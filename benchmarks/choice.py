@@ -101,7 +101,7 @@ FAMILIES = {
     "3x3": _product(EQUAL, [(3, 3)], (7, 14, 28, 56), (1, 2)),
     "few on one side": _product(UNEQUAL, [(3, 3), (5, 5)], (7, 14, 28, 56), (1, 2)),
     "1x1": _product(THIN, [(1, 1)], (7, 14, 28), (1, 2)),
-    "dilated": _product([*EQUAL[3:], *LINES], [(3, 3), (5, 5), (1, 3)], (10, 14, 28, 56), (1,), (2, 4)),
+    "dilated": _product(sorted({*EQUAL[3:], *LINES}), [(3, 3), (5, 5), (1, 3)], (10, 14, 28, 56), (1,), (2, 4)),
     "lines": _product(LINES, [(1, 3), (1, 7), (7, 1)], (8, 17, 35), (1,)),
     "depthwise": _product(DEPTHWISE, [(3, 3), (5, 5), (9, 9), (1, 9)], (14, 28, 112), (1, 2)),
     "depthwise multiplier": _product(MULTIPLIED, [(3, 3), (5, 5)], (14, 28, 112), (1, 2)),
