@@ -160,9 +160,8 @@ def row_line(row: dict[str, Any]) -> str:
     s = Shape(**row["shape"])
     fastest = sorted(row["seconds"].items(), key=lambda item: item[1])[:3]
     told = ", ".join(f"{name} {seconds * 1e6:.0f} us" for name, seconds in fastest)
-    problem = (
-        f"{s.layout} {s.batch} x {s.channels}-{s.filters}/{s.groups} {s.window[0]}x{s.window[1]}/{s.stride} @{s.side}"
-    )
+    kernel = f"{s.window[0]}x{s.window[1]}/{s.stride}" + (f" dilated {s.dilation}" if s.dilation > 1 else "")
+    problem = f"{s.layout} {s.batch} x {s.channels}-{s.filters}/{s.groups} {kernel} @{s.side}"
     return f"{row['loss']:.2f} {row['operation']} {problem}: {row['auto']}; {told}"
 
 
