@@ -8,8 +8,8 @@
  * result M goes back to outputs a piece at a time: a block by some output channels, so that M stays in a cache, and what
  * is read from U and V is used often enough. With many blocks each is one task, from input to output; with few, each
  * piece of a block is. One thread or two keep V, and U of weights that were not prepared, for their next tasks: what both
- * need is made twice, but for V of several blocks. More threads make U together first, and V where blocks are shared. Where there are many filters and few tiles, a task is a piece
- * of the filters and all blocks, and makes its U.
+ * need is made twice, but for V of several blocks. More threads make U together first, and V where blocks are shared.
+ * Where there are many filters and few tiles, a task is a piece of the filters and all blocks, and makes its U.
  *
  * V, U and M are the same in both layouts: rows of V and M are tiles, lanes of U and M are output channels. Images of planes
  * are turned into pixels and back at both ends, a few channels at a time.

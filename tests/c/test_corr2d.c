@@ -306,24 +306,28 @@ static void run_and_check(const call *c, const char *algorithm, void *context)
     call_check(c, algorithm, context);
 }
 
-/* So many outputs of so many channels that Winograd's blocks are small and each is a task: how many tiles lie in one
- * depends on the lanes and on the element. */
-static void check_small_blocks(fc_dtype dtype, fc_layout layout)
+/* Every algorithm and instruction set that takes the call, against the definition; frees it. */
+static void check_against_definition(call c)
 {
-    fc_corr2d_params p = plain_corr2d(dtype, 66, 3);
     number *wanted[2];
-    call c;
-    p.layout = layout;
-    p.size[0] = 61;
-    p.pad_before[0] = p.pad_after[0] = p.pad_before[1] = p.pad_after[1] = 1;
-    p.channels = p.weight_channels = dtype == FC_F32 ? 90 : 45;
-    p.out_channels = 2;
-    c = call_of_corr2d(FC_CORR2D, &p, true, false);
     reference(&c, wanted);
     each_variant(&c, run_and_check, wanted);
     free(wanted[0]);
     free(wanted[1]);
     call_free(&c);
+}
+
+/* So many outputs of so many channels that Winograd's blocks are small and each is a task: how many tiles lie in one
+ * depends on the lanes and on the element. */
+static void check_small_blocks(fc_dtype dtype, fc_layout layout)
+{
+    fc_corr2d_params p = plain_corr2d(dtype, 66, 3);
+    p.layout = layout;
+    p.size[0] = 61;
+    p.pad_before[0] = p.pad_after[0] = p.pad_before[1] = p.pad_after[1] = 1;
+    p.channels = p.weight_channels = dtype == FC_F32 ? 90 : 45;
+    p.out_channels = 2;
+    check_against_definition(call_of_corr2d(FC_CORR2D, &p, true, false));
 }
 
 /* ---- windows beyond the image ------------------------------------------------------------------------------- */
@@ -334,8 +338,6 @@ static void check_far_windows(fc_dtype dtype, fc_layout layout, int64_t channels
     for (int operation = FC_CORR2D; operation <= FC_CORR2D_WEIGHT_GRAD; operation++)
         for (int side = 0; side < 2; side++) {
             fc_corr2d_params p = plain_corr2d(dtype, 6, 1);
-            number *wanted[2];
-            call c;
             p.layout = layout;
             p.size[0] = 4;
             p.kernel[1] = 4;
@@ -346,12 +348,7 @@ static void check_far_windows(fc_dtype dtype, fc_layout layout, int64_t channels
             p.pad_before[1] = ((int64_t)1 << 55) - (side ? 2 : 0);
             p.pad_after[1] = side ? 2 : 0;
             p.stride[1] = (int64_t)1 << (side ? 55 : 56);
-            c = call_of_corr2d((fc_operation)operation, &p, true, false);
-            reference(&c, wanted);
-            each_variant(&c, run_and_check, wanted);
-            free(wanted[0]);
-            free(wanted[1]);
-            call_free(&c);
+            check_against_definition(call_of_corr2d((fc_operation)operation, &p, true, false));
         }
 }
 
