@@ -109,6 +109,11 @@ POOL_CASES = (
     PoolCase("wide-window-blocks", (1, 1, 12, 8300), (4, 30), padding=pads(2, 1, 0, 29)),
     PoolCase("wide-window-deep", (1, 35, 41, 150), (10, 9), padding=pads(0, 9, 8, 0)),
     PoolCase("wide-window-padded", (1, 2, 20, 57), (17, 25), padding=pads(8, 8, 12, 12)),
+    *(
+        PoolCase(f"wide-window-{k}-of-{c}-channels", (1, c, 9, 45), (3, k), padding=pads(1, 1, k // 2, k // 3))
+        for c in (2, 4, 8)
+        for k in (7, 13, 31, 33)
+    ),
     PoolCase("even-window", (1, 5, 11, 12), (4, 6), padding=pads(1, 2, 2, 3)),
     PoolCase("stride-3", (1, 4, 19, 22), THREE, (3, 3), pad(1)),
     PoolCase("stride-past-window", (1, 4, 19, 22), TWO, (5, 4)),

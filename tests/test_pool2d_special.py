@@ -24,6 +24,11 @@ def max_by_all(x: np.ndarray, kernel: object, **options: object) -> dict[str, tu
     )
 
 
+def values_by_all(x: np.ndarray, kernel: object, **options: object) -> dict[str, np.ndarray]:
+    """Pool without indices by every algorithm."""
+    return each_algorithm("max_pool2d", lambda name: fastconv.max_pool2d(x, kernel, **options, algorithm=name))
+
+
 def avg_by_all(x: np.ndarray, kernel: object, **options: object) -> dict[str, np.ndarray]:
     """Average by every algorithm."""
     return each_algorithm("avg_pool2d", lambda name: fastconv.avg_pool2d(x, kernel, **options, algorithm=name))
@@ -66,8 +71,22 @@ def test_max_of_special_numbers_scattered_about(isa: str, dtype: str, kernel: re
     for name, (y, where) in max_by_all(x, kernel, **options).items():
         np.testing.assert_array_equal(y, value, err_msg=f"{isa} {name}")
         np.testing.assert_array_equal(where[~zeros], index[~zeros], err_msg=f"{isa} {name}")
-        plain = fastconv.max_pool2d(x, kernel, **options, algorithm=name)
-        np.testing.assert_array_equal(plain, value, err_msg=f"{isa} {name} without indices")
+    for name, y in values_by_all(x, kernel, **options).items():
+        np.testing.assert_array_equal(y, value, err_msg=f"{isa} {name} without indices")
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("channels", [2, 4, 8])
+@pytest.mark.parametrize("width", [7, 13, 33])
+def test_a_nan_reaches_its_windows_where_a_vector_holds_several_pixels(isa: str, dtype: str, channels: int, width: int):
+    x = fresh_rng("several", dtype, channels).standard_normal((1, 9, 90, channels)).astype(dtype)
+    options = {"stride": (1, 1), "padding": ((1, 1), (3, 0)), "layout": "NHWC"}
+    for spike in (None, (0, 8, 89, channels - 1), (0, 4, 41, 1)):
+        if spike:
+            x[spike] = NAN
+        value, _ = ref.max_pool2d(x, (3, width), **options)
+        for name, y in values_by_all(x, (3, width), **options).items():
+            np.testing.assert_array_equal(y, value, err_msg=f"{isa} {name} {spike}")
 
 
 @pytest.mark.parametrize(

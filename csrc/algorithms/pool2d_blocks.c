@@ -50,6 +50,17 @@ typedef struct blocks_slot {
     size_t bytes;
 } blocks_slot;
 
+/* How windows along a row are made: of spans, whose levels lie in `row`; the first is the row as it is. */
+typedef struct lines_plan {
+    int levels, doubled;
+    ptrdiff_t span[MOST_LEVELS + 1];
+    char *row[MOST_LEVELS + 1];
+    void *wanted[FC_MOST_DOUBLINGS]; /* of those that the kernel doubles, the last and what windows are made of */
+    ptrdiff_t parts;                 /* of a window: */
+    int level[MOST_PARTS];
+    ptrdiff_t at[MOST_PARTS];
+} lines_plan;
+
 /* A tile at work. */
 typedef struct blocks_tile {
     const blocks_call *call;
@@ -130,15 +141,17 @@ static ptrdiff_t ring_step(const fc_problem *p, const fc_pool_tiles *t)
 }
 
 /* The lengths of spans, each level's made of two or three of the one before; of the first, which is there, 1. Where the
- * kernels double them they are 2, 4, 8 … as long as a step is less than a vector; then three times the last, and so on.
- * Returns how many levels are to be made, `doubled` of them by the kernel. */
+ * kernels double them they are 2, 4, 8 … as far as a step is less than a vector, or a few of them when pixels divide it;
+ * then three times the last, and so on. Returns how many levels are to be made, `doubled` of them by the kernel. */
 static int spans_of(const fc_problem *p, ptrdiff_t span[MOST_LEVELS + 1], int *doubled)
 {
     const ptrdiff_t window = p->window[1];
     int level = 0;
     span[0] = 1;
     if (fold(p)->spans && (average(p) || window > SHORT))
-        for (; span[level] <= window / 2 && span[level] * depth(p) < lanes(p); level++)
+        for (; level < FC_MOST_DOUBLINGS && span[level] <= window / 2 &&
+               (span[level] * depth(p) < lanes(p) || lanes(p) % depth(p) == 0);
+             level++)
             span[level + 1] = 2 * span[level];
     *doubled = level;
     for (; span[level] <= (window - 1) / 3; level++) span[level + 1] = 3 * span[level];
@@ -226,55 +239,51 @@ static void lines_down(const blocks_tile *t, ptrdiff_t image, char *rows)
     fold(p)->blocks(&down);
 }
 
-/* The level of each of the parts of a window, and where it begins: of maxima the longest spans, which reach each other; of
- * sums the longest that fit one behind the other. Returns how many there are. */
-static ptrdiff_t parts_of(const fc_problem *p, const ptrdiff_t *span, int top, int level[MOST_PARTS],
-                          ptrdiff_t at[MOST_PARTS])
+/* Of maxima the parts of a window are the longest spans, which reach each other; of sums the longest that fit one behind
+ * the other. */
+static void make_plan(const blocks_tile *t, lines_plan *plan)
 {
-    const ptrdiff_t window = p->window[1];
-    ptrdiff_t parts = 0;
+    const fc_problem *p = t->call->p;
+    const ptrdiff_t window = p->window[1], *span = plan->span;
+    int top = plan->levels = spans_of(p, plan->span, &plan->doubled);
+    for (int i = 0; i < top; i++)
+        plan->row[i + 1] = t->slot.levels + (size_t)(i * t->slot.level_elements) * fc_dtype_size(p->dtype);
+    for (int i = 0; i < plan->doubled; i++) plan->wanted[i] = i == plan->doubled - 1 ? plan->row[i + 1] : NULL;
+    plan->parts = 0;
     for (ptrdiff_t next = 0; next < window; next += span[top]) {
         if (average(p))
             while (span[top] > window - next) top--;
-        level[parts] = top;
-        at[parts++] = fc_min(next, window - span[top]);
+        plan->level[plan->parts] = top;
+        plan->at[plan->parts++] = fc_min(next, window - span[top]);
+        if (top && top <= plan->doubled) plan->wanted[top - 1] = plan->row[top];
     }
-    return parts;
 }
 
 /* Some of the tile's rows, which follow each other in the output. A level of spans is made of all rows in one pass, what
  * lies between them as well; windows are made of spans. */
-static void lines_along(const blocks_tile *t, char *begin, ptrdiff_t first, ptrdiff_t rows)
+static void lines_along(const blocks_tile *t, lines_plan *plan, char *begin, ptrdiff_t first, ptrdiff_t rows)
 {
     const fc_problem *p = t->call->p;
     const size_t element = fc_dtype_size(p->dtype);
     const ptrdiff_t pixel = t->call->tiles.depth, window = p->window[1], n = fc_length(t->at.columns) * pixel;
-    const ptrdiff_t all = (rows - 1) * t->row_step + n;
-    ptrdiff_t span[MOST_LEVELS + 1], at[MOST_PARTS];
-    char *row[MOST_LEVELS + 1] = {begin}, *y = output(t, t->at.images.first, t->at.rows.first + first);
-    void *wanted[MOST_LEVELS] = {NULL}; /* of those that the kernel doubles, the last and what windows are made of */
+    const ptrdiff_t all = (rows - 1) * t->row_step + n, *span = plan->span;
+    char *y = output(t, t->at.images.first, t->at.rows.first + first);
     const void *part[MOST_PARTS];
-    int level[MOST_PARTS], doubled;
     bool plain = false;
-    const int levels = spans_of(p, span, &doubled);
-    const ptrdiff_t parts = parts_of(p, span, levels, level, at);
-    for (int i = 0; i < levels; i++) row[i + 1] = t->slot.levels + (size_t)(i * t->slot.level_elements) * element;
-    if (doubled) {
-        wanted[doubled - 1] = row[doubled];
-        for (ptrdiff_t j = 0; j < parts; j++)
-            if (level[j]) wanted[level[j] - 1] = row[level[j]];
-        plain = fold(p)->spans(all + (window - 1) * pixel, pixel, doubled, wanted, begin);
+    plan->row[0] = begin;
+    if (plan->doubled) plain = fold(p)->spans(all + (window - 1) * pixel, pixel, plan->doubled, plan->wanted, begin);
+    for (int i = plain ? plan->doubled : 0; i < plan->levels; i++) {
+        for (ptrdiff_t j = 0; j < 3; j++) part[j] = plan->row[i] + (size_t)(j * span[i] * pixel) * element;
+        fold(p)->combine(all + (window - span[i + 1]) * pixel, plan->row[i + 1], span[i + 1] / span[i], part, plain, 1,
+                         NULL);
     }
-    for (int i = plain ? doubled : 0; i < levels; i++) {
-        for (ptrdiff_t j = 0; j < 3; j++) part[j] = row[i] + (size_t)(j * span[i] * pixel) * element;
-        fold(p)->combine(all + (window - span[i + 1]) * pixel, row[i + 1], span[i + 1] / span[i], part, plain, 1, NULL);
-    }
-    for (ptrdiff_t j = 0; j < parts; j++) part[j] = row[level[j]] + (size_t)(at[j] * pixel) * element;
+    for (ptrdiff_t j = 0; j < plan->parts; j++)
+        part[j] = plan->row[plan->level[j]] + (size_t)(plan->at[j] * pixel) * element;
     for (ptrdiff_t r = 0; r < rows; r++, y += (size_t)(p->out[1] * pixel) * element) {
         const double scale =
             average(p) ? fc_pool_row_count(p, t->at.rows.first + (first + r) % fc_length(t->at.rows)) : 1;
-        fold(p)->combine(n, y, parts, part, plain, scale, t->slot.counts);
-        for (ptrdiff_t i = 0; i < parts; i++) part[i] = (const char *)part[i] + (size_t)t->row_step * element;
+        fold(p)->combine(n, y, plan->parts, part, plain, scale, t->slot.counts);
+        for (ptrdiff_t i = 0; i < plan->parts; i++) part[i] = (const char *)part[i] + (size_t)t->row_step * element;
     }
 }
 
@@ -300,6 +309,7 @@ static void run_lines(blocks_tile *t)
     const ptrdiff_t pixel = t->call->tiles.depth, rows = fc_length(t->at.images) * fc_length(t->at.rows);
     const size_t element = fc_dtype_size(p->dtype);
     fc_pool_blocks along;
+    lines_plan plan;
     ptrdiff_t elements, batch;
     char *items = t->slot.rows;
     widen(p, &t->items[1]);
@@ -316,9 +326,11 @@ static void run_lines(blocks_tile *t)
     items += (size_t)t->gap * element;
     for (ptrdiff_t i = 0; i < fc_length(t->at.images); i++)
         lines_down(t, t->at.images.first + i, items + (size_t)(i * fc_length(t->at.rows) * t->row_step) * element);
+    make_plan(t, &plan);
     batch = fc_max(BATCH_BYTES / (ptrdiff_t)element / t->row_step, 1);
     for (ptrdiff_t r = 0; r < rows; r += batch)
-        lines_along(t, items + (size_t)(r * t->row_step - along.before * pixel) * element, r, fc_min(batch, rows - r));
+        lines_along(t, &plan, items + (size_t)(r * t->row_step - along.before * pixel) * element, r,
+                    fc_min(batch, rows - r));
 }
 
 /* ---- pixels -------------------------------------------------------------------------------------------------- */

@@ -341,6 +341,7 @@ static inline ptrdiff_t fc_product_rows(const fc_gemm_kernels *kernels, ptrdiff_
 /* The place of a value in a plane, flat, counted from some row on. */
 typedef uint32_t fc_place;
 #define FC_NO_PLACE UINT32_MAX
+#define FC_MOST_DOUBLINGS 4 /* of spans */
 
 /* One row of outputs of a plane: of `rows` input rows, the first at x. With rows 0 it is made of nothing. */
 typedef struct fc_pool_line {
@@ -428,9 +429,9 @@ typedef struct fc_fold_kernels {
     void (*combine)(ptrdiff_t n, void *dst, ptrdiff_t parts, const void *const *part, bool plain, double scale,
                     const void *counts);
     /* dst[k][i] = fold over src[i], src[i + step] … src[i + (2 << k) * step - step], unless dst[k] is NULL, for k <
-     * doublings; step << (doublings - 1) is less than a vector. What reaches beyond n elements of src is not defined; whole
-     * vectors are read and written. False where a NaN has made it all wrong. NULL where a shift costs more than to read
-     * what it gives. */
+     * doublings, FC_MOST_DOUBLINGS at most. step is less than a vector; it divides one, or step << (doublings - 1) is less
+     * than one. What reaches beyond n elements of src is not defined; whole vectors are read and written. False where a NaN
+     * has made it all wrong. NULL where a shift costs more than to read what it gives. */
     bool (*spans)(ptrdiff_t n, ptrdiff_t step, int doublings, void *const *dst, const void *src);
 } fc_fold_kernels;
 

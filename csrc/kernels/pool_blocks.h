@@ -113,15 +113,21 @@ static inline __attribute__((always_inline)) void F(combine_parts)(ptrdiff_t n, 
         W(store_masked)(d + i, W(first_lanes)(n - i), F(combine_vector)(i, parts, part, plain, (T)scale, counts));
 }
 
+/* Pointers to a few parts are kept in registers. */
 static inline __attribute__((always_inline)) void F(combine_some)(ptrdiff_t n, void *dst, ptrdiff_t parts,
                                                                   const void *const *part, const bool plain,
                                                                   double scale, const T *counts)
 {
-    const void *const some[3] = {part[0], part[parts > 1 ? 1 : 0], part[parts > 2 ? 2 : 0]};
+    const void *some[5];
+    for (ptrdiff_t j = 0; j < 5; j++) some[j] = part[j < parts ? j : 0];
     if (parts == 2)
         F(combine_parts)(n, dst, 2, some, plain, scale, counts);
     else if (parts == 3)
         F(combine_parts)(n, dst, 3, some, plain, scale, counts);
+    else if (parts == 4)
+        F(combine_parts)(n, dst, 4, some, plain, scale, counts);
+    else if (parts == 5)
+        F(combine_parts)(n, dst, 5, some, plain, scale, counts);
     else
         F(combine_parts)(n, dst, parts, part, plain, scale, counts);
 }
@@ -139,57 +145,80 @@ static void F(combine)(ptrdiff_t n, void *dst, ptrdiff_t parts, const void *cons
 
 #ifdef SHIFTS
 typedef struct F(spans_state) {
-    FC_PASTE(vec, S) before[4];
-    T *dst[4];
+    FC_PASTE(vec, S) before[8];
+    T *dst[FC_MOST_DOUBLINGS];
     ptrdiff_t step, vectors;
     bool plain;
 } F(spans_state);
 
-/* Vector v of the elements makes vector v - k - 1 of the spans 2 << k long. Returns that of the longest; LOWER: the others
- * are stored. `doublings` is a constant where this is inlined. */
+/* Vector v of the elements makes one of the spans 2 << k long: `q` vectors further behind with each doubling, that many of
+ * which wait in `before`. The last `whole` doublings are by 1, 2, 4 … vectors. Returns that of the longest; LOWER: the others
+ * are stored, all of them INSIDE the row. `doublings` and `whole` are constants where this is inlined. */
 static inline __attribute__((always_inline)) FC_PASTE(vec, S)
-    F(spans_step)(F(spans_state) * state, ptrdiff_t v, FC_PASTE(vec, S) value, const int doublings, const bool lower)
+    F(spans_step)(F(spans_state) * state, ptrdiff_t v, FC_PASTE(vec, S) value, const int doublings, const int whole,
+                  const bool lower, const bool inside)
 {
+    FC_PASTE(vec, S) *before = state->before;
     if (FILLED) state->plain &= !W(any_nan)(value);
+#pragma GCC unroll 4
     for (int k = 0; k < doublings; k++) {
-        const FC_PASTE(vec, S) next = value;
-        const ptrdiff_t to = v - k - 1;
-        value = PLAIN_OP(state->before[k], W(lanes_from)(state->before[k], next, state->step << k));
-        state->before[k] = next;
-        if (lower && k < doublings - 1 && state->dst[k] && to >= 0 && to < state->vectors)
-            W(store)(state->dst[k] + to * FC_PASTE(LANES, S), value);
+        const FC_PASTE(vec, S) next = value, from = before[0];
+        const int level = k - (doublings - whole), q = level < 0 ? 1 : 1 << level;
+        value = PLAIN_OP(from, level < 0 ? W(lanes_from)(from, next, state->step << k) : next);
+#pragma GCC unroll 4
+        for (int i = 1; i < q; i++) before[i - 1] = before[i];
+        before[q - 1] = next;
+        before += q;
+        v -= q;
+        if (lower && k < doublings - 1 && state->dst[k] && (inside || (v >= 0 && v < state->vectors)))
+            W(store)(state->dst[k] + v * FC_PASTE(LANES, S), value);
     }
     return value;
 }
 
 static inline __attribute__((always_inline)) bool F(spans_of)(ptrdiff_t n, ptrdiff_t step, const int doublings,
-                                                              void *const *dst, const T *s, const bool lower)
+                                                              const int whole, void *const *dst, const T *s,
+                                                              const bool lower)
 {
     enum { lanes = FC_PASTE(LANES, S) };
     F(spans_state) state = {.step = step, .vectors = (n - 1) / lanes + 1, .plain = true};
-    const ptrdiff_t vectors = state.vectors;
+    const ptrdiff_t vectors = state.vectors, late = doublings - whole + (1 << whole) - 1;
     T *d = dst[doublings - 1];
     ptrdiff_t v = 0;
     for (int k = 0; k < doublings; k++) state.dst[k] = dst[k];
-    for (; v < doublings; v++)
-        F(spans_step)(&state, v, W(load)(s + (v < vectors ? v : vectors - 1) * lanes), doublings, lower);
+    for (; v < late; v++)
+        F(spans_step)(&state, v, W(load)(s + (v < vectors ? v : vectors - 1) * lanes), doublings, whole, lower, false);
     for (; v < vectors; v++, d += lanes)
-        W(store)(d, F(spans_step)(&state, v, W(load)(s + v * lanes), doublings, lower));
-    for (; v < vectors + doublings; v++, d += lanes)
-        W(store)(d, F(spans_step)(&state, v, W(load)(s + (vectors - 1) * lanes), doublings, lower));
+        W(store)(d, F(spans_step)(&state, v, W(load)(s + v * lanes), doublings, whole, lower, true));
+    for (; v < vectors + late; v++, d += lanes)
+        W(store)(d, F(spans_step)(&state, v, W(load)(s + (vectors - 1) * lanes), doublings, whole, lower, false));
     return state.plain;
+}
+
+static inline __attribute__((always_inline)) bool F(spans_whole)(ptrdiff_t n, ptrdiff_t step, int doublings,
+                                                                 const int whole, void *const *dst, const void *src)
+{
+    bool lower = false;
+    for (int k = 0; k < doublings - 1; k++) lower |= dst[k] != NULL;
+#define SPANS(count)                                                                   \
+    if (whole < count && doublings == count)                                           \
+        return lower && count > 1 ? F(spans_of)(n, step, count, whole, dst, src, true) \
+                                  : F(spans_of)(n, step, count, whole, dst, src, false);
+    SPANS(1)
+    SPANS(2)
+    SPANS(3)
+#undef SPANS
+    return lower ? F(spans_of)(n, step, 4, whole, dst, src, true) : F(spans_of)(n, step, 4, whole, dst, src, false);
 }
 
 static bool F(spans)(ptrdiff_t n, ptrdiff_t step, int doublings, void *const *dst, const void *src)
 {
-    bool lower = false;
-    for (int k = 0; k < doublings - 1; k++) lower |= dst[k] != NULL;
-    if (doublings == 1) return F(spans_of)(n, step, 1, dst, src, false);
-    if (doublings == 2)
-        return lower ? F(spans_of)(n, step, 2, dst, src, true) : F(spans_of)(n, step, 2, dst, src, false);
-    if (doublings == 3)
-        return lower ? F(spans_of)(n, step, 3, dst, src, true) : F(spans_of)(n, step, 3, dst, src, false);
-    return lower ? F(spans_of)(n, step, 4, dst, src, true) : F(spans_of)(n, step, 4, dst, src, false);
+    int inside = 1; /* doublings by less than a vector */
+    while (inside < doublings && step << inside < FC_PASTE(LANES, S)) inside++;
+    if (inside == doublings) return F(spans_whole)(n, step, doublings, 0, dst, src);
+    if (inside == doublings - 1) return F(spans_whole)(n, step, doublings, 1, dst, src);
+    if (inside == doublings - 2) return F(spans_whole)(n, step, doublings, 2, dst, src);
+    return F(spans_whole)(n, step, doublings, 3, dst, src);
 }
 #endif
 #undef PLAIN_OP
