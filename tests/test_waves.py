@@ -17,6 +17,8 @@ CASES = (
     ("turned_gemm", "corr2d", "NCHW", Case("turned", (19, 48, 40, 41), (30, 3, 3), padding=pad(1)), 78 * 40 * 41 * 4),
     ("turned_gemm", "corr2d", "NCHW", Case("turned-large", (2, 40, 160, 170), (40, 1, 1)), 80 * 160 * 170 * 4),
     ("turned_gemm", "corr2d_input_grad", "NCHW", Case("back", (14, 40, 61, 63), (30, 3, 3), stride=(2, 2)), 726480),
+    ("turned_gemm", "corr2d", "NCHW", Case("turned-rows", (61, 6, 40, 41), (16, 3, 3), padding=pad(1)), 88 * 40 * 41),
+    ("padded_pixels", "corr2d_input_grad", "NHWC", Case("back", (17, 4, 230, 200), (3, 3, 3), padding=pad(1)), 562368),
     ("padded_pixels", "corr2d", "NHWC", Case("rows", (17, 3, 230, 200), (4, 3, 3), padding=pad(1)), 232 * 202 * 12),
     ("padded_pixels", "corr2d", "NHWC", Case("product", (9, 60, 70, 60), (5, 3, 3), padding=pad(1)), 72 * 62 * 240),
     ("padded_pixels", "corr2d", "NHWC", Case("one", (2, 8, 600, 460), (3, 2, 2), padding=pad(1)), 602 * 462 * 32),

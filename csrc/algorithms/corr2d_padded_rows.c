@@ -69,9 +69,12 @@ static ptrdiff_t rows_of_tasks(const fc_problem *p, ptrdiff_t tasks)
 
 static ptrdiff_t rows_of_a_task(const fc_problem *p) { return rows_of_tasks(p, fc_enough_tasks(p)); }
 
+static bool weights_lie_ready(const fc_problem *p) { return p->weight_layout == FC_OIHW && !p->turned; }
+
 static const char *decline(const fc_problem *p)
 {
     if (p->layout != FC_NCHW) return "layout is not NCHW";
+    if (p->turned && p->groups > 1) return "the weights of several groups are not turned";
     if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
     if (p->stride[1] > 16 || p->stride[0] > 16) return "stride is larger than 16";
     if (fc_window_span(p, 0) > 256 || fc_window_span(p, 1) > 4096) return "the dilated kernel is too large";
@@ -94,7 +97,7 @@ static const char *pass(const fc_problem *p)
     if (apart && wide && large) few = p->out[1] > lanes ? 24 : 8;
     if (apart && !wide && p->out[1] >= 5 * lanes) few = 12;
     if (rows >= 16 && channels >= few && !long_rows) return "there are enough channels to pack panels for";
-    if (apart && channels >= 48) return "pixels apart of so many channels are better packed";
+    if (apart && channels >= (wide ? 48 : 32)) return "pixels apart of so many channels are better packed";
     if (rows >= (2 * p->out[1] < lanes ? 2 : 8) &&
         p->out[1] <= (wide && rows < 48 && channels < 12 ? 3 * lanes / 4 : lanes))
         return "a row of outputs does not fill a vector";
@@ -120,7 +123,7 @@ static size_t slot_bytes(const fc_problem *p)
     return fc_size_add(sizeof(slot), stripe_bytes(p, &s));
 }
 
-static size_t prepared_bytes(const fc_problem *p) { return p->weight_layout == FC_OIHW ? 0 : fc_weight_bytes(p); }
+static size_t prepared_bytes(const fc_problem *p) { return weights_lie_ready(p) ? 0 : fc_weight_bytes(p); }
 
 /* Rows of the product at one output row, for one chunk of the depth. */
 typedef struct row_span {
@@ -222,7 +225,7 @@ static void forward(const fc_problem *p, const fc_operands *operands, const fc_w
               .operands = operands,
               .workspace = workspace,
               .kernels = kernels,
-              .weights = p->weight_layout == FC_OIHW ? operands->w : operands->prepared,
+              .weights = weights_lie_ready(p) ? operands->w : operands->prepared,
               .element = fc_dtype_size(p->dtype),
               .channels = p->channels / p->groups,
               .rows = p->out_channels / p->groups,

@@ -12,6 +12,8 @@
 #include "platform/memory.h"
 
 #define FEW_FILTERS 32         /* of one tap, which rows of pixels do with few instructions */
+#define SMALL_MAP 200          /* pixels, whose rows do not fill vectors */
+#define LARGE_MAP 2500         /* whose rows fill several */
 #define MOST_OUTPUTS 450       /* of a map, beyond which planes are read as fast */
 #define MANY_OUTPUTS 150       /* of all images, that pay for packing any weights in every call */
 #define FEW_OUTPUTS 40         /* of all images, that do not pay for two turns */
@@ -24,9 +26,19 @@ static fc_problem turned(const fc_problem *p)
     return t;
 }
 
+/* Of few channels whole rows of windows are taken. Nothing here depends on the images, for which weights are prepared
+ * whatever their size. */
+static bool takes_window_rows(const fc_problem *p)
+{
+    const ptrdiff_t taps = p->window[0] * p->window[1];
+    return fc_block_forward(p) && p->groups == 1 && p->dilation[1] == 1 && taps > 1 && p->channels >= 1 &&
+           p->channels <= (fc_strided(p) && taps > 9 ? 32 : 8);
+}
+
 static const fc_algorithm *product(const fc_problem *p)
 {
-    return fc_block_forward(p) ? &fc_corr2d_implicit_gemm_nhwc : &fc_corr2d_input_grad_implicit_gemm_nhwc;
+    if (!fc_block_forward(p)) return &fc_corr2d_input_grad_implicit_gemm_nhwc;
+    return takes_window_rows(p) ? &fc_corr2d_padded_pixels : &fc_corr2d_implicit_gemm_nhwc;
 }
 
 static const char *decline(const fc_problem *p)
@@ -58,8 +70,24 @@ static bool has_few_channels(const fc_problem *p)
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
     const ptrdiff_t pairs = channels * filters, fewer = fc_min(channels, filters);
     if (p->groups > 1) return fewer < 8;
+    if (!fc_block_forward(p) && fc_strided(p)) {
+        const ptrdiff_t pixels = p->in[0] * p->in[1];
+        if (pixels > LARGE_MAP) return channels < 12;
+        if (pixels < SMALL_MAP && fc_vectors_are_wide(p)) return pairs < 16;
+    }
     if (fc_strided(p)) return fewer < 3 || pairs < 128;
     return fewer < 8 || pairs < 144;
+}
+
+/* Rows of windows of few channels are one sum for a whole row of outputs: where that is narrow, planes leave more lanes
+ * empty than few filters do. Measured over maps of 4 to 28 pixels, 1 to 8 channels of 6 to 64 filters. */
+static const char *pass_few_channels(const fc_problem *p)
+{
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
+    if (p->out[1] > lanes) return "rows of so large a map fill vectors";
+    const ptrdiff_t few = fc_strided(p) ? 8 : 2 * p->out[1] > lanes ? lanes : 0;
+    return p->out_channels < few ? "there are few filters" : NULL;
 }
 
 /* Measured over maps of 4 to 160 pixels, 3 to 1024 channels, strides 1 and 2, one image and eight. */
@@ -67,6 +95,8 @@ static const char *pass_forward(const fc_problem *p)
 {
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     const bool apart = fc_strided(p);
+    if (takes_window_rows(p) && (!apart || p->out[1] <= lanes)) return pass_few_channels(p);
+    if (!fc_corr2d_padded_rows.decline(p) && !fc_corr2d_padded_rows.pass(p)) return "rows are read where they lie";
     if (has_few_channels(p)) return "there are too few channels on one side";
     if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
     const ptrdiff_t outputs = p->out[0] * p->out[1], computed = fc_ceil_div(outputs, lanes) * lanes;
@@ -93,9 +123,13 @@ static const char *pass_input_grad(const fc_problem *p)
     return NULL;
 }
 
+/* The images and results of a wave, and what the product itself shares. */
 static size_t shared_bytes(const fc_problem *p)
 {
-    return fc_size_mul((size_t)fc_images_of_wave(p, image_bytes(p)), image_bytes(p));
+    fc_problem t = turned(p);
+    t.batch = fc_images_of_wave(p, image_bytes(p));
+    const size_t own = product(p)->shared_bytes ? product(p)->shared_bytes(&t) : 0;
+    return fc_size_add(fc_size_mul((size_t)t.batch, image_bytes(p)), own);
 }
 
 static size_t slot_bytes(const fc_problem *p)
@@ -125,6 +159,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     const ptrdiff_t out = fc_block_destination_channels(p);
     const char *source = forward ? operands->x : operands->grad_y;
     char *pixels = workspace->shared, *results = pixels + (size_t)wave * source_bytes(p);
+    fc_workspace rest = *workspace;
+    rest.shared = pixels + (size_t)wave * image_bytes(p);
     fc_end_part(pixels, (size_t)wave * source_bytes(p));
     fc_end_part(results, (size_t)wave * (image_bytes(p) - source_bytes(p)));
     fc_operands o = *operands;
@@ -138,7 +174,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
         t.batch = fc_min(wave, p->batch - first);
         fc_turn_images(p, &(fc_turn){t.batch, in, read, source + first * in * read * element, pixels},
                        workspace->threads);
-        product(p)->run(&t, &o, workspace);
+        product(p)->run(&t, &o, &rest);
         fc_turn_images(
             p, &(fc_turn){t.batch, written, out, results, (char *)operands->y + first * out * written * element},
             workspace->threads);

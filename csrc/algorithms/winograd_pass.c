@@ -4,6 +4,8 @@
 
 #define FEW_OUTPUTS 100    /* of all images, that do not pay for transforming weights */
 #define MANY_OUTPUTS 350   /* that make up for transforms of few channels */
+#define NARROW_MAP 8       /* columns */
+#define LONG_ROW 48        /* of outputs */
 #define MANY_WEIGHTS 1.6e6 /* whose transforms, of 3x3 four times as many, leave the caches */
 
 /* Of every second pixel there is less to save, and nothing where tiles reach far beyond the map. */
@@ -36,9 +38,29 @@ static bool rows_are_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t f
     return 2 * p->out[1] >= (filters > 4 && p->window[0] > 3 ? 3 : 6) * lanes;
 }
 
-/* Measured over maps of 4 to 224 pixels, 3 to 512 channels and filters, one image and eight: transforms of few channels cost
+static bool takes(const fc_algorithm *algorithm, const fc_problem *p)
+{
+    return !algorithm->decline(p) && !algorithm->pass(p);
+}
+
+/* Input gradients of few channels, or by few: rows of corr2d_padded_*.c cost no transforms, of which those of 5x5 kernels save
+ * the least. */
+static bool padded_is_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t filters)
+{
+    const bool wide = fc_vectors_are_wide(p), large = p->window[0] * p->window[1] > 9;
+    if (p->layout == FC_NHWC) {
+        const ptrdiff_t few = !large ? (wide ? 4 : 0) : wide || filters <= 16 ? 8 : 3;
+        return channels <= few && takes(&fc_corr2d_padded_pixels, p);
+    }
+    if (p->out[1] <= (large ? NARROW_MAP : LONG_ROW) || !takes(&fc_corr2d_padded_rows, p)) return false;
+    if (!wide) return large && fc_min(channels, filters) <= 4;
+    if (channels <= 8) return true;
+    return filters <= 8 && (filters > 4 || p->out[1] > LONG_ROW); /* a tile of filters is half full, or rows are long */
+}
+
+/* Measured over maps of 4 to 224 pixels, 1 to 512 channels and filters, one image and eight: transforms of few channels cost
  * more than they save, and lines and every second pixel save less. Rows of images with few channels can be read as they lie,
- * which input gradients and groups of NHWC cannot. */
+ * which groups of NHWC cannot. */
 static bool has_few_channels(const fc_problem *p, double outputs)
 {
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
@@ -48,7 +70,12 @@ static bool has_few_channels(const fc_problem *p, double outputs)
     if (p->stride[0] > 1 && !deep) return channels < 12 || filters < 8 || pairs < 144;
     if (p->stride[0] > 1 && p->groups > 1) return fewer < 48;
     if (p->stride[0] > 1) return channels < (wide ? 24 : 16) || filters < 8 || pairs < 512;
-    if (p->turned) return fewer < 3 || pairs < (outputs < MANY_OUTPUTS ? 64 : deep ? 16 : 36);
+    if (p->turned) {
+        const bool narrow = p->out[1] <= NARROW_MAP;
+        const ptrdiff_t enough = narrow ? 16 : outputs < MANY_OUTPUTS ? 64 : deep ? 16 : 36;
+        if (filters == 1 && (deep || narrow)) return channels < 16;
+        return fewer < 3 || pairs < enough || padded_is_faster(p, channels, filters);
+    }
     if (channels < 12 && !wide) return channels < 6 || pairs < 64;
     if (channels < 12) return channels < 8 || (filters < 32 && (!deep || p->groups == 1));
     return filters < (channels < 16 ? 6 : 3) || rows_are_faster(p, channels, filters);
