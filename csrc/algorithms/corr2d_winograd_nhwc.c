@@ -39,6 +39,7 @@ static void output(const fc_winograd_call *c, const fc_winograd_block *block, co
     const fc_problem *p = c->p;
     const fc_winograd_plan *s = &c->plan;
     const ptrdiff_t pixel = p->out_channels * c->element, filter = block->group * s->filters + piece->filter;
+    const ptrdiff_t down = s->dilation[0] * p->out[1] * pixel, across = s->dilation[1] * pixel;
     const char *bias = c->operands->bias;
     for (ptrdiff_t t = 0; t < block->tiles; t++) {
         const fc_winograd_run run = fc_winograd_run_at(s, block->first + t, 1);
@@ -53,9 +54,10 @@ static void output(const fc_winograd_call *c, const fc_winograd_block *block, co
                                    .frequency_step = s->m_frequency,
                                    .bias = bias ? bias + filter * c->element : NULL,
                                    .finite = &finite};
-        for (ptrdiff_t i = 0; i < rows; i++)
-            for (ptrdiff_t j = 0; j < columns; j++)
-                tile.pixel[i * s->tile[1] + j] = y + (i * s->dilation[0] * p->out[1] + j * s->dilation[1]) * pixel;
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            char *at = y + i * down;
+            for (ptrdiff_t j = 0; j < columns; j++, at += across) tile.pixel[i * s->tile[1] + j] = at;
+        }
         c->kernels->winograd[s->form].output(&tile);
         for (ptrdiff_t r = 0; !finite && r < piece->filters; r++)
             fc_winograd_mend(c, &run, filter + r, y + r * c->element,

@@ -334,20 +334,24 @@ void fc_winograd_find_pixels(const fc_winograd_call *c, const fc_winograd_area *
                              const char *zeros, const void **pixel)
 {
     const fc_winograd_plan *s = &c->plan;
-    const ptrdiff_t step = area->pixel_bytes, columns = area->to[1] - area->from[1];
+    const ptrdiff_t step = area->pixel_bytes, row_bytes = (area->to[1] - area->from[1]) * step;
     const ptrdiff_t top = y * s->stride - c->p->pad_before[0], left = x * s->stride - c->p->pad_before[1];
-    const ptrdiff_t down = s->dilation[0], across = s->dilation[1];
+    const ptrdiff_t down = s->dilation[0], across = s->dilation[1], next = across * step;
     const bool whole = left >= area->from[1] && left + (s->window[1] - 1) * across < area->to[1];
     for (ptrdiff_t i = top; i < top + s->window[0] * down; i += down, pixel += s->window[1]) {
-        const bool row_inside = i >= area->from[0] && i < area->to[0];
-        const char *row = row_inside ? area->pixels + (i - area->from[0]) / area->row_step * columns * step : zeros;
-        if (row_inside && whole) {
-            const char *first = row + (left - area->from[1]) * step;
-            for (ptrdiff_t j = 0; j < s->window[1]; j++) pixel[j] = first + j * across * step;
+        const ptrdiff_t below = i - area->from[0];
+        if (below < 0 || i >= area->to[0]) {
+            for (ptrdiff_t j = 0; j < s->window[1]; j++) pixel[j] = zeros;
+            continue;
+        }
+        const char *row = area->pixels + (area->row_step == 1 ? below : below / area->row_step) * row_bytes;
+        if (whole) {
+            const char *at = row + (left - area->from[1]) * step;
+            for (ptrdiff_t j = 0; j < s->window[1]; j++, at += next) pixel[j] = at;
         } else {
             for (ptrdiff_t j = 0; j < s->window[1]; j++) {
                 const ptrdiff_t column = left + j * across;
-                const bool inside = row_inside && column >= area->from[1] && column < area->to[1];
+                const bool inside = column >= area->from[1] && column < area->to[1];
                 pixel[j] = inside ? row + (column - area->from[1]) * step : zeros;
             }
         }

@@ -164,13 +164,15 @@ static inline ptrdiff_t fc_winograd_first_filter(const fc_winograd_plan *s, ptrd
 static inline ptrdiff_t fc_winograd_origin(const fc_winograd_plan *s, int axis, ptrdiff_t index)
 {
     const ptrdiff_t d = s->dilation[axis];
-    return index / d * s->tile[axis] * d + index % d;
+    return d == 1 ? index * s->tile[axis]
+                  : index / d * s->tile[axis] * d + index % d; /* few tiles have time to divide */
 }
 
 /* Outputs of a tile from `at` on along an axis of `size`: none, where it begins outside. */
 static inline ptrdiff_t fc_winograd_outputs(const fc_winograd_plan *s, int axis, ptrdiff_t size, ptrdiff_t at)
 {
-    return at >= size ? 0 : fc_min(s->tile[axis], fc_ceil_div(size - at, s->dilation[axis]));
+    const ptrdiff_t d = s->dilation[axis];
+    return at >= size ? 0 : fc_min(s->tile[axis], d == 1 ? size - at : fc_ceil_div(size - at, d));
 }
 
 /* The tiles from `tile` on of the list of all tiles that lie in one row, at most `most` of them. */
