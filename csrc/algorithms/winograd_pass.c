@@ -48,12 +48,14 @@ static bool takes(const fc_algorithm *algorithm, const fc_problem *p)
 static bool padded_is_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t filters)
 {
     const bool wide = fc_vectors_are_wide(p), large = p->window[0] * p->window[1] > 9;
+    const bool few_both = channels <= 8 && filters <= (wide ? 8 : 4);
     if (p->layout == FC_NHWC) {
-        const ptrdiff_t few = !large ? (wide ? 4 : 0) : wide || filters <= 16 ? 8 : 3;
+        const ptrdiff_t few = large ? (wide || filters <= 16 ? 8 : 3) : few_both ? 8 : wide ? 4 : 0;
         return channels <= few && takes(&fc_corr2d_padded_pixels, p);
     }
-    if (p->out[1] <= (large ? NARROW_MAP : LONG_ROW) || !takes(&fc_corr2d_padded_rows, p)) return false;
-    if (!wide) return large && fc_min(channels, filters) <= 4;
+    const bool narrow = p->out[1] <= (large || (few_both && wide) ? NARROW_MAP : LONG_ROW);
+    if (narrow || !takes(&fc_corr2d_padded_rows, p)) return false;
+    if (!wide) return large ? fc_min(channels, filters) <= 4 : channels <= 8 && filters <= 8;
     if (channels <= 8) return true;
     return filters <= 8 && (filters > 4 || p->out[1] > LONG_ROW); /* a tile of filters is half full, or rows are long */
 }
