@@ -167,3 +167,11 @@ def test_a_stride_of_any_size_takes_no_time(power: int, layout: str):
     x, w = ((1, 1, 1, 4), (1, 1, 1, kernel)) if layout == "NCHW" else ((1, 1, 4, 1), (1, kernel, 1, 1))
     options = {"stride": (1, stride), "padding": ((0, 0), (kernel - 1, 0)), "layout": layout}
     assert fastconv.explain("corr2d_input_grad", x, w, **options).algorithm
+
+
+def test_rows_make_no_gradient_of_an_output_that_is_small_beside_the_kernel():
+    for side, taken in ((20, False), (80, True)):
+        told = fastconv.explain("corr2d_input_grad", (8, 8, side, side), (16, 8, 9, 9))
+        reason = told.passed_over.get("padded_rows")
+        assert (reason is None) is taken, told
+        assert taken or reason == "the output is small beside the kernel", told

@@ -29,6 +29,12 @@ typedef struct fc_algorithm {
     void (*run)(const fc_problem *problem, const fc_operands *operands, const fc_workspace *workspace);
 } fc_algorithm;
 
+/* Whether it is the one to take among those that come behind it, `decline` and `pass` both given. */
+static inline bool fc_takes(const fc_algorithm *algorithm, const fc_problem *problem)
+{
+    return !algorithm->decline(problem) && !algorithm->pass(problem);
+}
+
 /* The algorithms of an operation, best first, ended by NULL. The last one accepts every problem. */
 const fc_algorithm *const *fc_algorithms(fc_operation operation);
 

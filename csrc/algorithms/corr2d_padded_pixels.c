@@ -27,7 +27,7 @@ static const char *decline(const fc_problem *p)
 {
     if (p->layout != FC_NHWC) return "layout is not NHWC";
     if (p->groups != 1) return "there are several groups";
-    if (p->dilation[1] != 1) return "the kernel is dilated along the width";
+    if (p->window[1] > 1 && p->dilation[1] != 1) return "the kernel is dilated along the width";
     if (!p->channels) return "there are no channels";
     if (!fc_fits_lanes(p)) return "an image is too wide or too far padded for 32-bit lane indices";
     if (p->out[0] && p->out[1] && span_of(p, 0) / 4 > p->in[0] + 16) return "the copy would be mostly padding";

@@ -5,7 +5,8 @@
  * A task copies the rows that some output rows read into a stripe, once, with the zeros around them and with the columns
  * of a stride s sorted into s phases. There the taps of neighbouring outputs are neighbours, and tiles read them where
  * they lie: C[oc][x] += w[oc][tap] * stripe[x + shift[tap]]. Lanes are the outputs of one row. Weights are read as they
- * lie in OIHW. What is left of the output channels after whole tiles is computed by one more, or a row at a time. */
+ * lie in OIHW; those of other orders, and turned ones, are copied to it first. What is left of the output channels after
+ * whole tiles is computed by one more, or a row at a time. */
 #include <string.h>
 
 #include "algorithms/algorithm.h"
@@ -83,6 +84,15 @@ static const char *decline(const fc_problem *p)
     return NULL;
 }
 
+/* Why a gradient had better not be made of rows, or NULL: most of what lies around a grad_y that is small beside the kernel is
+ * zeros, and more filters of many channels fill the tiles of a matrix product. */
+static const char *pass_turned(const fc_problem *p)
+{
+    const double read = (double)p->in[0] * (double)p->in[1], written = (double)p->out[0] * (double)p->out[1];
+    if (read < 0.45 * written) return "the output is small beside the kernel";
+    return fc_min(p->channels, p->out_channels) > 8 ? "there are enough channels to pack panels for" : NULL;
+}
+
 /* Packing pays when many output channels use what was packed; and its lanes go on over the ends of rows, which counts
  * where a row fills less than a vector, or where one tap makes all of the image one row. */
 static const char *pass(const fc_problem *p)
@@ -93,6 +103,7 @@ static const char *pass(const fc_problem *p)
     /* A shifted read of a whole cache line is always two lines: with such vectors packed panels win. */
     const bool long_rows = p->out[1] >= 5 * lanes && p->stride[1] == 1 && !wide;
     const bool apart = fc_strided(p), large = p->window[0] * p->window[1] > 9;
+    if (p->turned && pass_turned(p)) return pass_turned(p);
     ptrdiff_t few = wide && rows < 48 ? 12 : 8;
     if (apart && wide && large) few = p->out[1] > lanes ? 24 : 8;
     if (apart && !wide && p->out[1] >= 5 * lanes) few = 12;

@@ -26,13 +26,13 @@ static fc_problem turned(const fc_problem *p)
     return t;
 }
 
-/* Of few channels whole rows of windows are taken. Nothing here depends on the images, for which weights are prepared
+/* Of few channels whole rows of windows are taken, as corr2d_padded_pixels.c does where it is preferred. Nothing here depends on the images, for which weights are prepared
  * whatever their size. */
 static bool takes_window_rows(const fc_problem *p)
 {
     const ptrdiff_t taps = p->window[0] * p->window[1];
-    return fc_block_forward(p) && p->groups == 1 && p->dilation[1] == 1 && taps > 1 && p->channels >= 1 &&
-           p->channels <= (fc_strided(p) && taps > 9 ? 32 : 8);
+    return fc_block_forward(p) && p->groups == 1 && (p->window[1] == 1 || p->dilation[1] == 1) && taps > 1 &&
+           p->channels >= 1 && p->channels <= (fc_strided(p) && taps > 9 ? 32 : 8);
 }
 
 static const fc_algorithm *product(const fc_problem *p)
@@ -96,7 +96,7 @@ static const char *pass_forward(const fc_problem *p)
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     const bool apart = fc_strided(p);
     if (takes_window_rows(p) && (!apart || p->out[1] <= lanes)) return pass_few_channels(p);
-    if (!fc_corr2d_padded_rows.decline(p) && !fc_corr2d_padded_rows.pass(p)) return "rows are read where they lie";
+    if (fc_takes(&fc_corr2d_padded_rows, p)) return "rows are read where they lie";
     if (has_few_channels(p)) return "there are too few channels on one side";
     if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
     const ptrdiff_t outputs = p->out[0] * p->out[1], computed = fc_ceil_div(outputs, lanes) * lanes;

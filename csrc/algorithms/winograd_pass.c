@@ -38,11 +38,6 @@ static bool rows_are_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t f
     return 2 * p->out[1] >= (filters > 4 && p->window[0] > 3 ? 3 : 6) * lanes;
 }
 
-static bool takes(const fc_algorithm *algorithm, const fc_problem *p)
-{
-    return !algorithm->decline(p) && !algorithm->pass(p);
-}
-
 /* Input gradients of few channels, or by few: rows of corr2d_padded_*.c cost no transforms, of which those of 5x5 kernels save
  * the least. */
 static bool padded_is_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t filters)
@@ -51,10 +46,10 @@ static bool padded_is_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t 
     const bool few_both = channels <= 8 && filters <= (wide ? 8 : 4);
     if (p->layout == FC_NHWC) {
         const ptrdiff_t few = large ? (wide || filters <= 16 ? 8 : 3) : few_both ? 8 : wide ? 4 : 0;
-        return channels <= few && takes(&fc_corr2d_padded_pixels, p);
+        return channels <= few && fc_takes(&fc_corr2d_padded_pixels, p);
     }
     const bool narrow = p->out[1] <= (large || (few_both && wide) ? NARROW_MAP : LONG_ROW);
-    if (narrow || !takes(&fc_corr2d_padded_rows, p)) return false;
+    if (narrow || !fc_takes(&fc_corr2d_padded_rows, p)) return false;
     if (!wide) return large ? fc_min(channels, filters) <= 4 : channels <= 8 && filters <= 8;
     if (channels <= 8) return true;
     return filters <= 8 && (filters > 4 || p->out[1] > LONG_ROW); /* a tile of filters is half full, or rows are long */
@@ -62,7 +57,7 @@ static bool padded_is_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t 
 
 /* Measured over maps of 4 to 224 pixels, 1 to 512 channels and filters, one image and eight: transforms of few channels cost
  * more than they save, and lines and every second pixel save less. Rows of images with few channels can be read as they lie,
- * which groups of NHWC cannot. */
+ * which groups of NHWC, and input gradients of groups, cannot. */
 static bool has_few_channels(const fc_problem *p, double outputs)
 {
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;

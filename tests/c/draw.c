@@ -169,7 +169,10 @@ static void draw_kernel(fc_corr2d_params *p)
     if (one_in(3)) {
         static const int kernels[][2] = {{3, 3}, {3, 3}, {5, 5}, {1, 3}, {3, 1}, {1, 7}, {7, 1}};
         const int *kernel = kernels[below(7)];
-        for (int i = 0; i < 2; i++) p->kernel[i] = kernel[i], p->stride[i] = p->dilation[i] = 1;
+        for (int i = 0; i < 2; i++) {
+            p->kernel[i] = kernel[i], p->stride[i] = 1;
+            p->dilation[i] = one_in(2) ? 1 : from_to(1, 8);
+        }
     }
     if (one_in(12))
         for (int i = 0; i < 2; i++) {

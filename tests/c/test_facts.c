@@ -187,6 +187,7 @@ static void check_reasons(void)
         {"grouped_block", "stride is larger", FC_CORR2D_INPUT_GRAD, 128, 32, 128, 600, 3, 300, 1, FC_NHWC},
         {"grouped_pixels", "with a stride", FC_CORR2D, 64, 2, 64, 28, 3, 2, 1, FC_NHWC},
         {"padded_rows", "a dilated kernel", FC_CORR2D, 4, 1, 4, 200, 3, 1, 30, FC_NCHW},
+        {"padded_rows", "there are enough channels", FC_CORR2D_INPUT_GRAD, 12, 1, 64, 28, 7, 1, 1, FC_NCHW},
         {"padded_pixels", "there are many channels", FC_CORR2D, 96, 1, 96, 28, 1, 1, 1, FC_NHWC},
         {"turned_gemm", "there are too few outputs", FC_CORR2D, 256, 1, 256, 14, 3, 2, 1, FC_NCHW},
         {"winograd", "", FC_CORR2D_WEIGHT_GRAD, 128, 2, 128, 28, 3, 1, 1, FC_NCHW},
