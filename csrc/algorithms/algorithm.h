@@ -29,7 +29,7 @@ typedef struct fc_algorithm {
     void (*run)(const fc_problem *problem, const fc_operands *operands, const fc_workspace *workspace);
 } fc_algorithm;
 
-/* Whether it is the one to take among those that come behind it, `decline` and `pass` both given. */
+/* Whether the choice would end with it, if it came that far. */
 static inline bool fc_takes(const fc_algorithm *algorithm, const fc_problem *problem)
 {
     return !algorithm->decline(problem) && !algorithm->pass(problem);

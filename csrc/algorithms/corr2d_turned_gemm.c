@@ -26,8 +26,8 @@ static fc_problem turned(const fc_problem *p)
     return t;
 }
 
-/* Of few channels whole rows of windows are taken, as corr2d_padded_pixels.c does where it is preferred. Nothing here depends on the images, for which weights are prepared
- * whatever their size. */
+/* Of few channels whole rows of windows are taken, as corr2d_padded_pixels.c does where it is preferred. Nothing here depends
+ * on the images, for which weights are prepared whatever their size. */
 static bool takes_window_rows(const fc_problem *p)
 {
     const ptrdiff_t taps = p->window[0] * p->window[1];

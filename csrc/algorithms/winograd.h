@@ -165,7 +165,7 @@ static inline ptrdiff_t fc_winograd_origin(const fc_winograd_plan *s, int axis, 
 {
     const ptrdiff_t d = s->dilation[axis];
     return d == 1 ? index * s->tile[axis]
-                  : index / d * s->tile[axis] * d + index % d; /* few tiles have time to divide */
+                  : index / d * s->tile[axis] * d + index % d; /* a tile has no time to divide */
 }
 
 /* Outputs of a tile from `at` on along an axis of `size`: none, where it begins outside. */
