@@ -103,7 +103,8 @@ static const char *pass(const fc_problem *p)
     /* A shifted read of a whole cache line is always two lines: with such vectors packed panels win. */
     const bool long_rows = p->out[1] >= 5 * lanes && p->stride[1] == 1 && !wide;
     const bool apart = fc_strided(p), large = p->window[0] * p->window[1] > 9;
-    if (p->turned && pass_turned(p)) return pass_turned(p);
+    const char *reason = p->turned ? pass_turned(p) : NULL;
+    if (reason) return reason;
     ptrdiff_t few = wide && rows < 48 ? 12 : 8;
     if (apart && wide && large) few = p->out[1] > lanes ? 24 : 8;
     if (apart && !wide && p->out[1] >= 5 * lanes) few = 12;

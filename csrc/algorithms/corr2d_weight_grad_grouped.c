@@ -74,7 +74,7 @@ static const char *pass(const fc_problem *p)
     const ptrdiff_t members = fc_max(p->channels, p->out_channels) / p->groups;
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     const ptrdiff_t outputs = p->batch * p->out[0] * p->out[1];
-    const bool transforms = !fc_corr2d_weight_grad_winograd.decline(p) && !fc_corr2d_weight_grad_winograd.pass(p);
+    const bool transforms = fc_takes(&fc_corr2d_weight_grad_winograd, p);
     const bool deep = p->layout == FC_NHWC;
     const bool turned =
         deep && members > lanes / 2 && members % 8 &&

@@ -164,8 +164,8 @@ static inline ptrdiff_t fc_winograd_first_filter(const fc_winograd_plan *s, ptrd
 static inline ptrdiff_t fc_winograd_origin(const fc_winograd_plan *s, int axis, ptrdiff_t index)
 {
     const ptrdiff_t d = s->dilation[axis];
-    return d == 1 ? index * s->tile[axis]
-                  : index / d * s->tile[axis] * d + index % d; /* a tile has no time to divide */
+    if (d == 1) return index * s->tile[axis]; /* a tile of few channels has no time to divide */
+    return index / d * s->tile[axis] * d + index % d;
 }
 
 /* Outputs of a tile from `at` on along an axis of `size`: none, where it begins outside. */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *const operation_names[FC_OPERATIONS] = {
@@ -203,4 +204,20 @@ int each_variant(const call *c, void (*what)(const call *c, const char *algorith
     }
     CHECK(count, "no algorithm takes the problem");
     return count;
+}
+
+void against_definition(call c, void (*what)(const call *c, const char *algorithm, void *wanted))
+{
+    number *wanted[2];
+    reference(&c, wanted);
+    each_variant(&c, what, wanted);
+    free(wanted[0]);
+    free(wanted[1]);
+    call_free(&c);
+}
+
+void call_compare(const call *c, const char *algorithm, void *wanted)
+{
+    call_must_run(c, algorithm);
+    call_check(c, algorithm, wanted);
 }

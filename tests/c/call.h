@@ -47,6 +47,10 @@ void call_explain(const call *c, fc_explanation *explanation);
  * how many there were. */
 int each_variant(const call *c, void (*what)(const call *c, const char *algorithm, void *context), void *context);
 
+/* The same, where the context is what the definition gives; frees the call. call_compare runs it and checks. */
+void against_definition(call c, void (*what)(const call *c, const char *algorithm, void *wanted));
+void call_compare(const call *c, const char *algorithm, void *wanted);
+
 /* ---- params ----------------------------------------------------------------------------------------------- */
 
 bool is_correlation(fc_operation operation);

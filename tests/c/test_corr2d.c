@@ -2,7 +2,6 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
@@ -300,23 +299,6 @@ static void check_named_isa(const call *c, const char *algorithm, void *context)
 
 /* ---- many tiles ------------------------------------------------------------------------------------------- */
 
-static void run_and_check(const call *c, const char *algorithm, void *context)
-{
-    call_must_run(c, algorithm);
-    call_check(c, algorithm, context);
-}
-
-/* Every algorithm and instruction set that takes the call, against the definition; frees it. */
-static void check_against_definition(call c)
-{
-    number *wanted[2];
-    reference(&c, wanted);
-    each_variant(&c, run_and_check, wanted);
-    free(wanted[0]);
-    free(wanted[1]);
-    call_free(&c);
-}
-
 /* So many outputs of so many channels that Winograd's blocks are small and each is a task: how many tiles lie in one
  * depends on the lanes and on the element. */
 static void check_small_blocks(fc_dtype dtype, fc_layout layout)
@@ -327,7 +309,7 @@ static void check_small_blocks(fc_dtype dtype, fc_layout layout)
     p.pad_before[0] = p.pad_after[0] = p.pad_before[1] = p.pad_after[1] = 1;
     p.channels = p.weight_channels = dtype == FC_F32 ? 90 : 45;
     p.out_channels = 2;
-    check_against_definition(call_of_corr2d(FC_CORR2D, &p, true, false));
+    against_definition(call_of_corr2d(FC_CORR2D, &p, true, false), call_compare);
 }
 
 /* ---- windows beyond the image ------------------------------------------------------------------------------- */
@@ -348,7 +330,7 @@ static void check_far_windows(fc_dtype dtype, fc_layout layout, int64_t channels
             p.pad_before[1] = ((int64_t)1 << 55) - (side ? 2 : 0);
             p.pad_after[1] = side ? 2 : 0;
             p.stride[1] = (int64_t)1 << (side ? 55 : 56);
-            check_against_definition(call_of_corr2d((fc_operation)operation, &p, true, false));
+            against_definition(call_of_corr2d((fc_operation)operation, &p, true, false), call_compare);
         }
 }
 

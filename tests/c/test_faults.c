@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the system refuses: memory and threads. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
@@ -89,13 +88,7 @@ static void refuse_memory_to_calls(void)
         calls_refused = 0;
         for (long i = 0; i < 1 + problems / 20 || (!calls_refused && i < 100);
              i++) { /* an empty problem asks for none */
-            call c = random_call((fc_operation)operation, false, false);
-            number *wanted[2];
-            reference(&c, wanted);
-            each_variant(&c, refuse_each_request, wanted);
-            free(wanted[0]);
-            free(wanted[1]);
-            call_free(&c);
+            against_definition(random_call((fc_operation)operation, false, false), refuse_each_request);
         }
         printf("   %-18s memory refused %d times\n", operation_names[operation], calls_refused);
         CHECK(calls_refused > 0, "%s asks for no memory", operation_names[operation]);

@@ -8,19 +8,13 @@
 #include "groups.h"
 #include "system.h"
 
-static void compare(const call *c, const char *algorithm, void *context)
-{
-    number *const *wanted = context;
-    call_must_run(c, algorithm);
-    call_check(c, algorithm, wanted);
-}
-
+/* As against_definition, with a limit for the calls alone. */
 static void check_large(call c)
 {
     number *wanted[2];
     reference(&c, wanted);
     limit_seconds(200);
-    each_variant(&c, compare, wanted);
+    each_variant(&c, call_compare, wanted);
     limit_seconds(0);
     free(wanted[0]);
     free(wanted[1]);
@@ -48,7 +42,7 @@ static void correlate(int64_t channels, int64_t filters, int64_t side, int64_t t
 
 static void compare_transforms(const call *c, const char *algorithm, void *context)
 {
-    if (!strncmp(algorithm, "winograd", 8)) compare(c, algorithm, context);
+    if (!strncmp(algorithm, "winograd", 8)) call_compare(c, algorithm, context);
 }
 
 /* Input gradients by every form of Winograd's and every order of the weights, of more channels than one chain of sums and
@@ -58,19 +52,13 @@ static void turn_weights(int64_t rows, int64_t columns)
     for (int layout = 0; layout < 2; layout++)
         for (int weights = 0; weights < 3; weights++) {
             fc_corr2d_params p = plain_corr2d(FC_F32, 6, rows);
-            number *wanted[2];
-            call c;
             p.kernel[1] = columns;
             p.layout = (fc_layout)layout;
             p.weight_layout = (fc_weight_layout)weights;
             p.channels = p.weight_channels = 50;
             p.out_channels = 140;
             p.padding = FC_PAD_SAME;
-            c = call_of_corr2d(FC_CORR2D_INPUT_GRAD, &p, false, false);
-            reference(&c, wanted);
-            each_variant(&c, compare_transforms, wanted);
-            free(wanted[0]);
-            call_free(&c);
+            against_definition(call_of_corr2d(FC_CORR2D_INPUT_GRAD, &p, false, false), compare_transforms);
         }
 }
 
