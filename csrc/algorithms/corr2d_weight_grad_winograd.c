@@ -277,6 +277,7 @@ static bool go_back(const call *c, const fc_panel_cut *channels, const fc_panel_
         fc_winograd_output tile = {.channels = width,
                                    .m = m + r * s->y.v_row * c->element,
                                    .frequency_step = s->m_frequency,
+                                   .whole = true,
                                    .finite = &row_finite};
         for (ptrdiff_t t = 0; t < s->taps; t++) tile.pixel[t] = taps + (r * s->taps + t) * width * c->element;
         c->kernels->winograd[s->y.form].output(&tile);

@@ -149,6 +149,7 @@ static void output(const fc_winograd_call *c, const fc_winograd_block *block, co
                                        .m = piece->m + (first + n) * s->m_row * c->element,
                                        .frequency_step = s->m_frequency,
                                        .bias = bias ? bias + filter * c->element : NULL,
+                                       .whole = size[0] == s->tile[0] && columns == s->tile[1],
                                        .finite = &finite[n]};
             for (ptrdiff_t i = 0; i < size[0]; i++)
                 for (ptrdiff_t j = 0; j < columns; j++)

@@ -53,6 +53,7 @@ static void output(const fc_winograd_call *c, const fc_winograd_block *block, co
                                    .m = piece->m + t * s->m_row * c->element,
                                    .frequency_step = s->m_frequency,
                                    .bias = bias ? bias + filter * c->element : NULL,
+                                   .whole = rows == s->tile[0] && columns == s->tile[1],
                                    .finite = &finite};
         for (ptrdiff_t i = 0; i < rows; i++) {
             char *at = y + i * down;

@@ -252,6 +252,7 @@ typedef struct fc_winograd_output {
     ptrdiff_t frequency_step;
     const void *bias; /* [channel], or NULL */
     void *pixel[FC_MAX_WINOGRAD_OUTPUTS];
+    bool whole;   /* every output has a pixel */
     bool *finite; /* whether all outputs are, those without a pixel included */
 } fc_winograd_output;
 

@@ -82,15 +82,6 @@ static const struct {
             (T)(THREE_2(POINT_0, POINT_1, POINT_2) - SQUARE(POINT_3))},
 };
 
-static inline bool W(all_zero)(W(vec) v)
-{
-    T lane[W(LANES)];
-    bool zero = true;
-    W(store)(lane, v);
-    for (int l = 0; l < W(LANES); l++) zero &= lane[l] == 0;
-    return zero;
-}
-
 static inline W(vec) W(times)(const T *factor, W(vec) v) { return W(fma)(W(splat)(factor), v, W(zero)()); }
 
 /* ---- one dimension of B' d --------------------------------------------------------------------------------------- */
@@ -289,6 +280,7 @@ static inline void W(gather_taps7)(const W(vec) u[9], W(vec) g[7])
 /* Names of a form's kernels: FORM(input) of SHAPE square and TAPS 3 is square3_input_f32. */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
+#define UNROLL _Pragma("GCC unroll 9")
 #define FORM(word) W(FC_PASTE(JOIN(SHAPE, TAPS), word))
 
 #define INPUTS 6
@@ -389,6 +381,7 @@ static inline void W(gather_taps7)(const W(vec) u[9], W(vec) g[7])
 #undef JOIN_
 #undef JOIN
 #undef FORM
+#undef UNROLL
 #undef ROOT_HALF
 #undef ROOT_TWO
 #undef FACTOR

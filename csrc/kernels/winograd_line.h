@@ -2,43 +2,68 @@
 /* winograd_line.h -- the kernels of a form along one axis, from the transforms of winograd.h. Included once per SHAPE and
  * TAPS; INPUTS have WINDOW frequencies and give OUTPUTS. Without RAISE there are no weights. */
 
+/* Vectors of channels as in winograd_square.h. */
+static inline void FORM(input_vector)(const fc_winograd_input *t, ptrdiff_t c, T *v, bool full)
+{
+    enum { inputs = INPUTS };
+    const W(mask) mask = W(first_lanes)(t->channels - c);
+    W(vec) d[inputs], row[WINDOW];
+    UNROLL
+    for (int j = 0; j < inputs; j++) {
+        const T *pixel = (const T *)t->pixel[j] + c;
+        d[j] = full ? W(load)(pixel) : W(load_masked)(pixel, mask);
+    }
+    W(SPREAD)(d, row);
+    UNROLL
+    for (int j = 0; j < WINDOW; j++) W(store)(v + j * t->frequency_step, row[j]);
+}
+
 static void FORM(input)(const fc_winograd_input *t)
 {
-    enum { lanes = W(LANES), inputs = INPUTS };
+    enum { lanes = W(LANES) };
     T *v = t->v;
-    const ptrdiff_t step = t->frequency_step;
-    for (ptrdiff_t c = 0; c < t->channels; c += lanes, v += lanes) {
-        W(vec) d[inputs], row[WINDOW];
-        if (c + lanes <= t->channels) {
-            for (int j = 0; j < inputs; j++) d[j] = W(load)((const T *)t->pixel[j] + c);
-        } else {
-            const W(mask) mask = W(first_lanes)(t->channels - c);
-            for (int j = 0; j < inputs; j++) d[j] = W(load_masked)((const T *)t->pixel[j] + c, mask);
-        }
-        W(SPREAD)(d, row);
-        for (int j = 0; j < WINDOW; j++) W(store)(v + j * step, row[j]);
+    ptrdiff_t c = 0;
+    for (; c + lanes <= t->channels; c += lanes) FORM(input_vector)(t, c, v + c, true);
+    if (c < t->channels) FORM(input_vector)(t, c, v + c, false);
+}
+
+static inline void FORM(output_vector)(const fc_winograd_output *t, ptrdiff_t c, bool full, W(vec) check[OUTPUTS])
+{
+    enum { outputs = OUTPUTS };
+    const ptrdiff_t left = t->channels - c;
+    const T *m = (const T *)t->m + c, *from = (const T *)t->bias + c;
+    const W(mask) mask = W(first_lanes)(left);
+    const W(vec) zero = W(zero)();
+    const W(vec) bias = !t->bias ? zero : full ? W(load)(from) : W(load_first)(from, left, mask);
+    W(vec) column[WINDOW], y[outputs];
+    UNROLL
+    for (int j = 0; j < WINDOW; j++) column[j] = W(load)(m + j * t->frequency_step);
+    W(GATHER)(column, y);
+    UNROLL
+    for (int j = 0; j < outputs; j++) {
+        const W(vec) value = W(add)(bias, y[j]);
+        T *to = t->pixel[j];
+        check[j] = W(fma)(zero, value, check[j]);
+        if (full)
+            W(store)(to + c, value);
+        else if (to)
+            W(store_first)(to + c, value, left, mask);
     }
 }
 
 static void FORM(output)(const fc_winograd_output *t)
 {
     enum { lanes = W(LANES), outputs = OUTPUTS };
-    const W(vec) zero = W(zero)();
-    W(vec) check = zero;
-    const T *m = t->m;
-    for (ptrdiff_t c = 0; c < t->channels; c += lanes, m += lanes) {
-        const W(mask) mask = W(first_lanes)(t->channels - c);
-        const W(vec) bias = t->bias ? W(load_first)((const T *)t->bias + c, t->channels - c, mask) : zero;
-        W(vec) column[WINDOW], y[outputs];
-        for (int j = 0; j < WINDOW; j++) column[j] = W(load)(m + j * t->frequency_step);
-        W(GATHER)(column, y);
-        for (int j = 0; j < outputs; j++) {
-            const W(vec) value = W(add)(bias, y[j]);
-            check = W(fma)(zero, value, check);
-            if (t->pixel[j]) W(store_first)((T *)t->pixel[j] + c, value, t->channels - c, mask);
-        }
-    }
-    *t->finite = W(all_zero)(check); /* 0 · NaN and 0 · infinity are NaN */
+    W(vec) check[outputs];
+    ptrdiff_t c = 0;
+    UNROLL
+    for (int j = 0; j < outputs; j++) check[j] = W(zero)();
+    if (t->whole)
+        for (; c + lanes <= t->channels; c += lanes) FORM(output_vector)(t, c, true, check);
+    for (; c < t->channels; c += lanes) FORM(output_vector)(t, c, false, check);
+    UNROLL
+    for (int j = 1; j < outputs; j++) check[0] = W(add)(check[0], check[j]);
+    *t->finite = !W(any_nan)(check[0]);
 }
 
 #ifdef RAISE
@@ -51,8 +76,10 @@ static void FORM(weights)(const fc_winograd_weights *t)
     for (ptrdiff_t c = 0; c < t->filters; c += lanes, w += lanes, u += lanes) {
         const W(mask) mask = W(first_lanes)(t->filters - c);
         W(vec) g[TAPS], spread[WINDOW];
+        UNROLL
         for (int j = 0; j < TAPS; j++) g[j] = W(load_first)(w + j * step, t->filters - c, mask);
         W(RAISE)(g, spread);
+        UNROLL
         for (int j = 0; j < WINDOW; j++) W(store)(u + j * t->frequency_step, spread[j]);
     }
 }

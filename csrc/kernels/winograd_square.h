@@ -2,25 +2,72 @@
 /* winograd_square.h -- the kernels of a form along both axes, from the transforms of winograd.h. Included once per SHAPE and
  * TAPS; INPUTS along an axis have WINDOW frequencies and give OUTPUTS. Without RAISE there are no weights. */
 
+/* A vector of channels; `full` where all of its lanes are channels. */
+static inline void FORM(input_vector)(const fc_winograd_input *t, ptrdiff_t c, T *v, bool full)
+{
+    enum { inputs = INPUTS };
+    const ptrdiff_t step = t->frequency_step;
+    const W(mask) mask = W(first_lanes)(t->channels - c);
+    W(vec) half[WINDOW][inputs], d[inputs], row[WINDOW];
+    UNROLL
+    for (int j = 0; j < inputs; j++) {
+        UNROLL
+        for (int i = 0; i < inputs; i++) {
+            const T *pixel = (const T *)t->pixel[i * inputs + j] + c;
+            d[i] = full ? W(load)(pixel) : W(load_masked)(pixel, mask);
+        }
+        W(SPREAD)(d, row);
+        UNROLL
+        for (int i = 0; i < WINDOW; i++) half[i][j] = row[i];
+    }
+    UNROLL
+    for (int i = 0; i < WINDOW; i++) {
+        W(SPREAD)(half[i], row);
+        UNROLL
+        for (int j = 0; j < WINDOW; j++) W(store)(v + (i * WINDOW + j) * step, row[j]);
+    }
+}
+
 static void FORM(input)(const fc_winograd_input *t)
 {
-    enum { lanes = W(LANES), inputs = INPUTS };
+    enum { lanes = W(LANES) };
     T *v = t->v;
-    const ptrdiff_t step = t->frequency_step;
-    for (ptrdiff_t c = 0; c < t->channels; c += lanes, v += lanes) {
-        const W(mask) mask = W(first_lanes)(t->channels - c);
-        W(vec) half[WINDOW][inputs], d[inputs], row[WINDOW];
-        for (int j = 0; j < inputs; j++) {
-            if (c + lanes <= t->channels)
-                for (int i = 0; i < inputs; i++) d[i] = W(load)((const T *)t->pixel[i * inputs + j] + c);
-            else
-                for (int i = 0; i < inputs; i++) d[i] = W(load_masked)((const T *)t->pixel[i * inputs + j] + c, mask);
-            W(SPREAD)(d, row);
-            for (int i = 0; i < WINDOW; i++) half[i][j] = row[i];
-        }
-        for (int i = 0; i < WINDOW; i++) {
-            W(SPREAD)(half[i], row);
-            for (int j = 0; j < WINDOW; j++) W(store)(v + (i * WINDOW + j) * step, row[j]);
+    ptrdiff_t c = 0;
+    for (; c + lanes <= t->channels; c += lanes) FORM(input_vector)(t, c, v + c, true);
+    if (c < t->channels) FORM(input_vector)(t, c, v + c, false);
+}
+
+/* A vector of channels; `full` where all of its lanes are channels, and all outputs have a pixel. The checks become NaN
+ * where an output is not finite: 0 · NaN and 0 · infinity are NaN. */
+static inline void FORM(output_vector)(const fc_winograd_output *t, ptrdiff_t c, bool full, W(vec) check[OUTPUTS])
+{
+    enum { outputs = OUTPUTS };
+    const ptrdiff_t step = t->frequency_step, left = t->channels - c;
+    const T *m = (const T *)t->m + c, *from = (const T *)t->bias + c;
+    const W(mask) mask = W(first_lanes)(left);
+    const W(vec) zero = W(zero)();
+    const W(vec) bias = !t->bias ? zero : full ? W(load)(from) : W(load_first)(from, left, mask);
+    W(vec) half[outputs][WINDOW], column[WINDOW], y[outputs];
+    UNROLL
+    for (int j = 0; j < WINDOW; j++) {
+        UNROLL
+        for (int i = 0; i < WINDOW; i++) column[i] = W(load)(m + (i * WINDOW + j) * step);
+        W(GATHER)(column, y);
+        UNROLL
+        for (int i = 0; i < outputs; i++) half[i][j] = y[i];
+    }
+    UNROLL
+    for (int i = 0; i < outputs; i++) {
+        W(GATHER)(half[i], y);
+        UNROLL
+        for (int j = 0; j < outputs; j++) {
+            const W(vec) value = W(add)(bias, y[j]);
+            T *to = t->pixel[i * outputs + j];
+            check[j] = W(fma)(zero, value, check[j]);
+            if (full)
+                W(store)(to + c, value);
+            else if (to)
+                W(store_first)(to + c, value, left, mask);
         }
     }
 }
@@ -28,30 +75,16 @@ static void FORM(input)(const fc_winograd_input *t)
 static void FORM(output)(const fc_winograd_output *t)
 {
     enum { lanes = W(LANES), outputs = OUTPUTS };
-    const W(vec) zero = W(zero)();
-    W(vec) check = zero;
-    const T *m = t->m;
-    const ptrdiff_t step = t->frequency_step;
-    for (ptrdiff_t c = 0; c < t->channels; c += lanes, m += lanes) {
-        const W(mask) mask = W(first_lanes)(t->channels - c);
-        const W(vec) bias = t->bias ? W(load_first)((const T *)t->bias + c, t->channels - c, mask) : zero;
-        W(vec) half[outputs][WINDOW], column[WINDOW], y[outputs];
-        for (int j = 0; j < WINDOW; j++) {
-            for (int i = 0; i < WINDOW; i++) column[i] = W(load)(m + (i * WINDOW + j) * step);
-            W(GATHER)(column, y);
-            for (int i = 0; i < outputs; i++) half[i][j] = y[i];
-        }
-        for (int i = 0; i < outputs; i++) {
-            W(GATHER)(half[i], y);
-            for (int j = 0; j < outputs; j++) {
-                const W(vec) value = W(add)(bias, y[j]);
-                T *to = t->pixel[i * outputs + j];
-                check = W(fma)(zero, value, check);
-                if (to) W(store_first)(to + c, value, t->channels - c, mask);
-            }
-        }
-    }
-    *t->finite = W(all_zero)(check); /* 0 · NaN and 0 · infinity are NaN */
+    W(vec) check[outputs];
+    ptrdiff_t c = 0;
+    UNROLL
+    for (int j = 0; j < outputs; j++) check[j] = W(zero)();
+    if (t->whole)
+        for (; c + lanes <= t->channels; c += lanes) FORM(output_vector)(t, c, true, check);
+    for (; c < t->channels; c += lanes) FORM(output_vector)(t, c, false, check);
+    UNROLL
+    for (int j = 1; j < outputs; j++) check[0] = W(add)(check[0], check[j]);
+    *t->finite = !W(any_nan)(check[0]);
 }
 
 #ifdef RAISE
@@ -64,14 +97,19 @@ static void FORM(weights)(const fc_winograd_weights *t)
     for (ptrdiff_t c = 0; c < t->filters; c += lanes, w += lanes, u += lanes) {
         const W(mask) mask = W(first_lanes)(t->filters - c);
         W(vec) half[WINDOW][TAPS], g[TAPS], spread[WINDOW];
+        UNROLL
         for (int j = 0; j < TAPS; j++) {
+            UNROLL
             for (int i = 0; i < TAPS; i++)
                 g[i] = W(load_first)(w + i * t->tap_step[0] + j * t->tap_step[1], t->filters - c, mask);
             W(RAISE)(g, spread);
+            UNROLL
             for (int i = 0; i < WINDOW; i++) half[i][j] = spread[i];
         }
+        UNROLL
         for (int i = 0; i < WINDOW; i++) {
             W(RAISE)(half[i], spread);
+            UNROLL
             for (int j = 0; j < WINDOW; j++) W(store)(u + (i * WINDOW + j) * step, spread[j]);
         }
     }

@@ -5,6 +5,7 @@
 #define FC_KERNELS_VEC_NEON_H
 
 #include <arm_neon.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ static inline vec_f32 larger_f32(vec_f32 a, vec_f32 b)
 {
     return vbslq_f32(vceqq_f32(b, b), vbslq_f32(vcgtq_f32(b, a), b, a), b);
 }
+static inline bool any_nan_f32(vec_f32 v) { return vminvq_u32(vceqq_f32(v, v)) == 0; }
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b)
 {
     return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
@@ -110,6 +112,7 @@ static inline vec_f64 larger_f64(vec_f64 a, vec_f64 b)
 {
     return vbslq_f64(vceqq_f64(b, b), vbslq_f64(vcgtq_f64(b, a), b, a), b);
 }
+static inline bool any_nan_f64(vec_f64 v) { return vminvq_u32(vreinterpretq_u32_u64(vceqq_f64(v, v))) == 0; }
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b)
 {
     return vreinterpretq_f64_u64(vorrq_u64(vreinterpretq_u64_f64(a), vreinterpretq_u64_f64(b)));

@@ -3,6 +3,7 @@
 #ifndef FC_KERNELS_VEC_SCALAR_H
 #define FC_KERNELS_VEC_SCALAR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,6 +23,7 @@
     static inline vec_##S fma_##S(vec_##S a, vec_##S b, vec_##S c) { return a * b + c; }                          \
     static inline T fma_one_##S(T a, T b, T c) { return a * b + c; }                                              \
     static inline vec_##S larger_##S(vec_##S a, vec_##S b) { return b > a || b != b ? b : a; }                    \
+    static inline bool any_nan_##S(vec_##S v) { return v != v; }                                                  \
     static inline vec_##S or_##S(vec_##S a, vec_##S b) { return b != 0 ? b : a; }                                 \
     static inline mask_##S mask_load_##S(const I *p) { return *p; }                                               \
     static inline vec_##S load_masked_##S(const T *p, mask_##S m) { return m ? *p : 0; }                          \
