@@ -155,9 +155,15 @@ static const char *panel_of(const fc_winograd_call *c, const fc_panels *panels, 
     return u + (at->frequency * s->u_frequency + first * depth) * c->element;
 }
 
-/* Brings `next`, the panel behind it, and the same rows of the next frequency of V. */
+/* The products of so many frequencies in one call: of all of them, where each is a single one. */
+static ptrdiff_t times_of(const fc_winograd_plan *s, const fc_panels *panels, ptrdiff_t chunks)
+{
+    return panels->count * chunks == 1 ? s->frequencies : 1;
+}
+
+/* So many frequencies from `at` on. Brings `next`, the panel behind them, and the same rows of the next frequency of V. */
 static void multiply_panel(const fc_winograd_call *c, const fc_winograd_block *block, const fc_panels *panels,
-                           const product *at, const char *b, const char *next, char *m)
+                           const product *at, ptrdiff_t times, const char *b, const char *next, char *m)
 {
     const fc_winograd_plan *s = &c->plan;
     const fc_panel_cut cut = fc_panel_at(panels, at->panel);
@@ -165,6 +171,7 @@ static void multiply_panel(const fc_winograd_call *c, const fc_winograd_block *b
     const ptrdiff_t width = cut.vectors * c->kernels->lanes, rows = fc_product_rows(c->kernels, cut.vectors);
     const char *a = block->v + (at->frequency * s->v_frequency + chunk.first) * c->element;
     c->kernels->product[cut.vectors - 1](&(fc_panel_product){
+        .times = times,
         .rows = block->tiles,
         .depth = chunk.depth,
         .a = a,
@@ -173,8 +180,11 @@ static void multiply_panel(const fc_winograd_call *c, const fc_winograd_block *b
         .b_row = width,
         .c = m + (at->frequency * s->m_frequency + cut.first) * c->element,
         .c_row = s->m_row,
+        .a_next = s->v_frequency,
+        .b_next = s->u_frequency,
+        .c_next = s->m_frequency,
         .add = at->chunk > 0,
-        .ahead = {next, a + s->v_frequency * c->element},
+        .ahead = {next, a + times * s->v_frequency * c->element},
         .ahead_step = {fc_ceil_div(width * c->element, fc_ceil_div(block->tiles, rows)), rows * c->element}});
 }
 
@@ -184,19 +194,20 @@ static void multiply(const fc_winograd_call *c, const fc_winograd_block *block, 
 {
     const fc_winograd_plan *s = &c->plan;
     const fc_panels panels = fc_panels_of(filters, c->kernels->lanes, c->kernels->product_vectors);
+    const ptrdiff_t times = times_of(s, &panels, s->chunks);
     const char *next = u;
     product at;
-    for (at.frequency = 0; at.frequency < s->frequencies; at.frequency++)
+    for (at.frequency = 0; at.frequency < s->frequencies; at.frequency += times)
         for (at.panel = 0; at.panel < panels.count; at.panel++)
             for (at.chunk = 0; at.chunk < s->chunks; at.chunk++) {
                 const char *b = next;
                 product behind = at;
                 if (++behind.chunk == s->chunks) {
                     behind.chunk = 0;
-                    if (++behind.panel == panels.count) behind.panel = 0, behind.frequency++;
+                    if (++behind.panel == panels.count) behind.panel = 0, behind.frequency += times;
                 }
                 next = panel_of(c, &panels, &behind, u + behind.chunk * s->u_chunk * c->element);
-                multiply_panel(c, block, &panels, &at, b, next, m);
+                multiply_panel(c, block, &panels, &at, times, b, next, m);
             }
 }
 
@@ -274,6 +285,7 @@ static void run_piece(void *context, ptrdiff_t task, int number)
     const slot t = slot_at(w, number);
     fc_winograd_piece piece = piece_at(s, index, &t);
     const fc_panels panels = fc_panels_of(piece.filters, c->kernels->lanes, c->kernels->product_vectors);
+    const ptrdiff_t times = times_of(s, &panels, 1);
     const bool entered = !s->together && t.kept->group != group;
     product at;
     enter_group(s, t.kept, group);
@@ -285,10 +297,10 @@ static void run_piece(void *context, ptrdiff_t task, int number)
         fc_winograd_prepare_chunk(c->p, s, c->operands->w, group, index, at.chunk, t.u);
         for (ptrdiff_t i = 0; i < s->blocks; i++) {
             const fc_winograd_block block = block_of(w, group, i, i, &t);
-            for (at.frequency = 0; at.frequency < s->frequencies; at.frequency++)
+            for (at.frequency = 0; at.frequency < s->frequencies; at.frequency += times)
                 for (at.panel = 0; at.panel < panels.count; at.panel++) {
                     const char *b = panel_of(c, &panels, &at, t.u);
-                    multiply_panel(c, &block, &panels, &at, b, b, t.m + (size_t)i * w->m_bytes);
+                    multiply_panel(c, &block, &panels, &at, times, b, b, t.m + (size_t)i * w->m_bytes);
                 }
         }
     }

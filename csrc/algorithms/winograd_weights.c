@@ -6,6 +6,7 @@
 
 #define BYTES_WORTH_A_THREAD (256 * 1024)
 #define MOST_TAPS 25
+#define MANY_TAPS 9
 #define TURNED 16 /* channels whose weights are turned at a time, at most */
 
 size_t fc_winograd_weight_bytes(const fc_problem *p, const fc_winograd_plan *s)
@@ -41,9 +42,10 @@ static void transform_filters(const transform *t, ptrdiff_t filters, const char 
 }
 
 /* A vector of filters that lie apart, of some channels: turned first, so that they are next to each other. Taps of one
- * filter and channel follow each other, forwards or backwards, or channels of one filter and tap do. */
+ * filter and channel follow each other, forwards or backwards, or channels of one filter and tap do. What comes next lies
+ * `ahead` elements further. */
 static void turn_and_transform(const transform *t, ptrdiff_t filters, ptrdiff_t channels, const char *w,
-                               ptrdiff_t width, char *u)
+                               ptrdiff_t ahead, ptrdiff_t width, char *u)
 {
     _Alignas(64) char turned[MOST_TAPS * TURNED * FC_CACHE_LINE]; /* a vector has no more bytes */
     const ptrdiff_t lanes = t->kernels->lanes, kh = t->p->window[0], kw = t->p->window[1], taps = kh * kw;
@@ -51,7 +53,12 @@ static void turn_and_transform(const transform *t, ptrdiff_t filters, ptrdiff_t 
     const ptrdiff_t last = fc_min(0, (kh - 1) * t->w.h + (kw - 1) * t->w.w); /* where backward taps begin */
     const ptrdiff_t first = -last;
     ptrdiff_t steps[2] = {t->w.h * lanes, t->w.w * lanes}, channel_step = t->w.c * lanes;
-    fc_transpose rows = {.rows = filters, .from_step = t->w.n, .to_step = lanes, .fill = true};
+    const bool fetch = t->w.c != taps || taps > MANY_TAPS; /* of 3x3 that lie together the hardware brings more */
+    fc_transpose rows = {.rows = filters,
+                         .from_step = t->w.n,
+                         .to_step = lanes,
+                         .fill = true,
+                         .from_ahead = fetch ? ahead * t->element : 0};
     if (channels_follow) {
         rows.columns = channels;
         for (ptrdiff_t tap = 0; tap < taps; tap++) {
@@ -83,8 +90,8 @@ static void prepare_channels(const fc_problem *p, const fc_winograd_plan *s, con
 {
     const transform t = {p, s, &p->kernels->gemm[p->dtype], fc_weight_strides(p), (ptrdiff_t)fc_dtype_size(p->dtype)};
     const ptrdiff_t filter = fc_winograd_first_filter(s, piece), lanes = s->lanes;
-    const fc_panels panels =
-        fc_panels_of(fc_winograd_first_filter(s, piece + 1) - filter, lanes, t.kernels->product_vectors);
+    const ptrdiff_t filters = fc_winograd_first_filter(s, piece + 1) - filter;
+    const fc_panels panels = fc_panels_of(filters, lanes, t.kernels->product_vectors);
     const fc_winograd_chunk chunk = fc_winograd_chunk_at(s, index);
     w += (fc_filter_at(p, &t.w, group * s->filters + filter) + chunk.first * t.w.c) * t.element;
     for (ptrdiff_t channel = some.first; channel < some.end; channel += TURNED)
@@ -98,9 +105,14 @@ static void prepare_channels(const fc_problem *p, const fc_winograd_plan *s, con
                     transform_filters(&t, cut.columns, source + c * t.w.c * t.element, (ptrdiff_t[2]){t.w.h, t.w.w},
                                       target + c * width * t.element);
             else
-                for (ptrdiff_t f = 0; f < cut.columns; f += lanes)
+                for (ptrdiff_t f = 0; f < cut.columns; f += lanes) {
+                    const ptrdiff_t at = cut.first + f;
+                    const ptrdiff_t ahead = at + lanes < filters          ? lanes * t.w.n
+                                            : channel + TURNED < some.end ? TURNED * t.w.c - at * t.w.n
+                                                                          : 0;
                     turn_and_transform(&t, fc_min(lanes, cut.columns - f), channels, source + f * t.w.n * t.element,
-                                       width, target + f * t.element);
+                                       ahead, width, target + f * t.element);
+                }
         }
 }
 

@@ -36,7 +36,7 @@
 #undef ONLY_TILES
 
 #define V 1
-#define HEIGHT NARROW_ROWS_1
+#define HEIGHT PRODUCT_ROWS_1
 #include "kernels/product.h"
 #define V 2
 #define HEIGHT NARROW_ROWS_2

@@ -142,18 +142,20 @@ typedef struct fc_window_masks {
 } fc_window_masks;
 
 /* C[r][l] = sum over steps k of a[r * a_row + k] * b[k * b_row + l], or that added to what is in c. The sum is the
- * chain of fc_tile. Up to FC_MAX_TILE_ROWS - 1 rows more of a and c must be there: they may be computed as well. At
- * every step two lines are fetched, for what comes next: from each `ahead` on, `ahead_step` bytes further every time. */
+ * chain of fc_tile. Up to FC_MAX_TILE_ROWS - 1 rows more of a and c must be there: they may be computed as well. So many
+ * times, with a, b and c so many elements further. At every step two lines are fetched, for what comes next: from each `ahead`
+ * on, `ahead_step` bytes further every time. */
 typedef struct fc_panel_product {
-    ptrdiff_t rows, depth;
+    ptrdiff_t times, rows, depth;
     const void *a;
     ptrdiff_t a_row;
     const void *b;
     ptrdiff_t b_row;
     void *c;
     ptrdiff_t c_row;
+    ptrdiff_t a_next, b_next, c_next;
     bool add;
-    const void *ahead[2];
+    const void *ahead[2]; /* behind the last time */
     ptrdiff_t ahead_step[2];
 } fc_panel_product;
 

@@ -19,6 +19,7 @@
 #define EACH_ROW_6(DO) EACH_ROW_5(DO) DO(5)
 #define EACH_ROW_7(DO) EACH_ROW_6(DO) DO(6)
 #define EACH_ROW_8(DO) EACH_ROW_7(DO) DO(7)
+#define EACH_ROW_16(DO) EACH_ROW_8(DO) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)
 #define EACH_ROW FC_PASTE(EACH_ROW, ROWS)
 
 /* DO(r, 0) … DO(r, V - 1) for the vectors of a tile's row. */
@@ -32,6 +33,7 @@
 #define LOWER_ROWS 3
 #define NARROW_ROWS_1 8
 #define NARROW_ROWS_2 6
+#define PRODUCT_ROWS_1 NARROW_ROWS_1
 #define PRODUCT_VECTORS 2 /* 6 x 2 sums: one cache line a step of the panel */
 #define INNER_ROWS 4
 #define INNER_COLUMNS 3
@@ -45,6 +47,11 @@
 #define LOWER_ROWS 7
 #define NARROW_ROWS_1 TILE_ROWS
 #define NARROW_ROWS_2 TILE_ROWS
+#if TILE_ROWS == 8
+#define PRODUCT_ROWS_1 16
+#else
+#define PRODUCT_ROWS_1 TILE_ROWS
+#endif
 #define PRODUCT_VECTORS 3
 #define INNER_ROWS 5
 #define INNER_COLUMNS 5
