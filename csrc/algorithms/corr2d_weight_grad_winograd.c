@@ -230,39 +230,35 @@ static void transform(const call *c, const fc_problem *image, const fc_winograd_
                       (fc_range){0, side.plan.channels}, scratch);
 }
 
-/* Some channels by some filters: the products of all frequencies. */
+/* Some channels by some filters: the products of all frequencies, in one call where they are one panel. */
 static void multiply(const call *c, const fc_panel_cut *channels, const fc_panel_cut *filters, ptrdiff_t tiles,
                      const char *x, const char *y, char *m)
 {
-    static const _Alignas(64) char zeros[FC_MAX_LANES * sizeof(float)];
     const plan *s = &c->plan;
     const fc_panels panels = fc_panels_of(filters->columns, c->kernels->lanes, FC_MAX_TILE_VECTORS);
-    const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS];
-    void *out[FC_MAX_TILE_ROWS];
-    for (ptrdiff_t r = 0; r < FC_MAX_TILE_ROWS; r++) {
-        a[r] = x + r * c->element;
-        out[r] = m + r * s->y.v_row * c->element;
-        init[r] = zeros;
-    }
-    for (ptrdiff_t f = 0; f < s->x.frequencies; f++)
+    const ptrdiff_t times = panels.count == 1 ? s->x.frequencies : 1;
+    for (ptrdiff_t f = 0; f < s->x.frequencies; f += times)
         for (ptrdiff_t i = 0; i < panels.count; i++) {
             const fc_panel_cut cut = fc_panel_at(&panels, i);
-            const bool narrow = cut.vectors <= 2;
-            const ptrdiff_t rows = fc_product_rows(c->kernels, cut.vectors);
-            const void *b = y + (f * s->y.v_frequency + cut.first) * c->element;
-            fc_tile tile = {.segments = 1,
-                            .depth = tiles,
-                            .a = a,
-                            .a_step = s->x.v_row,
-                            .b = &b,
-                            .b_step = s->y.v_row,
-                            .init = init,
-                            .c = out};
-            for (ptrdiff_t r = 0; r < channels->columns; r += rows) {
-                tile.a_offset = f * s->x.v_frequency + r;
-                tile.c_offset = f * s->m_frequency + r * s->y.v_row + cut.first;
-                (narrow ? c->kernels->narrow_tile[cut.vectors - 1] : c->kernels->tile[cut.vectors - 1])(&tile);
-            }
+            const ptrdiff_t tiles_high = fc_ceil_div(channels->columns, fc_product_rows(c->kernels, cut.vectors));
+            const char *a = x + f * s->x.v_frequency * c->element;
+            const char *b = y + (f * s->y.v_frequency + cut.first) * c->element;
+            c->kernels->product_turned[cut.vectors - 1](&(fc_panel_product){
+                .times = times,
+                .rows = channels->columns,
+                .depth = tiles,
+                .a = a,
+                .a_row = s->x.v_row,
+                .b = b,
+                .b_row = s->y.v_row,
+                .c = m + (f * s->m_frequency + cut.first) * c->element,
+                .c_row = s->y.v_row,
+                .a_next = s->x.v_frequency,
+                .b_next = s->y.v_frequency,
+                .c_next = s->m_frequency,
+                .ahead = {a + times * s->x.v_frequency * c->element, b + times * s->y.v_frequency * c->element},
+                .ahead_step = {fc_ceil_div(s->x.v_row * c->element, tiles_high),
+                               fc_ceil_div(s->y.v_row * c->element, tiles_high)}});
         }
 }
 

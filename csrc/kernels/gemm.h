@@ -35,12 +35,27 @@
 #undef TILE
 #undef ONLY_TILES
 
+#define TURNED 0
 #define V 1
 #define HEIGHT PRODUCT_ROWS_1
 #include "kernels/product.h"
+#define TURNED 0
 #define V 2
 #define HEIGHT NARROW_ROWS_2
 #include "kernels/product.h"
+#define TURNED 0
+#define V 3
+#define HEIGHT TILE_ROWS
+#include "kernels/product.h"
+#define TURNED 1
+#define V 1
+#define HEIGHT PRODUCT_ROWS_1
+#include "kernels/product.h"
+#define TURNED 1
+#define V 2
+#define HEIGHT NARROW_ROWS_2
+#include "kernels/product.h"
+#define TURNED 1
 #define V 3
 #define HEIGHT TILE_ROWS
 #include "kernels/product.h"

@@ -141,8 +141,8 @@ typedef struct fc_window_masks {
     unsigned char *whole;
 } fc_window_masks;
 
-/* C[r][l] = sum over steps k of a[r * a_row + k] * b[k * b_row + l], or that added to what is in c. The sum is the
- * chain of fc_tile. Up to FC_MAX_TILE_ROWS - 1 rows more of a and c must be there: they may be computed as well. So many
+/* C[r][l] = sum over steps k of a[r * a_row + k] * b[k * b_row + l], or that added to what is in c; product_turned reads
+ * a[k * a_row + r]. The sum is the chain of fc_tile. Up to FC_MAX_TILE_ROWS - 1 rows more of a and c must be there: they may be computed as well. So many
  * times, with a, b and c so many elements further. At every step two lines are fetched, for what comes next: from each `ahead`
  * on, `ahead_step` bytes further every time. */
 typedef struct fc_panel_product {
@@ -289,6 +289,7 @@ typedef struct fc_gemm_kernels {
     void (*narrow_tile[2])(const fc_tile *tile);
     int product_vectors; /* the width to prefer */
     void (*product[FC_MAX_TILE_VECTORS])(const fc_panel_product *product);
+    void (*product_turned[FC_MAX_TILE_VECTORS])(const fc_panel_product *product);
     /* A tile of one segment that reads B where it lies, fetching ahead, and leaves it packed, vectors next to each other:
      * beside the sums of its first tile the packing of a panel is free. */
     void (*pack_tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile, void *packed);

@@ -97,26 +97,27 @@
                  [FC_WINOGRAD_3X3_APART_GRAD] = FC_WINOGRAD_GRAD_TABLE(apart, 3, type),                                \
                  [FC_WINOGRAD_3_GRAD] = FC_WINOGRAD_GRAD_TABLE(line, 3, type),                                         \
                  [FC_WINOGRAD_7_GRAD] = FC_WINOGRAD_GRAD_TABLE(line, 7, type)}
-#define FC_GEMM_TABLE(type, width, ...)                                                   \
-    {.lanes = LANES_##type,                                                               \
-     .rows = TILE_ROWS,                                                                   \
-     .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3},          \
-     .lower_rows = LOWER_ROWS,                                                            \
-     .lower_tile = {lower_tile_##type##_1, lower_tile_##type##_2, lower_tile_##type##_3}, \
-     .narrow_rows = {NARROW_ROWS_1, NARROW_ROWS_2},                                       \
-     .narrow_tile = {narrow_tile_##type##_1, narrow_tile_##type##_2},                     \
-     .product_vectors = PRODUCT_VECTORS,                                                  \
-     .product = {product_##type##_1, product_##type##_2, product_##type##_3},             \
-     .pack_tile = {pack_tile_##type##_1, pack_tile_##type##_2, pack_tile_##type##_3},     \
-     .shift_tile = {shift_tile_##type##_1, shift_tile_##type##_2, shift_tile_##type##_3}, \
-     .shift_row = {shift_row_##type##_1, shift_row_##type##_4, shift_row_##type##_12},    \
-     .depthwise_pixels = depthwise_pixels_##type,                                         \
-     .depthwise_pixel = depthwise_pixel_##type,                                           \
-     .depthwise_line = depthwise_line_##type,                                             \
-     .scatter = gemm_scatter_##type,                                                      \
-     .find_moves = find_moves_##width,                                                    \
-     .pack = pack_##width,                                                                \
-     .window_masks = window_masks_##width,                                                \
+#define FC_GEMM_TABLE(type, width, ...)                                                                   \
+    {.lanes = LANES_##type,                                                                               \
+     .rows = TILE_ROWS,                                                                                   \
+     .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3},                          \
+     .lower_rows = LOWER_ROWS,                                                                            \
+     .lower_tile = {lower_tile_##type##_1, lower_tile_##type##_2, lower_tile_##type##_3},                 \
+     .narrow_rows = {NARROW_ROWS_1, NARROW_ROWS_2},                                                       \
+     .narrow_tile = {narrow_tile_##type##_1, narrow_tile_##type##_2},                                     \
+     .product_vectors = PRODUCT_VECTORS,                                                                  \
+     .product = {product_##type##_1, product_##type##_2, product_##type##_3},                             \
+     .product_turned = {product_turned_##type##_1, product_turned_##type##_2, product_turned_##type##_3}, \
+     .pack_tile = {pack_tile_##type##_1, pack_tile_##type##_2, pack_tile_##type##_3},                     \
+     .shift_tile = {shift_tile_##type##_1, shift_tile_##type##_2, shift_tile_##type##_3},                 \
+     .shift_row = {shift_row_##type##_1, shift_row_##type##_4, shift_row_##type##_12},                    \
+     .depthwise_pixels = depthwise_pixels_##type,                                                         \
+     .depthwise_pixel = depthwise_pixel_##type,                                                           \
+     .depthwise_line = depthwise_line_##type,                                                             \
+     .scatter = gemm_scatter_##type,                                                                      \
+     .find_moves = find_moves_##width,                                                                    \
+     .pack = pack_##width,                                                                                \
+     .window_masks = window_masks_##width,                                                                \
      __VA_ARGS__}
 
 #include "kernels/pool_places.h"
