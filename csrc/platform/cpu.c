@@ -5,6 +5,7 @@ bool fc_cpu_any(void) { return true; }
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
+#include <stdatomic.h>
 #include <xmmintrin.h>
 
 /* XCR0 tells which registers the operating system saves: a CPU flag alone does not make an instruction usable. */
@@ -22,7 +23,7 @@ static bool feature_leaf(unsigned *ebx)
     return __get_cpuid_count(7, 0, &a, ebx, &c, &d) != 0;
 }
 
-bool fc_cpu_has_avx2_fma(void)
+static bool find_avx2_fma(void)
 {
     const unsigned long long ymm_state = 0x6;
     unsigned a, b, c, d;
@@ -31,13 +32,37 @@ bool fc_cpu_has_avx2_fma(void)
     return feature_leaf(&b) && (b & bit_AVX2);
 }
 
-bool fc_cpu_has_avx512(void)
+static bool find_avx512(void)
 {
     const unsigned long long zmm_state = 0xe6;
     const unsigned needed = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     unsigned b;
-    if ((saved_registers() & zmm_state) != zmm_state || !fc_cpu_has_avx2_fma()) return false;
+    if ((saved_registers() & zmm_state) != zmm_state || !find_avx2_fma()) return false;
     return feature_leaf(&b) && (b & needed) == needed;
+}
+
+/* Asked once: a virtual machine takes 20 us and more for every cpuid. */
+static bool ask_once(atomic_int *answer, bool (*find)(void))
+{
+    enum { UNKNOWN, NO, YES };
+    int known = atomic_load_explicit(answer, memory_order_relaxed);
+    if (known == UNKNOWN) {
+        known = find() ? YES : NO;
+        atomic_store_explicit(answer, known, memory_order_relaxed);
+    }
+    return known == YES;
+}
+
+bool fc_cpu_has_avx2_fma(void)
+{
+    static atomic_int answer;
+    return ask_once(&answer, find_avx2_fma);
+}
+
+bool fc_cpu_has_avx512(void)
+{
+    static atomic_int answer;
+    return ask_once(&answer, find_avx512);
 }
 
 bool fc_cpu_has_neon(void) { return false; }
