@@ -11,6 +11,7 @@
 #include "algorithms/block_axis.h"
 #include "algorithms/blocking.h"
 #include "algorithms/grouped_block.h"
+#include "algorithms/winograd.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -91,6 +92,7 @@ static const char *pass(const fc_problem *p)
     const bool apart = fc_strided(p), wide = fc_vectors_are_wide(p);
     ptrdiff_t pairs = 12 * 12;
     if (!fc_grouped_fill(p)) return "groups do not fill their vectors";
+    if (fc_winograd_takes_groups(p)) return "Winograd's transforms save more";
     if (p->layout == FC_NHWC)
         pairs = apart && !wide ? 12 * 12 : 8 * 16;
     else if ((apart ? outputs : p->batch * outputs) <= SMALL_MAP)

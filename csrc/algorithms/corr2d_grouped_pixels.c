@@ -10,6 +10,7 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
 #include "algorithms/grouped_panels.h"
+#include "algorithms/winograd.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -17,9 +18,6 @@
 #define BLOCK_BYTES (128 * 1024)           /* of a task, aimed at: a part of the second-level cache */
 #define MOST_BLOCK_BYTES (8 * 1024 * 1024) /* of a single row */
 #define SMALL_MAP 64                       /* outputs */
-#define WINOGRAD_PIXELS 48
-#define WINOGRAD_PIXELS_TURNED 64 /* of input gradients in NHWC, whose weights are turned first */
-#define WINOGRAD_PIXELS_OF_ONE_VECTOR 400
 
 typedef struct call {
     const fc_problem *p;
@@ -257,21 +255,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
 }
 
 /* Measured on AVX-512 and AVX2, with one thread and two, raw weights and prepared ones: RegNet's and ResNeXt's groups, one image
- * and eight. Winograd's transforms save multiplications, but share out little of a small map, and a single vector of
- * outputs makes them dearer. */
-static bool transforms_save_more(const fc_problem *p)
-{
-    const bool forward = fc_block_forward(p);
-    const ptrdiff_t *size = fc_block_destination_size(p), pixels = p->batch * size[0] * size[1];
-    for (int i = 0; i < 2; i++) {
-        if (p->window[i] != 3 || p->stride[i] != 1 || p->dilation[i] != 1) return false;
-        if (!forward && p->pad_before[i] >= p->window[i]) return false;
-    }
-    if (fc_group_outputs(p) <= p->kernels->gemm[p->dtype].lanes) return pixels >= WINOGRAD_PIXELS_OF_ONE_VECTOR;
-    return pixels >= (forward || p->layout == FC_NCHW ? WINOGRAD_PIXELS : WINOGRAD_PIXELS_TURNED);
-}
-
-/* Of a group, to prefer this method: more fill panels of three vectors. With a stride the others read and write pixels
+ * and eight. Of a group, to prefer this method: more fill panels of three vectors. With a stride the others read and write pixels
  * apart, or, where a map is small, have too few to fill panels with. */
 static ptrdiff_t most_outputs(const fc_problem *p)
 {
@@ -285,7 +269,7 @@ static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t outputs = fc_group_outputs(p);
     if (outputs > most_outputs(p)) return "groups have enough channels to fill panels";
-    if (transforms_save_more(p)) return "Winograd's transforms save more";
+    if (fc_winograd_takes_groups(p)) return "Winograd's transforms save more";
     if (fc_block_forward(p) && p->layout == FC_NHWC && outputs == most_outputs(p) && fc_strided(p))
         return "with a stride a copy of the image costs more than it saves";
     return NULL;

@@ -14,8 +14,8 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define FEW_OUTPUTS 144  /* of all images: Winograd's transforms want more */
-#define SOME_OUTPUTS 196 /* and are not far ahead before these */
+#define FEW_OUTPUTS 144 /* of all images */
+#define SOME_OUTPUTS 196
 
 typedef struct call {
     const fc_problem *p;
@@ -74,19 +74,17 @@ static const char *pass(const fc_problem *p)
     const ptrdiff_t members = fc_max(p->channels, p->out_channels) / p->groups;
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     const ptrdiff_t outputs = p->batch * p->out[0] * p->out[1];
-    const bool transforms = fc_takes(&fc_corr2d_weight_grad_winograd, p);
     const bool deep = p->layout == FC_NHWC;
     const bool turned =
         deep && members > lanes / 2 && members % 8 &&
         p->channels / p->groups * (p->out_channels / p->groups) > 128; /* on the way in and out, a vector at a time */
     ptrdiff_t most = fc_max(12, lanes + lanes / 4);
     if (!fc_grouped_fill(p)) return "groups do not fill their vectors";
+    if (fc_takes(&fc_corr2d_weight_grad_winograd, p)) return "Winograd's transforms save more";
     if (outputs < FEW_OUTPUTS)
         most = fc_max(12, 2 * lanes);
-    else if (outputs > SOME_OUTPUTS && (transforms ? deep || lanes <= 8 : turned))
+    else if (outputs > SOME_OUTPUTS && turned)
         most = lanes / 2;
-    else if (outputs > SOME_OUTPUTS && transforms)
-        most = 12;
     return members > most ? "groups have enough channels to fill vectors" : NULL;
 }
 

@@ -16,6 +16,7 @@
 
 #include "algorithms/algorithm.h"
 #include "algorithms/bias_grad.h"
+#include "algorithms/grouped_block.h"
 #include "algorithms/partial_sums.h"
 #include "algorithms/weight_home.h"
 #include "algorithms/window.h"
@@ -32,6 +33,7 @@
 #define FEWEST_TASKS 4
 #define TRANSFORM 20     /* products of a tile, a channel and a filter: as long does it take to transform one of them */
 #define MANY_OUTPUTS 350 /* that make up for transforms of few channels */
+#define FEW_OUTPUTS 60
 
 /* How the work is cut: sums by the problem alone, channels and filters by the threads as well. Steps count elements. */
 typedef struct plan {
@@ -109,30 +111,43 @@ static const char *decline(const fc_problem *p)
     return fc_corr2d_weight_grad_implicit_gemm.decline(p);
 }
 
+/* Of a group, beside the other algorithms for groups. */
+static bool group_has_few_channels(const fc_problem *p, ptrdiff_t fewer, ptrdiff_t outputs)
+{
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    const bool fill = !fc_grouped_decline(p) && fc_grouped_fill(p), deep = p->layout == FC_NHWC;
+    if (p->stride[0] > 1) return fewer < (deep ? 3 * lanes / 4 : 4 * lanes);
+    if (2 * fewer < lanes) return true;
+    if (4 * fewer < 3 * lanes) return fill || outputs < (deep ? 120 : MANY_OUTPUTS);
+    if (fewer < lanes) return outputs < (fill && !deep ? MANY_OUTPUTS : FEW_OUTPUTS);
+    return fewer < 2 * lanes && fill && outputs < 120;
+}
+
 /* Measured over maps of 4 to 570 pixels, 3 to 1024 channels and filters, and up to 32 groups. */
 static bool has_few_channels(const fc_problem *p, ptrdiff_t outputs)
 {
-    const ptrdiff_t lanes = fc_max(8, p->kernels->gemm[p->dtype].lanes);
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
     const ptrdiff_t fewer = fc_min(channels, filters);
-    const bool deep = p->layout == FC_NHWC, many = outputs >= MANY_OUTPUTS;
-    if (p->stride[0] > 1 && p->groups > 1) return fewer < (deep ? 3 * lanes : 4 * lanes);
-    if (p->stride[0] > 1 && deep) return channels < 32 || filters < 3;
-    if (p->stride[0] > 1) return fewer < 32;
+    const bool deep = p->layout == FC_NHWC;
     if (p->window[0] != p->window[1] && deep) return fewer < 32 && (channels < 64 || filters < 8);
     if (p->window[0] != p->window[1]) return fewer < (p->window[0] * p->window[1] == 7 && channels >= 96 ? 24 : 32);
-    if (p->groups > 1) return fewer < (many ? 8 : 12);
-    if (channels >= 16 || (channels >= 4 && filters >= 32 && many && p->window[0] == 3)) return filters < 3;
-    return fewer < (many ? 6 : 8);
+    if (p->groups > 1) return group_has_few_channels(p, fewer, outputs);
+    if (p->stride[0] > 1 && deep) return channels < 32 ? fewer < 12 : filters < 3;
+    if (p->stride[0] > 1) return fewer < 24;
+    return channels < 4 || filters < 3;
 }
 
 static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t outputs = p->batch * p->out[0] * p->out[1];
-    const bool square = p->window[0] == 3 && p->window[1] == 3;
+    const ptrdiff_t taps = p->window[0] * p->window[1];
     if (has_few_channels(p, outputs)) return "there are too few channels on one side";
     if (fc_winograd_dilation_wastes(p)) return "much of its tiles would lie outside of the map";
-    return outputs < (square ? 144 : 48) ? "there are too few outputs to go back to taps for" : NULL;
+    return outputs < (taps == 9 && p->groups == 1 ? FEW_OUTPUTS
+                      : taps == 25                ? 30
+                                                  : 48)
+               ? "there are too few outputs to go back to taps for"
+               : NULL;
 }
 
 /* ---- memory: what a thread keeps, the scratch of a transform, x and grad_y transformed, their products, taps of a unit, sums */

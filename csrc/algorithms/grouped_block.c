@@ -32,7 +32,12 @@ const char *fc_grouped_decline(const fc_problem *p)
     return NULL;
 }
 
-bool fc_grouped_fill(const fc_problem *p) { return 4 * p->groups >= 3 * fc_grouped_blocks(p) * lanes_of(p); }
+/* Three quarters of them, or as much as the members of a group would fill. */
+bool fc_grouped_fill(const fc_problem *p)
+{
+    const ptrdiff_t lanes = lanes_of(p), room = fc_grouped_blocks(p) * lanes;
+    return 4 * p->groups >= 3 * room || p->groups * lanes >= fc_max(p->channels, p->out_channels) / p->groups * room;
+}
 
 void fc_grouped_in(const fc_problem *p, ptrdiff_t pixels, ptrdiff_t groups, ptrdiff_t members, void *block,
                    ptrdiff_t plane, const void *image, fc_strides steps)

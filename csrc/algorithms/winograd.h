@@ -109,6 +109,8 @@ const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *problem);
 /* Those of an algorithm; `decline` speaks of all but the layout. */
 const char *fc_winograd_decline(const fc_problem *problem);
 const char *fc_winograd_pass(const fc_problem *problem);
+/* Whether "auto" should, of correlation in groups with 3x3 kernels, or of its input gradient. */
+bool fc_winograd_takes_groups(const fc_problem *problem);
 /* Whether so much of the tiles of a dilated kernel would lie outside of the map that they save too little. */
 bool fc_winograd_dilation_wastes(const fc_problem *problem);
 size_t fc_winograd_shared_bytes(const fc_problem *problem);

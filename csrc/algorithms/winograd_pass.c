@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* winograd_pass.c -- where Winograd's algorithm is the faster one, as benchmarks/choice.py measures it. */
+#include "algorithms/grouped_block.h"
 #include "algorithms/winograd.h"
 
 #define FEW_OUTPUTS 100    /* of all images, that do not pay for transforming weights */
@@ -35,7 +36,8 @@ static bool rows_are_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t f
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     if (p->layout != FC_NCHW || filters > 8 || channels > 64) return false;
     if (!fc_vectors_are_wide(p)) return filters <= 4 && p->out[1] >= 6 * lanes;
-    return 2 * p->out[1] >= (filters > 4 && p->window[0] > 3 ? 3 : 6) * lanes;
+    if (p->window[0] == 3 || p->turned) return channels <= 32 && p->out[1] >= (channels <= 16 ? 3 : 6) * lanes;
+    return 2 * p->out[1] >= (filters > 4 ? 3 : 6) * lanes;
 }
 
 /* Input gradients of few channels, or by few: rows of corr2d_padded_*.c cost no transforms, of which those of 5x5 kernels save
@@ -45,14 +47,50 @@ static bool padded_is_faster(const fc_problem *p, ptrdiff_t channels, ptrdiff_t 
     const bool wide = fc_vectors_are_wide(p), large = p->window[0] * p->window[1] > 9;
     const bool few_both = channels <= 8 && filters <= (wide ? 8 : 4);
     if (p->layout == FC_NHWC) {
-        const ptrdiff_t few = large ? (wide || filters <= 16 ? 8 : 3) : few_both ? 8 : wide ? 4 : 0;
+        const ptrdiff_t few = wide ? (large ? 6 : 4) : large ? (filters <= 16 ? 8 : 3) : few_both ? 8 : 0;
         return channels <= few && fc_takes(&fc_corr2d_padded_pixels, p);
     }
-    const bool narrow = p->out[1] <= (large || (few_both && wide) ? NARROW_MAP : LONG_ROW);
+    const bool narrow = p->out[1] <= (large || wide ? NARROW_MAP : LONG_ROW);
     if (narrow || !fc_takes(&fc_corr2d_padded_rows, p)) return false;
     if (!wide) return large ? fc_min(channels, filters) <= 4 : channels <= 8 && filters <= 8;
-    if (channels <= 8) return true;
-    return filters <= 8 && (filters > 4 || p->out[1] > LONG_ROW); /* a tile of filters is half full, or rows are long */
+    return few_both || (channels <= 4 && (large || p->out[1] >= LONG_ROW)) || rows_are_faster(p, channels, filters);
+}
+
+/* Forward, of wide vectors: with fewer filters transforms cost more than they save. */
+static ptrdiff_t fewest_filters(const fc_problem *p, ptrdiff_t channels)
+{
+    const bool large = p->window[0] * p->window[1] > 9;
+    if (p->layout == FC_NHWC) {
+        if (channels < (large ? 6 : 4)) return PTRDIFF_MAX;
+        return channels < (large ? 8 : 6) ? 24 : large && channels < 12 ? 6 : 3;
+    }
+    if (channels < (large ? 8 : 4)) return PTRDIFF_MAX;
+    if (large) return channels < 12 ? 32 : channels < 16 && p->out[1] > 16 ? 6 : 3;
+    return channels < 8 ? 24 : channels < 12 ? 16 : 3;
+}
+
+/* Of a group, beside grouped_*.c: few channels share out less than transforms cost, least where groups fill vectors. Measured
+ * over 2 to 32 groups of 4 to 64 channels and maps of 4 to 56 pixels, one image and eight. */
+static bool group_has_few_channels(const fc_problem *p, ptrdiff_t fewer, double outputs)
+{
+    const bool fill = !fc_grouped_decline(p) && fc_grouped_fill(p);
+    const bool deep = p->layout == FC_NHWC, wide = fc_vectors_are_wide(p);
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    if (2 * fewer < lanes) return fewer < 4 || fill || outputs < 120 || !deep;
+    if (4 * fewer < 3 * lanes) return fill || outputs < 120 || !(deep || (wide && p->turned));
+    if (fewer < lanes) return fill && !deep;
+    if (2 * fewer < 3 * lanes) return (fill || wide) && outputs < 120;
+    return fewer < 2 * lanes && fill && !wide && outputs < 120;
+}
+
+bool fc_winograd_takes_groups(const fc_problem *p)
+{
+    const bool forward = p->operation == FC_CORR2D, planes = p->layout == FC_NCHW;
+    const fc_algorithm *on_planes = forward ? &fc_corr2d_winograd_nchw : &fc_corr2d_input_grad_winograd_nchw;
+    const fc_algorithm *on_pixels = forward ? &fc_corr2d_winograd_nhwc : &fc_corr2d_input_grad_winograd_nhwc;
+    for (int i = 0; i < 2; i++)
+        if (p->window[i] != 3 || p->stride[i] != 1 || p->dilation[i] != 1) return false;
+    return p->groups > 1 && fc_takes(planes ? on_planes : on_pixels, p);
 }
 
 /* Measured over maps of 4 to 224 pixels, 1 to 512 channels and filters, one image and eight: transforms of few channels cost
@@ -67,14 +105,15 @@ static bool has_few_channels(const fc_problem *p, double outputs)
     if (p->stride[0] > 1 && !deep) return channels < 12 || filters < 8 || pairs < 144;
     if (p->stride[0] > 1 && p->groups > 1) return fewer < 48;
     if (p->stride[0] > 1) return channels < (wide ? 24 : 16) || filters < 8 || pairs < 512;
+    if (p->groups > 1 && p->window[0] == 3) return group_has_few_channels(p, fewer, outputs);
     if (p->turned) {
         const bool narrow = p->out[1] <= NARROW_MAP;
         const ptrdiff_t enough = narrow ? 16 : outputs < MANY_OUTPUTS ? 64 : deep ? 16 : 36;
         if (filters == 1 && (deep || narrow)) return channels < 16;
         return fewer < 3 || pairs < enough || padded_is_faster(p, channels, filters);
     }
-    if (channels < 12 && !wide) return channels < 6 || pairs < 64;
-    if (channels < 12) return channels < 8 || (filters < 32 && (!deep || p->groups == 1));
+    if (wide) return filters < fewest_filters(p, channels) || rows_are_faster(p, channels, filters);
+    if (channels < 12) return channels < 6 || pairs < 64;
     return filters < (channels < 16 ? 6 : 3) || rows_are_faster(p, channels, filters);
 }
 
@@ -108,7 +147,7 @@ const char *fc_winograd_pass(const fc_problem *p)
         return "there are too few outputs for transformed weights that no cache holds";
     if (p->stride[0] > 1) return pass_apart(p);
     if (fc_winograd_dilation_wastes(p)) return "much of its tiles would lie outside of the map";
-    if (outputs < (p->weights_stay && taps > 9 ? 12 : 48))
+    if (outputs < (p->weights_stay && taps > 9 ? 12 : taps == 25 ? 16 : taps == 9 ? 36 : 48))
         return "there are too few outputs to transform the weights for";
     return NULL;
 }
