@@ -12,10 +12,11 @@
 /* Of every second pixel there is less to save, and nothing where tiles reach far beyond the map. */
 static const char *pass_apart(const fc_problem *p)
 {
+    const bool ready = p->weights_stay || p->layout == FC_NHWC; /* else others read the weights as they lie */
     const double outputs = (double)p->out[0] * (double)p->out[1];
     const double computed = 4.0 * (double)fc_ceil_div(p->out[0], 2) * (double)fc_ceil_div(p->out[1], 2);
-    if (computed > (p->weights_stay ? 1.35 : 1.15) * outputs) return "much of its tiles would lie outside of the map";
-    if ((double)p->batch * outputs < (p->weights_stay ? 48 : FEW_OUTPUTS))
+    if (computed > (ready ? 1.35 : 1.15) * outputs) return "much of its tiles would lie outside of the map";
+    if ((double)p->batch * outputs < (ready ? 48 : FEW_OUTPUTS))
         return "there are too few outputs to transform the weights for";
     return NULL;
 }
@@ -143,9 +144,9 @@ const char *fc_winograd_pass(const fc_problem *p)
     const ptrdiff_t taps = p->window[0] * p->window[1];
     const double outputs = (double)p->batch * (double)p->out[0] * (double)p->out[1];
     if (has_few_channels(p, outputs)) return "there are too few channels on one side";
+    if (p->stride[0] > 1) return pass_apart(p);
     if (p->weights_stay && outputs < FEW_OUTPUTS && (double)channels * (double)filters * (double)taps > MANY_WEIGHTS)
         return "there are too few outputs for transformed weights that no cache holds";
-    if (p->stride[0] > 1) return pass_apart(p);
     if (fc_winograd_dilation_wastes(p)) return "much of its tiles would lie outside of the map";
     if (outputs < (p->weights_stay && taps > 9 ? 12 : taps == 25 ? 16 : taps == 9 ? 36 : 48))
         return "there are too few outputs to transform the weights for";
