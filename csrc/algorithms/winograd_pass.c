@@ -76,7 +76,7 @@ static bool group_has_few_channels(const fc_problem *p, ptrdiff_t fewer, double 
 {
     const bool fill = !fc_grouped_decline(p) && fc_grouped_fill(p);
     const bool deep = p->layout == FC_NHWC, wide = fc_vectors_are_wide(p);
-    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    const ptrdiff_t lanes = fc_max(8, p->kernels->gemm[p->dtype].lanes);
     if (2 * fewer < lanes) return fewer < 4 || fill || outputs < 120 || !deep;
     if (4 * fewer < 3 * lanes) return fill || outputs < 120 || !(deep || (wide && p->turned));
     if (fewer < lanes) return fill && !deep;
@@ -148,7 +148,7 @@ const char *fc_winograd_pass(const fc_problem *p)
     if (p->weights_stay && outputs < FEW_OUTPUTS && (double)channels * (double)filters * (double)taps > MANY_WEIGHTS)
         return "there are too few outputs for transformed weights that no cache holds";
     if (fc_winograd_dilation_wastes(p)) return "much of its tiles would lie outside of the map";
-    if (outputs < (p->weights_stay && taps > 9 ? 12 : taps == 25 ? 16 : taps == 9 ? 36 : 48))
+    if (outputs < (p->weights_stay && taps > 9 ? 12 : taps == 25 ? 16 : taps == 9 && p->groups == 1 ? 36 : 48))
         return "there are too few outputs to transform the weights for";
     return NULL;
 }
