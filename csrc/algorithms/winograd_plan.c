@@ -185,8 +185,8 @@ static void choose_shared_weights(const fc_problem *p, fc_winograd_plan *s, ptrd
 fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), lanes = p->kernels->gemm[p->dtype].lanes;
-    const ptrdiff_t slack = FC_MAX_TILE_ROWS; /* products compute whole tiles */
-    const bool many = p->threads > FC_FEW_THREADS;
+    const ptrdiff_t slack = FC_MAX_TILE_ROWS;                                    /* products compute whole tiles */
+    const bool many = p->threads > FC_FEW_THREADS && 2 * p->groups < p->threads; /* groups share out work enough */
     const fc_winograd_shape *shape = fc_winograd_shape_of(p);
     fc_winograd_plan s = {.form = shape->form,
                           .stride = shape->stride,
