@@ -254,9 +254,9 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     fc_parallel_shares(p->batch * p->groups * strips, workspace->threads, true, run_task, &c);
 }
 
-/* Measured on AVX-512 and AVX2, with one thread and two, raw weights and prepared ones: RegNet's and ResNeXt's groups, one image
- * and eight. Of a group, to prefer this method: more fill panels of three vectors. With a stride the others read and write pixels
- * apart, or, where a map is small, have too few to fill panels with. */
+/* The most outputs of a group for which this method is preferred: more fill panels of three vectors. With a stride the others
+ * read and write pixels apart, or, where a map is small, have too few to fill panels with. Measured on AVX-512 and AVX2, with
+ * one thread and two, raw weights and prepared ones: RegNet's and ResNeXt's groups, one image and eight. */
 static ptrdiff_t most_outputs(const fc_problem *p)
 {
     const ptrdiff_t outputs = p->out[0] * p->out[1];

@@ -271,9 +271,9 @@ static void multiply(const call *c, const fc_panel_cut *channels, const fc_panel
                 .a_next = s->x.v_frequency,
                 .b_next = s->y.v_frequency,
                 .c_next = s->m_frequency,
-                .ahead = {a + times * s->x.v_frequency * c->element, b + times * s->y.v_frequency * c->element},
-                .ahead_step = {fc_ceil_div(s->x.v_row * c->element, tiles_high),
-                               fc_ceil_div(s->y.v_row * c->element, tiles_high)}});
+                .ahead = {b + times * s->y.v_frequency * c->element, a + times * s->x.v_frequency * c->element},
+                .ahead_step = {fc_ceil_div(s->y.v_row * c->element, tiles_high),
+                               fc_ceil_div(s->x.v_row * c->element, tiles_high)}});
         }
 }
 

@@ -32,7 +32,7 @@ const char *fc_grouped_decline(const fc_problem *p)
     return NULL;
 }
 
-/* Three quarters of them, or as much as the members of a group would fill. */
+/* Three quarters of the lanes, or at least the share of a vector that the members of one group would fill. */
 bool fc_grouped_fill(const fc_problem *p)
 {
     const ptrdiff_t lanes = lanes_of(p), room = fc_grouped_blocks(p) * lanes;

@@ -7,7 +7,7 @@
  * transformed into V, the frequencies apart; then each frequency is a matrix product with the transformed weights U, whose
  * result M goes back to outputs a piece at a time: a block by some output channels, so that M stays in a cache, and what
  * is read from U and V is used often enough. With many blocks each is one task, from input to output; with few, each
- * piece of a block is. One thread or two keep V, and U of weights that were not prepared, for their next tasks: what both
+ * piece of a block is. One thread or two, or more where groups are tasks enough, keep V, and U of weights that were not prepared, for their next tasks: what both
  * need is made twice, but for V of several blocks. More threads make U together first, and V where blocks are shared.
  * Where there are many filters and few tiles, a task is a piece of the filters and all blocks, and makes its U.
  *
@@ -109,7 +109,8 @@ const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *problem);
 /* Those of an algorithm; `decline` speaks of all but the layout. */
 const char *fc_winograd_decline(const fc_problem *problem);
 const char *fc_winograd_pass(const fc_problem *problem);
-/* Whether "auto" should, of correlation in groups with 3x3 kernels, or of its input gradient. */
+/* Whether "auto" prefers it for groups of 3x3 kernels without stride or dilation, forward or input gradient: the algorithms for
+ * groups pass then. */
 bool fc_winograd_takes_groups(const fc_problem *problem);
 /* Whether so much of the tiles of a dilated kernel would lie outside of the map that they save too little. */
 bool fc_winograd_dilation_wastes(const fc_problem *problem);

@@ -70,7 +70,7 @@ static ptrdiff_t fewest_filters(const fc_problem *p, ptrdiff_t channels)
     return channels < 8 ? 24 : channels < 12 ? 16 : 3;
 }
 
-/* Of a group, beside grouped_*.c: few channels share out less than transforms cost, least where groups fill vectors. Measured
+/* Of a group, beside grouped_*.c: few channels save less than transforms cost, least of all where groups fill vectors. Measured
  * over 2 to 32 groups of 4 to 64 channels and maps of 4 to 56 pixels, one image and eight. */
 static bool group_has_few_channels(const fc_problem *p, ptrdiff_t fewer, double outputs)
 {
@@ -95,8 +95,7 @@ bool fc_winograd_takes_groups(const fc_problem *p)
 }
 
 /* Measured over maps of 4 to 224 pixels, 1 to 512 channels and filters, one image and eight: transforms of few channels cost
- * more than they save, and lines and every second pixel save less. Rows of images with few channels can be read as they lie,
- * which groups of NHWC, and input gradients of groups, cannot. */
+ * more than they save, and lines and every second pixel save less. */
 static bool has_few_channels(const fc_problem *p, double outputs)
 {
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;

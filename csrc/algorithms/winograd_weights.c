@@ -6,7 +6,7 @@
 
 #define BYTES_WORTH_A_THREAD (256 * 1024)
 #define MOST_TAPS 25
-#define MANY_TAPS 9
+#define FEW_TAPS 9
 #define TURNED 16 /* channels whose weights are turned at a time, at most */
 
 size_t fc_winograd_weight_bytes(const fc_problem *p, const fc_winograd_plan *s)
@@ -53,7 +53,7 @@ static void turn_and_transform(const transform *t, ptrdiff_t filters, ptrdiff_t 
     const ptrdiff_t last = fc_min(0, (kh - 1) * t->w.h + (kw - 1) * t->w.w); /* where backward taps begin */
     const ptrdiff_t first = -last;
     ptrdiff_t steps[2] = {t->w.h * lanes, t->w.w * lanes}, channel_step = t->w.c * lanes;
-    const bool fetch = t->w.c != taps || taps > MANY_TAPS; /* of 3x3 that lie together the hardware brings more */
+    const bool fetch = t->w.c != taps || taps > FEW_TAPS; /* of 3x3 that lie together the hardware brings more */
     fc_transpose rows = {.rows = filters,
                          .from_step = t->w.n,
                          .to_step = lanes,

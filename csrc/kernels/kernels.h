@@ -142,9 +142,10 @@ typedef struct fc_window_masks {
 } fc_window_masks;
 
 /* C[r][l] = sum over steps k of a[r * a_row + k] * b[k * b_row + l], or that added to what is in c; product_turned reads
- * a[k * a_row + r]. The sum is the chain of fc_tile. Up to FC_MAX_TILE_ROWS - 1 rows more of a and c must be there: they may be computed as well. So many
- * times, with a, b and c so many elements further. At every step two lines are fetched, for what comes next: from each `ahead`
- * on, `ahead_step` bytes further every time. */
+ * a[k * a_row + r]. The sum is the chain of fc_tile. Up to FC_MAX_TILE_ROWS - 1 rows more of a and c must be there:
+ * they may be computed as well. These are `times` products, a_next, b_next and c_next elements apart. At every step two lines
+ * are fetched, of b and of a: each time those of the next, the last time from `ahead` on, `ahead_step` bytes further every
+ * step. */
 typedef struct fc_panel_product {
     ptrdiff_t times, rows, depth;
     const void *a;

@@ -31,10 +31,10 @@ static inline void FORM(output_vector)(const fc_winograd_output *t, ptrdiff_t c,
 {
     enum { outputs = OUTPUTS };
     const ptrdiff_t left = t->channels - c;
-    const T *m = (const T *)t->m + c, *from = (const T *)t->bias + c;
+    const T *m = (const T *)t->m + c, *from = t->bias ? (const T *)t->bias + c : NULL;
     const W(mask) mask = W(first_lanes)(left);
     const W(vec) zero = W(zero)();
-    const W(vec) bias = !t->bias ? zero : full ? W(load)(from) : W(load_first)(from, left, mask);
+    const W(vec) bias = !from ? zero : full ? W(load)(from) : W(load_first)(from, left, mask);
     W(vec) column[WINDOW], y[outputs];
     UNROLL
     for (int j = 0; j < WINDOW; j++) column[j] = W(load)(m + j * t->frequency_step);

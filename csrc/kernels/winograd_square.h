@@ -43,10 +43,10 @@ static inline void FORM(output_vector)(const fc_winograd_output *t, ptrdiff_t c,
 {
     enum { outputs = OUTPUTS };
     const ptrdiff_t step = t->frequency_step, left = t->channels - c;
-    const T *m = (const T *)t->m + c, *from = (const T *)t->bias + c;
+    const T *m = (const T *)t->m + c, *from = t->bias ? (const T *)t->bias + c : NULL;
     const W(mask) mask = W(first_lanes)(left);
     const W(vec) zero = W(zero)();
-    const W(vec) bias = !t->bias ? zero : full ? W(load)(from) : W(load_first)(from, left, mask);
+    const W(vec) bias = !from ? zero : full ? W(load)(from) : W(load_first)(from, left, mask);
     W(vec) half[outputs][WINDOW], column[WINDOW], y[outputs];
     UNROLL
     for (int j = 0; j < WINDOW; j++) {
