@@ -115,7 +115,7 @@ static const char *decline(const fc_problem *p)
 static bool group_has_few_channels(const fc_problem *p, ptrdiff_t fewer, ptrdiff_t outputs)
 {
     const ptrdiff_t lanes = fc_max(8, p->kernels->gemm[p->dtype].lanes);
-    const bool fill = !fc_grouped_decline(p) && fc_grouped_fill(p), deep = p->layout == FC_NHWC;
+    const bool fill = fc_grouped_serves(p), deep = p->layout == FC_NHWC;
     if (p->stride[0] > 1) return fewer < (deep ? 3 * lanes / 4 : 4 * lanes);
     if (2 * fewer < lanes) return true;
     if (4 * fewer < 3 * lanes) return fill || outputs < (deep ? 120 : MANY_OUTPUTS);

@@ -39,6 +39,8 @@ bool fc_grouped_fill(const fc_problem *p)
     return 4 * p->groups >= 3 * room || p->groups * lanes >= fc_max(p->channels, p->out_channels) / p->groups * room;
 }
 
+bool fc_grouped_serves(const fc_problem *p) { return !fc_grouped_decline(p) && fc_grouped_fill(p); }
+
 void fc_grouped_in(const fc_problem *p, ptrdiff_t pixels, ptrdiff_t groups, ptrdiff_t members, void *block,
                    ptrdiff_t plane, const void *image, fc_strides steps)
 {

@@ -12,6 +12,7 @@
 /* NULL, or why the problem is none for such blocks; and whether groups fill enough of their vectors. */
 const char *fc_grouped_decline(const fc_problem *problem);
 bool fc_grouped_fill(const fc_problem *problem);
+bool fc_grouped_serves(const fc_problem *problem); /* both */
 
 /* Vectors of groups. */
 ptrdiff_t fc_grouped_blocks(const fc_problem *problem);

@@ -74,7 +74,7 @@ static ptrdiff_t fewest_filters(const fc_problem *p, ptrdiff_t channels)
  * over 2 to 32 groups of 4 to 64 channels and maps of 4 to 56 pixels, one image and eight. */
 static bool group_has_few_channels(const fc_problem *p, ptrdiff_t fewer, double outputs)
 {
-    const bool fill = !fc_grouped_decline(p) && fc_grouped_fill(p);
+    const bool fill = fc_grouped_serves(p);
     const bool deep = p->layout == FC_NHWC, wide = fc_vectors_are_wide(p);
     const ptrdiff_t lanes = fc_max(8, p->kernels->gemm[p->dtype].lanes);
     if (2 * fewer < lanes) return fewer < 4 || fill || outputs < 120 || !deep;

@@ -77,7 +77,7 @@ static void share_v(const fc_problem *p, fc_winograd_plan *s)
     s->v_channels = fc_winograd_round_up(fc_ceil_div(s->channels, s->v_parts), unit);
 }
 
-/* ---- one thread or two, or groups that are tasks enough ---------------------------------------------------------------------------------------- */
+/* ---- one thread or two, or groups that are tasks enough ----------------------------------------------------------- */
 
 /* A cache line that another core has a copy of is slow to write, on cores without a common cache five times as slow: what
  * is made in the call and read by both threads costs more than to make it twice. V of a tile costs twice what U of a
@@ -86,8 +86,8 @@ static void share_v(const fc_problem *p, fc_winograd_plan *s)
 static void choose_owners(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
 {
     const bool small_u = s->u_group <= MOST_OWN_U / element;
-    if (p->weights_stay) return;
     const bool held = p->threads <= FC_FEW_THREADS || s->total <= MOST_TILES_BY_PIECE;
+    if (p->weights_stay) return;
     s->by_piece = !s->apart && held && s->blocks <= MOST_OWN_V / element / s->v_block &&
                   (!small_u || s->filters > FILTERS_PER_TILE * s->total);
     s->own_weights = s->by_piece || small_u;
@@ -186,8 +186,9 @@ static void choose_shared_weights(const fc_problem *p, fc_winograd_plan *s, ptrd
 fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), lanes = p->kernels->gemm[p->dtype].lanes;
-    const ptrdiff_t slack = FC_MAX_TILE_ROWS;                                    /* products compute whole tiles */
-    const bool many = p->threads > FC_FEW_THREADS && 2 * p->groups < p->threads; /* else groups are tasks enough */
+    const ptrdiff_t slack = FC_MAX_TILE_ROWS; /* products compute whole tiles */
+    /* Else groups are tasks enough. */
+    const bool many = p->threads > FC_FEW_THREADS && 2 * p->groups < p->threads;
     const fc_winograd_shape *shape = fc_winograd_shape_of(p);
     fc_winograd_plan s = {.form = shape->form,
                           .stride = shape->stride,

@@ -27,11 +27,10 @@ static inline void FC_PASTE(FC_PASTE(W(NAME), once), V)(const fc_panel_product *
                                                         uintptr_t ahead[2])
 {
     ptrdiff_t left = p->rows;
+    for (; left > (HEIGHT == 16 ? 8 : 4); left -= HEIGHT, a += A_ROWS(p, HEIGHT), c += HEIGHT * p->c_row)
+        TILE(HEIGHT)(p, a, b, c, ahead);
 #if HEIGHT == 16
-    for (; left > 8; left -= HEIGHT, a += A_ROWS(p, HEIGHT), c += HEIGHT * p->c_row) TILE(HEIGHT)(p, a, b, c, ahead);
     for (; left > 4; left -= 8, a += A_ROWS(p, 8), c += 8 * p->c_row) TILE(8)(p, a, b, c, ahead);
-#else
-    for (; left > 4; left -= HEIGHT, a += A_ROWS(p, HEIGHT), c += HEIGHT * p->c_row) TILE(HEIGHT)(p, a, b, c, ahead);
 #endif
     if (left > 2)
         TILE(4)(p, a, b, c, ahead);

@@ -28,15 +28,6 @@ static inline void FORM(input_vector)(const fc_winograd_input *t, ptrdiff_t c, T
     }
 }
 
-static void FORM(input)(const fc_winograd_input *t)
-{
-    enum { lanes = W(LANES) };
-    T *v = t->v;
-    ptrdiff_t c = 0;
-    for (; c + lanes <= t->channels; c += lanes) FORM(input_vector)(t, c, v + c, true);
-    if (c < t->channels) FORM(input_vector)(t, c, v + c, false);
-}
-
 /* A vector of channels; `full` where all of its lanes are channels, and all outputs have a pixel. The checks become NaN
  * where an output is not finite: 0 · NaN and 0 · infinity are NaN. */
 static inline void FORM(output_vector)(const fc_winograd_output *t, ptrdiff_t c, bool full, W(vec) check[OUTPUTS])
@@ -72,21 +63,6 @@ static inline void FORM(output_vector)(const fc_winograd_output *t, ptrdiff_t c,
     }
 }
 
-static void FORM(output)(const fc_winograd_output *t)
-{
-    enum { lanes = W(LANES), outputs = OUTPUTS };
-    W(vec) check[outputs];
-    ptrdiff_t c = 0;
-    UNROLL
-    for (int j = 0; j < outputs; j++) check[j] = W(zero)();
-    if (t->whole)
-        for (; c + lanes <= t->channels; c += lanes) FORM(output_vector)(t, c, true, check);
-    for (; c < t->channels; c += lanes) FORM(output_vector)(t, c, false, check);
-    UNROLL
-    for (int j = 1; j < outputs; j++) check[0] = W(add)(check[0], check[j]);
-    *t->finite = !W(any_nan)(check[0]);
-}
-
 #ifdef RAISE
 static void FORM(weights)(const fc_winograd_weights *t)
 {
@@ -116,11 +92,4 @@ static void FORM(weights)(const fc_winograd_weights *t)
 }
 #endif
 
-#undef SHAPE
-#undef TAPS
-#undef INPUTS
-#undef WINDOW
-#undef OUTPUTS
-#undef SPREAD
-#undef GATHER
-#undef RAISE
+#include "kernels/winograd_form.h"
