@@ -83,20 +83,15 @@ void fc_group_copy_rows(const fc_problem *p, const fc_group_grid *g, fc_range ro
     }
 }
 
-static ptrdiff_t vectors_of(const fc_problem *p)
-{
-    return fc_ceil_div(fc_group_outputs(p), p->kernels->gemm[p->dtype].lanes);
-}
-
 ptrdiff_t fc_group_panel_elements(const fc_problem *p, const fc_grid_axis *rows, const fc_grid_axis *columns)
 {
-    return rows->taps * columns->taps * fc_group_members(p) * vectors_of(p) * p->kernels->gemm[p->dtype].lanes;
+    return rows->taps * columns->taps * fc_group_members(p) * fc_group_vectors(p) * p->kernels->gemm[p->dtype].lanes;
 }
 
 /* All phases together have every tap once. */
 size_t fc_group_panels_bytes(const fc_problem *p)
 {
-    const size_t vector = (size_t)vectors_of(p) * (size_t)fc_vector_bytes(p);
+    const size_t vector = (size_t)fc_group_vectors(p) * (size_t)fc_vector_bytes(p);
     const size_t taps = fc_size_mul((size_t)p->window[0], (size_t)p->window[1]);
     return fc_size_mul(fc_size_mul(taps, vector), fc_size_mul((size_t)fc_group_members(p), (size_t)p->groups));
 }
@@ -105,7 +100,7 @@ size_t fc_group_panels_bytes(const fc_problem *p)
 static char *place(const packing *c, char *group, ptrdiff_t taps, ptrdiff_t vector, ptrdiff_t *step)
 {
     const ptrdiff_t first = vector / FC_GROUP_VECTORS * FC_GROUP_VECTORS;
-    const ptrdiff_t vectors = fc_min(FC_GROUP_VECTORS, vectors_of(c->p) - first);
+    const ptrdiff_t vectors = fc_min(FC_GROUP_VECTORS, fc_group_vectors(c->p) - first);
     *step = vectors * c->lanes;
     return group + (first * taps * c->members + vector - first) * c->lanes * c->element;
 }
@@ -165,17 +160,19 @@ static void write_turned(const packing *c, const char *from, ptrdiff_t u, ptrdif
 static void pack_taps(const packing *c, ptrdiff_t group, ptrdiff_t vector, const char *from)
 {
     const ptrdiff_t taps = c->p->window[0] * c->p->window[1], few = FC_MOST_GROUP_TAPS / taps;
-    const ptrdiff_t together = c->steps.c == taps ? few : 1; /* members that are neighbours, too */
+    const bool together = c->steps.c == taps; /* members are neighbours, too */
     turned t;
     for (ptrdiff_t m = 0; m < c->members; m += few) {
         t.members = fc_min(few, c->members - m);
-        for (ptrdiff_t i = 0; i < t.members; i += together)
-            c->kernels->transpose(&(fc_transpose){.rows = c->lanes,
-                                                  .columns = fc_min(together, t.members - i) * taps,
-                                                  .from = from + (m + i) * c->steps.c * c->element,
-                                                  .from_step = c->steps.n,
-                                                  .to = t.w + i * taps * c->lanes * c->element,
-                                                  .to_step = c->lanes});
+        c->kernels->transpose(&(fc_transpose){.rows = c->lanes,
+                                              .columns = together ? t.members * taps : taps,
+                                              .from = from + m * c->steps.c * c->element,
+                                              .from_step = c->steps.n,
+                                              .to = t.w,
+                                              .to_step = c->lanes,
+                                              .more = together ? 0 : t.members - 1,
+                                              .from_next = c->steps.c,
+                                              .to_next = taps * c->lanes});
         each_tap(c, group, vector, (const char *)&t, m, write_turned);
     }
 }
@@ -187,13 +184,19 @@ static void pack_group(void *context, ptrdiff_t group, int slot)
     const ptrdiff_t taps = p->window[0] * p->window[1];
     const char *w = c->w + group * (p->out_channels / p->groups) * fc_weight_strides(p).n * c->element;
     (void)slot;
-    for (ptrdiff_t vector = 0; vector < vectors_of(p); vector++) {
+    for (ptrdiff_t vector = 0; vector < fc_group_vectors(p); vector++) {
         const char *from = w + fc_group_vector(c->outputs, c->lanes, vector) * c->steps.n * c->element;
         if (p->weight_layout == FC_OIHW && taps > 1)
             pack_taps(c, group, vector, from);
         else
             each_tap(c, group, vector, from, 0, write_tap);
     }
+}
+
+int fc_group_packing_threads(const fc_problem *p)
+{
+    const size_t worth = ELEMENTS_WORTH_A_THREAD * fc_dtype_size(p->dtype);
+    return fc_group_panels_bytes(p) < worth ? 1 : p->threads;
 }
 
 void fc_group_panels_prepare(const fc_problem *p, const void *w, void *prepared)
@@ -209,8 +212,7 @@ void fc_group_panels_prepare(const fc_problem *p, const void *w, void *prepared)
                  .lanes = p->kernels->gemm[p->dtype].lanes,
                  .members = fc_group_members(p),
                  .outputs = fc_group_outputs(p)};
-    const bool few = fc_group_panels_bytes(p) < (size_t)(ELEMENTS_WORTH_A_THREAD * c.element);
     fc_group_grid_of(p, &grid);
     if (!fc_block_forward(p)) c.steps = (fc_strides){c.steps.c, c.steps.n, c.steps.h, c.steps.w};
-    fc_parallel_shares(p->groups, few ? 1 : p->threads, true, pack_group, &c);
+    fc_parallel_shares(p->groups, fc_group_packing_threads(p), true, pack_group, &c);
 }

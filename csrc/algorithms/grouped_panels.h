@@ -22,6 +22,11 @@ static inline ptrdiff_t fc_group_outputs(const fc_problem *p)
     return (fc_block_forward(p) ? p->out_channels : p->channels) / p->groups;
 }
 
+static inline ptrdiff_t fc_group_vectors(const fc_problem *p)
+{
+    return fc_ceil_div(fc_group_outputs(p), p->kernels->gemm[p->dtype].lanes);
+}
+
 /* Whether outputs fill a vector of any instruction set: weights prepared with one may be used under another. */
 static inline bool fc_group_fills_vectors(const fc_problem *p)
 {
@@ -59,6 +64,7 @@ static inline ptrdiff_t fc_group_vector(ptrdiff_t outputs, ptrdiff_t lanes, ptrd
 /* Elements of the panels of one phase of one group; phases follow each other, with all groups of each. */
 ptrdiff_t fc_group_panel_elements(const fc_problem *problem, const fc_grid_axis *rows, const fc_grid_axis *columns);
 size_t fc_group_panels_bytes(const fc_problem *problem);
+int fc_group_packing_threads(const fc_problem *problem);
 void fc_group_panels_prepare(const fc_problem *problem, const void *w, void *prepared);
 
 #endif

@@ -70,14 +70,14 @@ static void turn_and_transform(const transform *t, ptrdiff_t filters, ptrdiff_t 
         steps[0] = kw * channels * lanes;
         steps[1] = channels * lanes;
     } else {
-        const ptrdiff_t together = t->w.c == taps ? channels : 1; /* that follow each other */
-        rows.columns = taps * together;
-        for (ptrdiff_t c = 0; c < channels; c += together) {
-            rows.from = w + (c * t->w.c + last) * t->element;
-            rows.to = turned + c * taps * lanes * t->element;
-            t->kernels->transpose(&rows);
-        }
-        channel_step = taps * lanes;
+        const bool together = t->w.c == taps; /* channels follow each other, too */
+        rows.columns = together ? taps * channels : taps;
+        rows.from = w + last * t->element;
+        rows.to = turned;
+        rows.more = together ? 0 : channels - 1;
+        rows.from_next = t->w.c;
+        rows.to_next = channel_step = taps * lanes;
+        t->kernels->transpose(&rows);
     }
     for (ptrdiff_t c = 0; c < channels; c++)
         transform_filters(t, lanes, turned + (c * channel_step + (channels_follow ? 0 : first * lanes)) * t->element,

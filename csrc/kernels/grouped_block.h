@@ -193,3 +193,7 @@ static void W(copy_pixels)(ptrdiff_t pixels, ptrdiff_t channels, void *to, ptrdi
 #define V 2
 #define FEWER 1
 #include "kernels/grouped_pixels.h"
+
+#if GROUP_POINTS
+#include "kernels/grouped_phases.h"
+#endif

@@ -210,7 +210,7 @@ typedef struct fc_inner_sums {
 
 /* to[c * to_step + r] = from[r * from_step + c]; `fill`: and zeros behind the last row, up to a whole vector. What lies
  * so many bytes behind each vector that is read or written is fetched on the way, unless it is 0: with steps of many
- * pages nothing else does. */
+ * pages nothing else does. The same is done so many times more, each time from_next and to_next elements further. */
 typedef struct fc_transpose {
     ptrdiff_t rows, columns;
     const void *from;
@@ -219,6 +219,7 @@ typedef struct fc_transpose {
     ptrdiff_t to_step;
     bool fill;
     ptrdiff_t from_ahead, to_ahead;
+    ptrdiff_t more, from_next, to_next;
 } fc_transpose;
 
 /* The forms of Winograd's algorithm that have kernels, by their windows: squares, of every second pixel too, and lines along
@@ -333,6 +334,8 @@ typedef struct fc_gemm_kernels {
     int group_rows[2][2]; /* pixels of group_pixels, by vectors - 1, most and fewer; weights of group_weights: most */
     void (*group_pixels[2][2])(const fc_group_pixels *pixels);
     void (*group_weights[2])(const fc_group_weights *weights);
+    int group_points; /* of group_phases; 0 where there is no such kernel */
+    void (*group_phases)(const fc_group_phases *points);
     void (*transpose)(const fc_transpose *transpose);
     fc_winograd_kernels winograd[FC_WINOGRAD_FORMS];
 } fc_gemm_kernels;

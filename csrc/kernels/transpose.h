@@ -72,8 +72,55 @@ static inline void W(transpose_block)(const fc_transpose *t, ptrdiff_t r, ptrdif
     W(store_columns)(v, to, t->to_step, t->fill ? lanes : t->rows - r, t->columns - c);
 }
 
+#ifdef PERMUTES
+#define UNROLL _Pragma("GCC unroll 9")
+#define RUN 3
+#include "kernels/transpose_runs.h"
+#define RUN 5
+#include "kernels/transpose_runs.h"
+#define RUN 7
+#include "kernels/transpose_runs.h"
+#define RUN 9
+#include "kernels/transpose_runs.h"
+#undef UNROLL
+
+/* One vector of runs, from row or column `at` of the transpose on. */
+#define WITH_RUNS(word, run, ...)              \
+    do {                                       \
+        if (run == 3)                          \
+            FC_PASTE(W(word), 3)(__VA_ARGS__); \
+        else if (run == 5)                     \
+            FC_PASTE(W(word), 5)(__VA_ARGS__); \
+        else if (run == 7)                     \
+            FC_PASTE(W(word), 7)(__VA_ARGS__); \
+        else                                   \
+            FC_PASTE(W(word), 9)(__VA_ARGS__); \
+    } while (0)
+
+/* Where the rows are such runs, or the columns of the destination are: whole vectors of them, and how many they were. */
+static ptrdiff_t W(transpose_runs)(const fc_transpose *t)
+{
+    enum { lanes = W(LANES) };
+    const bool take = t->from_step == t->columns;
+    const ptrdiff_t run = take ? t->columns : t->rows, runs = take ? t->rows : t->columns;
+    ptrdiff_t i = 0;
+    if ((!take && t->to_step != run) || run < 3 || run > 9 || run % 2 == 0) return 0;
+    for (; i + lanes <= runs; i += lanes) {
+        const T *from = (const T *)t->from + i * (take ? run : 1);
+        T *to = (T *)t->to + i * (take ? 1 : run);
+        if (t->from_ahead) W(fetch_ahead)((uintptr_t)from + (uintptr_t)t->from_ahead, take ? lanes : t->from_step, run);
+        if (take)
+            WITH_RUNS(take_runs, run, to, t->to_step, from);
+        else
+            WITH_RUNS(give_runs, run, to, from, t->from_step);
+    }
+    return i;
+}
+#undef WITH_RUNS
+#endif
+
 /* Along the rows of that side whose rows lie further apart, so that neighbours in a line follow each other. */
-static void W(transpose_vectors)(const fc_transpose *t)
+static void W(transpose_blocks)(const fc_transpose *t)
 {
     enum { lanes = W(LANES) };
     if (t->from_step > t->to_step) {
@@ -82,5 +129,34 @@ static void W(transpose_vectors)(const fc_transpose *t)
     } else {
         for (ptrdiff_t c = 0; c < t->columns; c += lanes)
             for (ptrdiff_t r = 0; r < t->rows; r += lanes) W(transpose_block)(t, r, c);
+    }
+}
+
+static void W(transpose_once)(const fc_transpose *t)
+{
+#ifdef PERMUTES
+    const ptrdiff_t moved = W(transpose_runs)(t);
+    if (moved) {
+        const bool rows = t->from_step == t->columns;
+        fc_transpose rest = *t;
+        *(rows ? &rest.rows : &rest.columns) -= moved;
+        if (!rest.rows || !rest.columns) return;
+        rest.from = (const T *)t->from + moved * (rows ? t->from_step : 1);
+        rest.to = (T *)t->to + moved * (rows ? 1 : t->to_step);
+        W(transpose_blocks)(&rest);
+        return;
+    }
+#endif
+    W(transpose_blocks)(t);
+}
+
+static void W(transpose_vectors)(const fc_transpose *t)
+{
+    fc_transpose d = *t;
+    W(transpose_once)(&d);
+    for (; d.more; d.more--) {
+        d.from = (const T *)d.from + d.from_next;
+        d.to = (T *)d.to + d.to_next;
+        W(transpose_once)(&d);
     }
 }

@@ -14,6 +14,7 @@
 /* 16 registers: 4 x 3 sums, 3 of a panel, 1 broadcast. */
 #define TILE_ROWS 4
 #define VECTOR_REGISTER "x" /* in the operands of assembly */
+#define PERMUTES 1          /* permute, and take_lanes: any lanes in one instruction */
 
 typedef __m256 vec_f32;
 typedef __m256i mask_f32;
@@ -32,6 +33,19 @@ static inline vec_f32 larger_f32(vec_f32 a, vec_f32 b)
     return _mm256_blendv_ps(_mm256_max_ps(b, a), b, _mm256_cmp_ps(b, b, _CMP_UNORD_Q));
 }
 static inline bool any_nan_f32(vec_f32 v) { return _mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0; }
+/* Lane i of the result is lane (times * i + first) % 8. */
+static inline vec_f32 permute_f32(vec_f32 v, int times, int first)
+{
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_permutevar8x32_ps(
+        v, _mm256_add_epi32(_mm256_mullo_epi32(lanes, _mm256_set1_epi32(times)), _mm256_set1_epi32(first)));
+}
+/* a, with those lanes of b whose number has the bit. */
+static inline vec_f32 take_lanes_f32(vec_f32 a, vec_f32 b, int bit)
+{
+    if (bit == 1) return _mm256_blend_ps(a, b, 0xaa);
+    return bit == 2 ? _mm256_blend_ps(a, b, 0xcc) : _mm256_blend_ps(a, b, 0xf0);
+}
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b) { return _mm256_or_ps(a, b); }
 static inline mask_f32 mask_load_f32(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline vec_f32 load_masked_f32(const float *p, mask_f32 m) { return _mm256_maskload_ps(p, m); }
@@ -134,6 +148,18 @@ static inline vec_f64 larger_f64(vec_f64 a, vec_f64 b)
     return _mm256_blendv_pd(_mm256_max_pd(b, a), b, _mm256_cmp_pd(b, b, _CMP_UNORD_Q));
 }
 static inline bool any_nan_f64(vec_f64 v) { return _mm256_movemask_pd(_mm256_cmp_pd(v, v, _CMP_UNORD_Q)) != 0; }
+static inline vec_f64 permute_f64(vec_f64 v, int times, int first)
+{
+    const __m256i lanes = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3), halves = _mm256_setr_epi32(0, 1, 0, 1, 0, 1, 0, 1);
+    const __m256i from =
+        _mm256_add_epi32(_mm256_mullo_epi32(lanes, _mm256_set1_epi32(times)), _mm256_set1_epi32(first));
+    const __m256i at = _mm256_add_epi32(_mm256_add_epi32(from, from), halves);
+    return _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(v), at));
+}
+static inline vec_f64 take_lanes_f64(vec_f64 a, vec_f64 b, int bit)
+{
+    return bit == 1 ? _mm256_blend_pd(a, b, 0xa) : _mm256_blend_pd(a, b, 0xc);
+}
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b) { return _mm256_or_pd(a, b); }
 static inline mask_f64 mask_load_f64(const int64_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline vec_f64 load_masked_f64(const double *p, mask_f64 m) { return _mm256_maskload_pd(p, m); }

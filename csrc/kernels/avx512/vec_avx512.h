@@ -14,6 +14,7 @@
 #define TILE_ROWS 8
 #define VECTOR_REGISTER "v" /* in the operands of assembly */
 #define SHIFTS 1            /* lanes_from: one instruction, which costs less than a load across a cache line */
+#define PERMUTES 1          /* permute, and take_lanes: any lanes in one instruction */
 
 typedef __m512 vec_f32;
 typedef __mmask16 mask_f32;
@@ -39,6 +40,18 @@ static inline vec_f32 lanes_from_f32(vec_f32 a, vec_f32 b, ptrdiff_t lane)
 {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     return _mm512_permutex2var_ps(a, _mm512_add_epi32(lanes, _mm512_set1_epi32((int)lane)), b);
+}
+/* Lane i of the result is lane (times * i + first) % 16. */
+static inline vec_f32 permute_f32(vec_f32 v, int times, int first)
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_permutexvar_ps(
+        _mm512_add_epi32(_mm512_mullo_epi32(lanes, _mm512_set1_epi32(times)), _mm512_set1_epi32(first)), v);
+}
+/* a, with those lanes of b whose number has the bit. */
+static inline vec_f32 take_lanes_f32(vec_f32 a, vec_f32 b, int bit)
+{
+    return _mm512_mask_mov_ps(a, bit == 1 ? 0xaaaa : bit == 2 ? 0xcccc : bit == 4 ? 0xf0f0 : 0xff00, b);
 }
 static inline vec_f32 or_f32(vec_f32 a, vec_f32 b) { return _mm512_or_ps(a, b); }
 static inline mask_f32 mask_load_f32(const int32_t *p) { return _mm512_movepi32_mask(_mm512_loadu_si512(p)); }
@@ -151,6 +164,16 @@ static inline vec_f64 lanes_from_f64(vec_f64 a, vec_f64 b, ptrdiff_t lane)
 {
     const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
     return _mm512_permutex2var_pd(a, _mm512_add_epi64(lanes, _mm512_set1_epi64(lane)), b);
+}
+static inline vec_f64 permute_f64(vec_f64 v, int times, int first)
+{
+    const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm512_permutexvar_pd(
+        _mm512_add_epi64(_mm512_mullo_epi64(lanes, _mm512_set1_epi64(times)), _mm512_set1_epi64(first)), v);
+}
+static inline vec_f64 take_lanes_f64(vec_f64 a, vec_f64 b, int bit)
+{
+    return _mm512_mask_mov_pd(a, bit == 1 ? 0xaa : bit == 2 ? 0xcc : 0xf0, b);
 }
 static inline vec_f64 or_f64(vec_f64 a, vec_f64 b) { return _mm512_or_pd(a, b); }
 static inline mask_f64 mask_load_f64(const int64_t *p) { return _mm512_movepi64_mask(_mm512_loadu_si512(p)); }
