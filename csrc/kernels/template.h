@@ -75,6 +75,9 @@
 #define GROUP_STEP_EACH_2(DO, p) DO(p, 0) DO(p, 1)
 #define GROUP_STEP_EACH_4(DO, p) DO(p, 0) DO(p, 1) DO(p, 2) DO(p, 3)
 
+/* Before a loop over an array of vectors, which then stay in registers. */
+#define UNROLL _Pragma("GCC unroll 16")
+
 /* Before a loop whose destination may be one of its sources, element for element, but overlaps nothing otherwise. */
 #if defined(__clang__)
 #define FC_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")

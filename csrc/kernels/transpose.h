@@ -27,8 +27,10 @@ static inline void W(load_rows)(W(vec) v[W(LANES)], const T *from, ptrdiff_t ste
     enum { lanes = W(LANES) };
     const W(mask) mask = W(first_lanes)(columns);
     if (rows >= lanes && columns >= lanes)
+        UNROLL
         for (int i = 0; i < lanes; i++) v[i] = W(load)(from + i * step);
     else
+        UNROLL
         for (int i = 0; i < lanes; i++) v[i] = i < rows ? W(load_first)(from + i * step, columns, mask) : W(zero)();
 }
 
@@ -36,11 +38,9 @@ static inline void W(store_columns)(const W(vec) v[W(LANES)], T *to, ptrdiff_t s
 {
     enum { lanes = W(LANES) };
     const W(mask) mask = W(first_lanes)(rows);
-    if (rows >= lanes && columns >= lanes)
-        for (int i = 0; i < lanes; i++) W(store)(to + i * step, v[i]);
-    else
-        for (int i = 0; i < lanes; i++)
-            if (i < columns) W(store_first)(to + i * step, v[i], rows, mask);
+    if (rows >= lanes && columns >= lanes) UNROLL
+    for (int i = 0; i < lanes; i++) W(store)(to + i * step, v[i]);
+    else UNROLL for (int i = 0; i < lanes; i++) if (i < columns) W(store_first)(to + i * step, v[i], rows, mask);
 }
 
 /* A line of each of some vectors; they may lie outside. */
@@ -59,21 +59,31 @@ static inline void W(transpose_tile)(T *to, ptrdiff_t to_step, const T *from, pt
     for (int i = 0; i < W(LANES); i++) W(store)(to + i * to_step, v[i]);
 }
 
+/* A block at the end of the rows or columns. */
+static void W(transpose_part)(const fc_transpose *t, const T *from, T *to, ptrdiff_t rows, ptrdiff_t columns)
+{
+    enum { lanes = W(LANES) };
+    W(vec) v[lanes];
+    W(load_rows)(v, from, t->from_step, rows, columns);
+    W(transpose_lanes)(v);
+    W(store_columns)(v, to, t->to_step, t->fill ? lanes : rows, columns);
+}
+
 static inline void W(transpose_block)(const fc_transpose *t, ptrdiff_t r, ptrdiff_t c)
 {
     enum { lanes = W(LANES) };
     const T *from = (const T *)t->from + r * t->from_step + c;
     T *to = (T *)t->to + c * t->to_step + r;
-    W(vec) v[lanes];
-    if (t->from_ahead) W(fetch_ahead)((uintptr_t)from + (uintptr_t)t->from_ahead, t->from_step, t->rows - r);
-    if (t->to_ahead) W(fetch_ahead)((uintptr_t)to + (uintptr_t)t->to_ahead, t->to_step, t->columns - c);
-    W(load_rows)(v, from, t->from_step, t->rows - r, t->columns - c);
-    W(transpose_lanes)(v);
-    W(store_columns)(v, to, t->to_step, t->fill ? lanes : t->rows - r, t->columns - c);
+    const ptrdiff_t rows = t->rows - r, columns = t->columns - c;
+    if (t->from_ahead) W(fetch_ahead)((uintptr_t)from + (uintptr_t)t->from_ahead, t->from_step, rows);
+    if (t->to_ahead) W(fetch_ahead)((uintptr_t)to + (uintptr_t)t->to_ahead, t->to_step, columns);
+    if (rows >= lanes && columns >= lanes)
+        W(transpose_tile)(to, t->to_step, from, t->from_step);
+    else
+        W(transpose_part)(t, from, to, rows, columns);
 }
 
 #ifdef PERMUTES
-#define UNROLL _Pragma("GCC unroll 9")
 #define RUN 3
 #include "kernels/transpose_runs.h"
 #define RUN 5
@@ -82,68 +92,57 @@ static inline void W(transpose_block)(const fc_transpose *t, ptrdiff_t r, ptrdif
 #include "kernels/transpose_runs.h"
 #define RUN 9
 #include "kernels/transpose_runs.h"
-#undef UNROLL
 
-/* One vector of runs, from row or column `at` of the transpose on. */
-#define WITH_RUNS(word, run, ...)              \
-    do {                                       \
-        if (run == 3)                          \
-            FC_PASTE(W(word), 3)(__VA_ARGS__); \
-        else if (run == 5)                     \
-            FC_PASTE(W(word), 5)(__VA_ARGS__); \
-        else if (run == 7)                     \
-            FC_PASTE(W(word), 7)(__VA_ARGS__); \
-        else                                   \
-            FC_PASTE(W(word), 9)(__VA_ARGS__); \
-    } while (0)
+static bool W(are_runs)(const fc_transpose *t)
+{
+    const ptrdiff_t run = t->columns;
+    return t->from_step == run && run >= 3 && run <= 9 && run % 2;
+}
 
-/* Where the rows are such runs, or the columns of the destination are: whole vectors of them, and how many they were. */
-static ptrdiff_t W(transpose_runs)(const fc_transpose *t)
+__attribute__((noinline)) static void W(transpose_runs)(const fc_transpose *t)
 {
     enum { lanes = W(LANES) };
-    const bool take = t->from_step == t->columns;
-    const ptrdiff_t run = take ? t->columns : t->rows, runs = take ? t->rows : t->columns;
-    ptrdiff_t i = 0;
-    if ((!take && t->to_step != run) || run < 3 || run > 9 || run % 2 == 0) return 0;
-    for (; i + lanes <= runs; i += lanes) {
-        const T *from = (const T *)t->from + i * (take ? run : 1);
-        T *to = (T *)t->to + i * (take ? 1 : run);
-        if (t->from_ahead) W(fetch_ahead)((uintptr_t)from + (uintptr_t)t->from_ahead, take ? lanes : t->from_step, run);
-        if (take)
-            WITH_RUNS(take_runs, run, to, t->to_step, from);
+    const ptrdiff_t run = t->columns;
+    for (ptrdiff_t r = 0; r < t->rows; r += lanes) {
+        const T *from = (const T *)t->from + r * run;
+        T *to = (T *)t->to + r;
+        const ptrdiff_t runs = t->rows - r;
+        if (t->from_ahead) W(fetch_ahead)((uintptr_t)from + (uintptr_t)t->from_ahead, lanes, run);
+        if (run == 9)
+            FC_PASTE(W(take_runs), 9)(to, t->to_step, from, runs, t->fill);
+        else if (run == 7)
+            FC_PASTE(W(take_runs), 7)(to, t->to_step, from, runs, t->fill);
+        else if (run == 5)
+            FC_PASTE(W(take_runs), 5)(to, t->to_step, from, runs, t->fill);
         else
-            WITH_RUNS(give_runs, run, to, from, t->from_step);
+            FC_PASTE(W(take_runs), 3)(to, t->to_step, from, runs, t->fill);
     }
-    return i;
 }
-#undef WITH_RUNS
 #endif
 
-/* Along the rows of that side whose rows lie further apart, so that neighbours in a line follow each other. */
+/* Along the rows of that side whose rows lie further apart, so that neighbours in a line follow each other. The last blocks
+ * overlap those before them, where there are such and nothing but rows and columns is written. */
 static void W(transpose_blocks)(const fc_transpose *t)
 {
     enum { lanes = W(LANES) };
+    const ptrdiff_t last_row = t->fill || t->rows < lanes ? t->rows : t->rows - lanes;
+    const ptrdiff_t last_column = t->columns < lanes ? t->columns : t->columns - lanes;
     if (t->from_step > t->to_step) {
         for (ptrdiff_t r = 0; r < t->rows; r += lanes)
-            for (ptrdiff_t c = 0; c < t->columns; c += lanes) W(transpose_block)(t, r, c);
+            for (ptrdiff_t c = 0; c < t->columns; c += lanes)
+                W(transpose_block)(t, r < last_row ? r : last_row, c < last_column ? c : last_column);
     } else {
         for (ptrdiff_t c = 0; c < t->columns; c += lanes)
-            for (ptrdiff_t r = 0; r < t->rows; r += lanes) W(transpose_block)(t, r, c);
+            for (ptrdiff_t r = 0; r < t->rows; r += lanes)
+                W(transpose_block)(t, r < last_row ? r : last_row, c < last_column ? c : last_column);
     }
 }
 
 static void W(transpose_once)(const fc_transpose *t)
 {
 #ifdef PERMUTES
-    const ptrdiff_t moved = W(transpose_runs)(t);
-    if (moved) {
-        const bool rows = t->from_step == t->columns;
-        fc_transpose rest = *t;
-        *(rows ? &rest.rows : &rest.columns) -= moved;
-        if (!rest.rows || !rest.columns) return;
-        rest.from = (const T *)t->from + moved * (rows ? t->from_step : 1);
-        rest.to = (T *)t->to + moved * (rows ? 1 : t->to_step);
-        W(transpose_blocks)(&rest);
+    if (W(are_runs)(t)) {
+        W(transpose_runs)(t);
         return;
     }
 #endif

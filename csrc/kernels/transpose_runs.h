@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* transpose_runs.h -- as many runs as a vector has lanes, of RUN elements each that follow one another, and as many vectors of
- * the elements at one place of all runs. RUN is odd: element k of the runs is lane k % lanes of its vector, so that the
- * elements of one place have a lane each, and those that are as far apart as their lanes come from vectors that are so far
- * apart, too, in the order in which they are taken here. What remains is to turn the vectors of each lane by its number, a bit at
- * a time, and to put the lanes right. Included once per element type and RUN. */
-#define RUNS(word) FC_PASTE(W(word), RUN)
-
-static inline void RUNS(take_runs)(T *to, ptrdiff_t to_step, const T *from)
+/* transpose_runs.h -- runs of RUN elements each that follow one another, up to as many as a vector has lanes: a vector of the
+ * elements at each place of all runs. RUN is odd, so that these have a lane of their own each, k % lanes for element k of the
+ * runs; and from one lane to the next the vector that has the element is always as many further. What remains is to
+ * turn the vectors of each lane by its number, a bit at a time, and to put the lanes right. Included once per element type and
+ * RUN. */
+static inline void FC_PASTE(W(take_runs), RUN)(T *to, ptrdiff_t to_step, const T *from, ptrdiff_t runs, bool fill)
 {
     enum { lanes = W(LANES), run = RUN };
+    const W(mask) mask = W(first_lanes)(runs);
     W(vec) v[run], next[run];
-    UNROLL
-    for (int j = 0; j < run; j++) v[lanes * j % run] = W(load)(from + j * lanes);
+    if (runs >= lanes) {
+        UNROLL
+        for (int j = 0; j < run; j++) v[lanes * j % run] = W(load)(from + j * lanes);
+    } else {
+        UNROLL
+        for (int j = 0; j < run; j++) {
+            const ptrdiff_t left = runs * run - j * lanes;
+            v[lanes * j % run] = left > 0 ? W(load_first)(from + j * lanes, left, W(first_lanes)(left)) : W(zero)();
+        }
+    }
     UNROLL
     for (int bit = 1; bit < lanes; bit *= 2) {
         UNROLL
@@ -20,26 +27,6 @@ static inline void RUNS(take_runs)(T *to, ptrdiff_t to_step, const T *from)
         for (int k = 0; k < run; k++) v[k] = next[k];
     }
     UNROLL
-    for (int k = 0; k < run; k++) W(store)(to + k * to_step, W(permute)(v[k], run, k));
+    for (int k = 0; k < run; k++) W(store_first)(to + k * to_step, W(permute)(v[k], run, k), fill ? lanes : runs, mask);
 }
-
-/* And back. */
-static inline void RUNS(give_runs)(T *to, const T *from, ptrdiff_t from_step)
-{
-    enum { lanes = W(LANES), run = RUN, inverse = run * run * run }; /* modulo 16: the square of an odd square is 1 */
-    W(vec) v[run], next[run];
-    UNROLL
-    for (int k = 0; k < run; k++) v[k] = W(permute)(W(load)(from + k * from_step), inverse, -inverse * k);
-    UNROLL
-    for (int bit = 1; bit < lanes; bit *= 2) {
-        UNROLL
-        for (int k = 0; k < run; k++) next[k] = W(take_lanes)(v[k], v[(k + bit) % run], bit);
-        UNROLL
-        for (int k = 0; k < run; k++) v[k] = next[k];
-    }
-    UNROLL
-    for (int j = 0; j < run; j++) W(store)(to + j * lanes, v[lanes * j % run]);
-}
-
-#undef RUNS
 #undef RUN

@@ -280,7 +280,6 @@ static inline void W(gather_taps7)(const W(vec) u[9], W(vec) g[7])
 /* Names of a form's kernels: FORM(input) of SHAPE square and TAPS 3 is square3_input_f32. */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
-#define UNROLL _Pragma("GCC unroll 9")
 #define FORM(word) W(FC_PASTE(JOIN(SHAPE, TAPS), word))
 
 #define INPUTS 6
@@ -381,7 +380,6 @@ static inline void W(gather_taps7)(const W(vec) u[9], W(vec) g[7])
 #undef JOIN_
 #undef JOIN
 #undef FORM
-#undef UNROLL
 #undef ROOT_HALF
 #undef ROOT_TWO
 #undef FACTOR
