@@ -3,14 +3,13 @@
  * outputs of a group, one or two vectors of them beside up to fourteen pixels, whose sums stay in registers. A task takes some
  * rows of one group: what they read is copied into a block, [row][column][member], with the zeros around it, so that all the
  * taps of a row are one run of memory and no output is an exception. NCHW images are turned on the way in and on the way out.
- * The input gradient is one grid of points for each phase of the stride, all of which read the same block; four phases are
- * computed together. Sums are made in chunks of FC_DEPTH steps at most. */
+ * The input gradient is one grid of points for each phase of the stride, all of which read the same block. Sums are made in
+ * chunks of FC_DEPTH steps at most. */
 #include <string.h>
 
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
 #include "algorithms/grouped_panels.h"
-#include "algorithms/grouped_segments.h"
 #include "algorithms/winograd.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
@@ -25,7 +24,6 @@ typedef struct call {
     const fc_gemm_kernels *kernels;
     const fc_workspace *workspace;
     const fc_group_grid *grid;
-    const fc_group_segments *segments;
     const char *source, *bias, *weights;
     char *destination;
     fc_strides from, to; /* of source and destination */
@@ -181,79 +179,6 @@ static void run_phase(const call *c, const part *t, const fc_grid_axis axis[2], 
     }
 }
 
-static void run_one_by_one(const call *c, const part *t)
-{
-    const fc_problem *p = c->p;
-    const char *weights = c->weights;
-    for (ptrdiff_t i = 0; i < c->grid->phases[0]; i++)
-        for (ptrdiff_t j = 0; j < c->grid->phases[1]; j++) {
-            const fc_grid_axis axis[2] = {c->grid->axis[0][i], c->grid->axis[1][j]};
-            const ptrdiff_t elements = fc_group_panel_elements(p, &axis[0], &axis[1]);
-            run_phase(c, t, axis, weights + t->group * elements * c->element);
-            weights += p->groups * elements * c->element;
-        }
-}
-
-/* The phase of the grid that is number q of its kernel. */
-static ptrdiff_t phase_of(const call *c, int axis, int q)
-{
-    const ptrdiff_t odd = c->segments->odd_phase[axis];
-    return (axis ? q % 2 : q / 2) ? odd : !odd;
-}
-
-/* Of one vector of outputs, whose first is number `output`. */
-static void run_points(const call *c, const part *t, fc_group_phases *d, ptrdiff_t output)
-{
-    const ptrdiff_t element = c->element, pixel = c->members * element, points = c->kernels->group_points;
-    const fc_grid_axis *all = &c->grid->axis[1][0], *rows[FC_PHASES_TOGETHER], *columns[FC_PHASES_TOGETHER];
-    ptrdiff_t used = 0, y_pixel[FC_PHASES_TOGETHER];
-    for (int q = 0; q < FC_PHASES_TOGETHER; q++) {
-        rows[q] = &c->grid->axis[0][phase_of(c, 0, q)];
-        columns[q] = &c->grid->axis[1][phase_of(c, 1, q)];
-        y_pixel[q] = columns[q]->destination_step * t->y_pixel * element;
-    }
-    for (ptrdiff_t i = t->rows.first; i < t->rows.end; i++) {
-        const char *x = t->x + (i - t->rows.first) * c->step * c->width * pixel;
-        ptrdiff_t end[FC_PHASES_TOGETHER];
-        char *y[FC_PHASES_TOGETHER];
-        for (int q = 0; q < FC_PHASES_TOGETHER; q++) {
-            const ptrdiff_t row = rows[q]->destination_first + (i - t->rows.first) * rows[q]->destination_step;
-            end[q] = i < rows[q]->points ? columns[q]->points : 0;
-            y[q] = t->y + (row * t->y_row + columns[q]->destination_first * t->y_pixel + output) * element;
-        }
-        for (ptrdiff_t j = 0; j < all->points; j++, x += all->source_step * pixel) {
-            d->x[used] = x;
-            for (int q = 0; q < FC_PHASES_TOGETHER; q++) {
-                d->y[q][used] = j < end[q] ? y[q] : t->nowhere;
-                y[q] += y_pixel[q];
-            }
-            if (++used < points) continue;
-            c->kernels->group_phases(d);
-            used = 0;
-        }
-    }
-    if (!used) return;
-    for (ptrdiff_t r = used; r < points; r++) { /* the last one again */
-        d->x[r] = d->x[used - 1];
-        for (int q = 0; q < FC_PHASES_TOGETHER; q++) d->y[q][r] = t->nowhere;
-    }
-    c->kernels->group_phases(d);
-}
-
-static void run_together(const call *c, const part *t)
-{
-    const ptrdiff_t taps = c->p->window[0] * c->p->window[1], vectors = fc_group_vectors(c->p);
-    const ptrdiff_t bytes = taps * c->members * c->lanes * c->element; /* of a vector's weights */
-    fc_group_phases d = {.count = c->segments->count,
-                         .members = c->members,
-                         .w_step = taps * c->lanes,
-                         .segments = c->segments->segments};
-    for (ptrdiff_t vector = 0; vector < vectors; vector++) {
-        d.w = c->weights + (t->group * vectors + vector) * bytes;
-        run_points(c, t, &d, fc_group_vector(c->outputs, c->lanes, vector));
-    }
-}
-
 static void run_task(void *context, ptrdiff_t task, int slot)
 {
     const call *c = context;
@@ -262,6 +187,7 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     const ptrdiff_t *size = fc_block_destination_size(p), element = c->element;
     const ptrdiff_t times = c->grid->phases[0]; /* rows of the destination to a row of points */
     char *memory = fc_slot_of(c->workspace, slot);
+    const char *weights = c->weights;
     part t = {.rows = {fc_cut(c->points, c->strips, strip), fc_cut(c->points, c->strips, strip + 1)},
               .group = group,
               .x = memory,
@@ -280,10 +206,13 @@ static void run_task(void *context, ptrdiff_t task, int slot)
     }
     fc_group_copy_rows(p, c->grid, t.rows, &c->from,
                        c->source + (n * c->from.n + group * c->members * c->from.c) * element, t.x);
-    if (c->segments->count)
-        run_together(c, &t);
-    else
-        run_one_by_one(c, &t);
+    for (ptrdiff_t i = 0; i < c->grid->phases[0]; i++)
+        for (ptrdiff_t j = 0; j < c->grid->phases[1]; j++) {
+            const fc_grid_axis axis[2] = {c->grid->axis[0][i], c->grid->axis[1][j]};
+            const ptrdiff_t elements = fc_group_panel_elements(p, &axis[0], &axis[1]);
+            run_phase(c, &t, axis, weights + group * elements * element);
+            weights += p->groups * elements * element;
+        }
     if (p->layout == FC_NHWC) return;
     const ptrdiff_t rows = fc_min(t.rows.end * times, size[0]) - t.rows.first * times;
     c->kernels->transpose(&(fc_transpose){.rows = rows * size[1],
@@ -294,29 +223,17 @@ static void run_task(void *context, ptrdiff_t task, int slot)
                                           .to_step = c->to.c});
 }
 
-static void prepare(const fc_problem *p, const void *w, void *prepared)
-{
-    fc_group_grid grid;
-    fc_group_segments segments;
-    fc_group_grid_of(p, &grid);
-    fc_group_segments_of(p, &grid, &segments);
-    (segments.count ? fc_group_segments_prepare : fc_group_panels_prepare)(p, w, prepared);
-}
-
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     const bool forward = fc_block_forward(p);
     fc_group_grid grid;
-    fc_group_segments segments;
     fc_group_grid_of(p, &grid);
-    fc_group_segments_of(p, &grid, &segments);
     const ptrdiff_t rows = grid.axis[0][0].points, strips = strips_of(p, &grid), most = fc_ceil_div(rows, strips);
     call c = {
         .p = p,
         .kernels = &p->kernels->gemm[p->dtype],
         .workspace = workspace,
         .grid = &grid,
-        .segments = &segments,
         .source = forward ? operands->x : operands->grad_y,
         .bias = operands->bias,
         .weights = operands->prepared,
@@ -344,7 +261,7 @@ static ptrdiff_t most_outputs(const fc_problem *p)
 {
     const ptrdiff_t outputs = p->out[0] * p->out[1];
     if (!fc_strided(p)) return 32;
-    if (!fc_block_forward(p)) return p->layout == FC_NCHW ? 64 : 40;
+    if (!fc_block_forward(p)) return 256;
     return p->layout == FC_NCHW && p->batch * outputs <= SMALL_MAP ? 64 : 32;
 }
 
@@ -365,6 +282,6 @@ const fc_algorithm fc_corr2d_grouped_pixels = {
     .pass = pass,
     .slot_bytes = slot_bytes,
     .prepared_bytes = fc_group_panels_bytes,
-    .prepare = prepare,
+    .prepare = fc_group_panels_prepare,
     .run = run,
 };

@@ -193,12 +193,6 @@ static void pack_group(void *context, ptrdiff_t group, int slot)
     }
 }
 
-int fc_group_packing_threads(const fc_problem *p)
-{
-    const size_t worth = ELEMENTS_WORTH_A_THREAD * fc_dtype_size(p->dtype);
-    return fc_group_panels_bytes(p) < worth ? 1 : p->threads;
-}
-
 void fc_group_panels_prepare(const fc_problem *p, const void *w, void *prepared)
 {
     fc_group_grid grid;
@@ -212,7 +206,8 @@ void fc_group_panels_prepare(const fc_problem *p, const void *w, void *prepared)
                  .lanes = p->kernels->gemm[p->dtype].lanes,
                  .members = fc_group_members(p),
                  .outputs = fc_group_outputs(p)};
+    const bool few = fc_group_panels_bytes(p) < (size_t)(ELEMENTS_WORTH_A_THREAD * c.element);
     fc_group_grid_of(p, &grid);
     if (!fc_block_forward(p)) c.steps = (fc_strides){c.steps.c, c.steps.n, c.steps.h, c.steps.w};
-    fc_parallel_shares(p->groups, fc_group_packing_threads(p), true, pack_group, &c);
+    fc_parallel_shares(p->groups, few ? 1 : p->threads, true, pack_group, &c);
 }

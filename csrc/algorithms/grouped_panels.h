@@ -64,7 +64,6 @@ static inline ptrdiff_t fc_group_vector(ptrdiff_t outputs, ptrdiff_t lanes, ptrd
 /* Elements of the panels of one phase of one group; phases follow each other, with all groups of each. */
 ptrdiff_t fc_group_panel_elements(const fc_problem *problem, const fc_grid_axis *rows, const fc_grid_axis *columns);
 size_t fc_group_panels_bytes(const fc_problem *problem);
-int fc_group_packing_threads(const fc_problem *problem);
 void fc_group_panels_prepare(const fc_problem *problem, const void *w, void *prepared);
 
 #endif

@@ -194,6 +194,6 @@ static void W(copy_pixels)(ptrdiff_t pixels, ptrdiff_t channels, void *to, ptrdi
 #define FEWER 1
 #include "kernels/grouped_pixels.h"
 
-#if GROUP_POINTS
-#include "kernels/grouped_phases.h"
+#if PHASE_POINTS
+#include "kernels/phase_tile.h"
 #endif

@@ -334,8 +334,8 @@ typedef struct fc_gemm_kernels {
     int group_rows[2][2]; /* pixels of group_pixels, by vectors - 1, most and fewer; weights of group_weights: most */
     void (*group_pixels[2][2])(const fc_group_pixels *pixels);
     void (*group_weights[2])(const fc_group_weights *weights);
-    int group_points; /* of group_phases; 0 where there is no such kernel */
-    void (*group_phases)(const fc_group_phases *points);
+    int phase_points; /* of phase_tile; 0 where there is no such kernel */
+    void (*phase_tile)(const fc_phase_tile *tile);
     void (*transpose)(const fc_transpose *transpose);
     fc_winograd_kernels winograd[FC_WINOGRAD_FORMS];
 } fc_gemm_kernels;

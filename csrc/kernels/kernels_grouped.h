@@ -49,24 +49,25 @@ typedef struct fc_group_pixels {
     void *y[FC_MAX_GROUP_ROWS];
 } fc_group_pixels;
 
-/* A vector of a group's outputs for the points that the table gives, at all four phases of a grid with two along each axis:
- * y[q][p][l] = sum over segments s that phase q has, and members m, of x[p][s.at + m] * w[s.tap[q] + m * w_step + l]. Phase q is
- * that of row q / 2 and column q % 2, and those of odd rows, or of odd columns, have all segments of the others. The sum is the
- * chain of fc_tile. */
-#define FC_PHASES_TOGETHER 4
-#define FC_MAX_GROUP_POINTS 7
+/* A vector of outputs for the points that the table gives, at all four phases of a grid with two along each axis:
+ * y[q][p][l] = start + sum over segments s that phase q has, and members m, of x[p][s.at + m] * w[s.tap[q] + m * w_step + l], where
+ * start is 0, or with `add` what is in y. Phase q is that of row q / 2 and column q % 2, and those of odd rows, or of odd columns,
+ * have all segments of the others. The sum is the chain of fc_tile. */
+#define FC_PHASES 4
+#define FC_MAX_PHASE_POINTS 7
 typedef enum fc_segment_phases { FC_EVERY_PHASE, FC_ODD_COLUMNS, FC_ODD_ROWS, FC_ODD_BOTH } fc_segment_phases;
-typedef struct fc_group_segment {
+typedef struct fc_phase_segment {
     fc_segment_phases phases;
-    ptrdiff_t at, tap[FC_PHASES_TOGETHER];
-} fc_group_segment;
-typedef struct fc_group_phases {
-    ptrdiff_t count, members, w_step;
-    const fc_group_segment *segments;
+    ptrdiff_t at, tap[FC_PHASES];
+} fc_phase_segment;
+typedef struct fc_phase_tile {
+    ptrdiff_t segments, members, w_step;
+    const fc_phase_segment *segment;
     const void *w;
-    const void *x[FC_MAX_GROUP_POINTS];
-    void *y[FC_PHASES_TOGETHER][FC_MAX_GROUP_POINTS];
-} fc_group_phases;
+    bool add;
+    const void *x[FC_MAX_PHASE_POINTS];
+    void *y[FC_PHASES][FC_MAX_PHASE_POINTS];
+} fc_phase_tile;
 
 /* The gradient of as many weights, for one or two vectors of outputs: sums[(r * vectors + v) * lanes + l] += sum over rows i
  * and columns j of x[r][i * x_row + j * x_pixel] * grad[i * grad_row + j * grad_pixel + v * second + l]. */

@@ -68,10 +68,10 @@
     {shape##taps##_input_##type, shape##taps##_output_##type, shape##taps##_weights_##type}
 #define FC_WINOGRAD_GRAD_TABLE(shape, taps, type) \
     {.input = shape##_grad##taps##_input_##type, .output = shape##_grad##taps##_output_##type}
-#if GROUP_POINTS
-#define FC_GROUP_PHASES(type) group_phases_##type
+#if PHASE_POINTS
+#define FC_PHASE_TILE(type) phase_tile_##type
 #else
-#define FC_GROUP_PHASES(type) NULL
+#define FC_PHASE_TILE(type) NULL
 #endif
 #define FC_FLOATING_TABLE(type)                                                                                        \
     .pixel_row = {pixel_row_##type##_1, pixel_row_##type##_2, pixel_row_##type##_3}, .dot = dot_##type,                \
@@ -91,7 +91,7 @@
     .group_weights = {group_weights_##type##_1, group_weights_##type##_2},                                             \
     .group_pixels = {{group_pixels_##type##_1_0, group_pixels_##type##_1_1},                                           \
                      {group_pixels_##type##_2_0, group_pixels_##type##_2_1}},                                          \
-    .group_points = GROUP_POINTS, .group_phases = FC_GROUP_PHASES(type), .transpose = transpose_vectors_##type,        \
+    .phase_points = PHASE_POINTS, .phase_tile = FC_PHASE_TILE(type), .transpose = transpose_vectors_##type,            \
     .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type),                                               \
                  [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                               \
                  [FC_WINOGRAD_3X3_APART] = FC_WINOGRAD_TABLE(apart, 3, type),                                          \

@@ -43,7 +43,7 @@
 #define GROUP_PIXELS_2 6
 #define GROUP_FEWER_2 5
 #define GROUP_STEPS_2 1
-#define GROUP_POINTS 0 /* three points at four phases would leave too few sums under way where few phases have a tap */
+#define PHASE_POINTS 0 /* three points at four phases would leave too few sums under way where few phases have a tap */
 #else
 #define LOWER_ROWS 7
 #define NARROW_ROWS_1 TILE_ROWS
@@ -63,7 +63,7 @@
 #define GROUP_PIXELS_2 12
 #define GROUP_FEWER_2 10
 #define GROUP_STEPS_2 2
-#define GROUP_POINTS 7
+#define PHASE_POINTS 7
 #endif
 #define GROUP_EACH_5(DO) DO(0) DO(1) DO(2) DO(3) DO(4)
 #define GROUP_EACH_6(DO) GROUP_EACH_5(DO) DO(5)

@@ -26,12 +26,10 @@ static inline void W(load_rows)(W(vec) v[W(LANES)], const T *from, ptrdiff_t ste
 {
     enum { lanes = W(LANES) };
     const W(mask) mask = W(first_lanes)(columns);
-    if (rows >= lanes && columns >= lanes)
-        UNROLL
-        for (int i = 0; i < lanes; i++) v[i] = W(load)(from + i * step);
-    else
-        UNROLL
-        for (int i = 0; i < lanes; i++) v[i] = i < rows ? W(load_first)(from + i * step, columns, mask) : W(zero)();
+    if (rows >= lanes && columns >= lanes) UNROLL
+    for (int i = 0; i < lanes; i++) v[i] = W(load)(from + i * step);
+    else UNROLL for (int i = 0; i < lanes; i++) v[i] =
+        i < rows ? W(load_first)(from + i * step, columns, mask) : W(zero)();
 }
 
 static inline void W(store_columns)(const W(vec) v[W(LANES)], T *to, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t columns)
@@ -93,10 +91,22 @@ static inline void W(transpose_block)(const fc_transpose *t, ptrdiff_t r, ptrdif
 #define RUN 9
 #include "kernels/transpose_runs.h"
 
+/* Runs of four have words of their own. */
+static inline void W(take_fours)(const fc_transpose *t, T *to, const T *from, ptrdiff_t runs)
+{
+    W(vec) v[4];
+    if (runs < W(LANES)) {
+        W(transpose_part)(t, from, to, runs, 4);
+        return;
+    }
+    W(load_apart4)(from, v);
+    for (int k = 0; k < 4; k++) W(store)(to + k * t->to_step, v[k]);
+}
+
 static bool W(are_runs)(const fc_transpose *t)
 {
     const ptrdiff_t run = t->columns;
-    return t->from_step == run && run >= 3 && run <= 9 && run % 2;
+    return t->from_step == run && run >= 3 && run <= 9 && (run % 2 || run == 4);
 }
 
 __attribute__((noinline)) static void W(transpose_runs)(const fc_transpose *t)
@@ -108,7 +118,9 @@ __attribute__((noinline)) static void W(transpose_runs)(const fc_transpose *t)
         T *to = (T *)t->to + r;
         const ptrdiff_t runs = t->rows - r;
         if (t->from_ahead) W(fetch_ahead)((uintptr_t)from + (uintptr_t)t->from_ahead, lanes, run);
-        if (run == 9)
+        if (run == 4)
+            W(take_fours)(t, to, from, runs);
+        else if (run == 9)
             FC_PASTE(W(take_runs), 9)(to, t->to_step, from, runs, t->fill);
         else if (run == 7)
             FC_PASTE(W(take_runs), 7)(to, t->to_step, from, runs, t->fill);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* grouped_phases.h -- see fc_group_phases: the sums of all points and phases stay in registers, and a value that is read
+/* phase_tile.h -- see fc_phase_tile: the sums of all points and phases stay in registers, and a value that is read
  * once serves every phase of its segment. */
-#define EACH_POINT FC_PASTE(GROUP_EACH, GROUP_POINTS)
+#define EACH_POINT FC_PASTE(GROUP_EACH, PHASE_POINTS)
 #define LATER_PHASES(DO, a) DO(a, 1) DO(a, 2) DO(a, 3)
 #define EVERY_PHASE(DO, a) DO(a, 0) LATER_PHASES(DO, a)
 #define ODD_COLUMNS(DO, a) DO(a, 1) DO(a, 3)
@@ -17,6 +17,8 @@
 #define PASS(a, q) w##q += step;
 #define KEEP(p, q) W(store)(d->y[q][p], sum##p##_##q);
 #define KEEP_POINT(p) EVERY_PHASE(KEEP, p)
+#define ADD_Y(p, q) W(store)(d->y[q][p], W(add)(W(load)(d->y[q][p]), sum##p##_##q));
+#define ADD_POINT(p) EVERY_PHASE(ADD_Y, p)
 
 #define ADD_TO(PHASES, p)                    \
     {                                        \
@@ -35,22 +37,22 @@
         const W(vec) factor0 = W(load)(w0);  \
         EVERY_PHASE(ADD, p)                  \
     }
-#define ADD_SEGMENT(LOADED, PHASES, ADD_POINT)    \
+#define ADD_SEGMENT(LOADED, PHASES, ADD_TO_POINT) \
     {                                             \
         PHASES(POINT_W, 0)                        \
         for (ptrdiff_t m = 0; m < members; m++) { \
             LOADED(LOAD_W, 0)                     \
-            EACH_POINT(ADD_POINT)                 \
+            EACH_POINT(ADD_TO_POINT)              \
             PHASES(PASS, 0)                       \
         }                                         \
         break;                                    \
     }
 
-static void W(group_phases)(const fc_group_phases *d)
+static void W(phase_tile)(const fc_phase_tile *d)
 {
     const ptrdiff_t members = d->members, step = d->w_step;
     EACH_POINT(START_POINT)
-    for (const fc_group_segment *s = d->segments; s < d->segments + d->count; s++) {
+    for (const fc_phase_segment *s = d->segment; s < d->segment + d->segments; s++) {
         EACH_POINT(POINT_X)
         switch (s->phases) {
         case FC_EVERY_PHASE: ADD_SEGMENT(LATER_PHASES, EVERY_PHASE, ADD_TO_EVERY)
@@ -59,7 +61,11 @@ static void W(group_phases)(const fc_group_phases *d)
         case FC_ODD_BOTH: ADD_SEGMENT(ODD_BOTH, ODD_BOTH, ADD_TO_BOTH)
         }
     }
-    EACH_POINT(KEEP_POINT)
+    if (d->add) {
+        EACH_POINT(ADD_POINT)
+    } else {
+        EACH_POINT(KEEP_POINT)
+    }
 }
 
 #undef EACH_POINT
@@ -77,6 +83,8 @@ static void W(group_phases)(const fc_group_phases *d)
 #undef PASS
 #undef KEEP
 #undef KEEP_POINT
+#undef ADD_Y
+#undef ADD_POINT
 #undef ADD_TO
 #undef ADD_TO_COLUMNS
 #undef ADD_TO_ROWS

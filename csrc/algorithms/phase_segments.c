@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "algorithms/phase_segments.h"
+
+/* Which of the odd phase's taps the even one has, too; false where it has others. */
+static bool find_shared(const fc_grid_axis *even, const fc_grid_axis *odd, bool shared[FC_MOST_GROUP_TAPS])
+{
+    ptrdiff_t found = 0;
+    for (ptrdiff_t t = 0; t < odd->taps; t++) {
+        const ptrdiff_t at = odd->tap_first + t * odd->tap_step;
+        shared[t] = found < even->taps && even->tap_first + found * even->tap_step == at;
+        found += shared[t];
+    }
+    return found == even->taps;
+}
+
+/* The window's tap that is number t of the odd phase, or of the even one where it stands at the same place. */
+static ptrdiff_t window_tap(const fc_grid_axis *a, ptrdiff_t at)
+{
+    return a->window_first + (a->tap_step ? (at - a->tap_first) / a->tap_step * a->window_step : 0);
+}
+
+bool fc_phase_segments_of(const fc_problem *p, const fc_group_grid *grid, fc_phase_segments *segments)
+{
+    const ptrdiff_t members = fc_group_members(p), width = fc_group_read(grid, 1, grid->axis[1][0].points);
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    const fc_grid_axis *axis[2][2]; /* even and odd */
+    bool shared[2][FC_MOST_GROUP_TAPS];
+    segments->count = 0;
+    for (int i = 0; i < 2; i++) {
+        const ptrdiff_t odd = grid->axis[i][1].taps >= grid->axis[i][0].taps;
+        segments->odd_phase[i] = odd;
+        axis[i][0] = &grid->axis[i][!odd];
+        axis[i][1] = &grid->axis[i][odd];
+        if (!find_shared(axis[i][0], axis[i][1], shared[i])) return false;
+    }
+    segments->most_taps = axis[0][1]->taps * axis[1][1]->taps;
+    for (ptrdiff_t u = 0; u < axis[0][1]->taps; u++)
+        for (ptrdiff_t v = 0; v < axis[1][1]->taps; v++) {
+            fc_phase_segment *s = &segments->segments[segments->count++];
+            const ptrdiff_t row = axis[0][1]->tap_first + u * axis[0][1]->tap_step;
+            const ptrdiff_t column = axis[1][1]->tap_first + v * axis[1][1]->tap_step;
+            const bool every_row = shared[0][u], every_column = shared[1][v];
+            s->phases = every_row      ? every_column ? FC_EVERY_PHASE : FC_ODD_COLUMNS
+                        : every_column ? FC_ODD_ROWS
+                                       : FC_ODD_BOTH;
+            s->at = ((row - grid->reach[0].first) * width + column - grid->reach[1].first) * members;
+            for (int q = 0; q < FC_PHASES; q++) {
+                const bool has = (q / 2 || every_row) && (q % 2 || every_column);
+                s->tap[q] =
+                    has ? (window_tap(axis[0][q / 2], row) * p->window[1] + window_tap(axis[1][q % 2], column)) * lanes
+                        : 0;
+            }
+        }
+    return true;
+}
+
+ptrdiff_t fc_phase_weight_bytes(const fc_problem *p)
+{
+    return p->window[0] * p->window[1] * fc_group_members(p) * fc_vector_bytes(p);
+}
+
+void fc_phase_weights(const fc_problem *p, const void *w, ptrdiff_t group, ptrdiff_t vector, fc_range members,
+                      void *packed)
+{
+    const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
+    const fc_strides steps = fc_weight_strides(p); /* c: of an output, n: of a member */
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), taps = p->window[0] * p->window[1];
+    const ptrdiff_t lanes = kernels->lanes, count = members.end - members.first;
+    const char *from = (const char *)w + ((group * fc_group_members(p) + members.first) * steps.n +
+                                          fc_group_vector(fc_group_outputs(p), lanes, vector) * steps.c) *
+                                             element;
+    if (p->weight_layout == FC_OIHW) {
+        kernels->transpose(&(fc_transpose){.rows = lanes,
+                                           .columns = taps,
+                                           .from = from,
+                                           .from_step = steps.c,
+                                           .to = packed,
+                                           .to_step = lanes,
+                                           .more = count - 1,
+                                           .from_next = steps.n,
+                                           .to_next = taps * lanes});
+        return;
+    }
+    for (ptrdiff_t t = 0; t < taps; t++) {
+        const char *tap = from + (t / p->window[1] * steps.h + t % p->window[1] * steps.w) * element;
+        char *home = (char *)packed + t * lanes * element;
+        if (steps.c == 1)
+            kernels->copy_pixels(count, lanes, home, taps * lanes, tap, steps.n);
+        else
+            kernels->transpose(&(fc_transpose){.rows = lanes,
+                                               .columns = count,
+                                               .from = tap,
+                                               .from_step = steps.c,
+                                               .to = home,
+                                               .to_step = taps * lanes});
+    }
+}
