@@ -50,7 +50,13 @@ static void forward_prepare(const fc_problem *p, const void *w, void *prepared)
 {
     const fc_pixel_correlation job = forward_job(p);
     const fc_weight_steps steps = forward_steps(p);
-    fc_gemm_nhwc_pack(p, &job, w, &steps, prepared);
+    fc_tap_home homes[FC_MOST_TURNED];
+    if (!fc_gemm_nhwc_turns_taps(p)) {
+        fc_gemm_nhwc_pack(p, &job, w, &steps, prepared);
+        return;
+    }
+    for (ptrdiff_t t = 0; t < fc_taps_of(&job); t++) homes[t] = (fc_tap_home){0, fc_taps_of(&job), t};
+    fc_gemm_nhwc_pack_taps(p, &job, w, &steps, homes, prepared);
 }
 
 static void forward(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
@@ -90,11 +96,11 @@ static size_t input_grad_prepared_bytes(const fc_problem *p)
     return fc_size_mul(elements, fc_dtype_size(p->dtype));
 }
 
-static void input_grad_prepare(const fc_problem *p, const void *w, void *prepared)
+static void pack_phases(const fc_problem *p, const void *w, void *prepared)
 {
+    char *to = prepared;
     const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
     const fc_strides ws = fc_weight_strides(p);
-    char *to = prepared;
     for (ptrdiff_t i = 0; i < fc_phases(p, 0); i++)
         for (ptrdiff_t j = 0; j < fc_phases(p, 1); j++) {
             const fc_pixel_correlation job = phase_job(p, i, j);
@@ -107,6 +113,35 @@ static void input_grad_prepare(const fc_problem *p, const void *w, void *prepare
             fc_gemm_nhwc_pack(p, &job, (const char *)w + (size_t)tap * fc_dtype_size(p->dtype), &steps, to);
             to += fc_gemm_nhwc_packed(&job, kernels) * fc_dtype_size(p->dtype);
         }
+}
+
+/* Each tap of the window belongs to one phase, or to none where the image is smaller than the stride. */
+static void pack_phases_together(const fc_problem *p, const void *w, void *prepared)
+{
+    const fc_strides ws = fc_weight_strides(p);
+    const fc_pixel_correlation any = phase_job(p, 0, 0);
+    const fc_weight_steps steps = {.group = any.channels * ws.n, .channel = ws.n, .column = ws.c};
+    fc_tap_home homes[FC_MOST_TURNED] = {0};
+    ptrdiff_t grid = 0;
+    for (ptrdiff_t i = 0; i < fc_phases(p, 0); i++)
+        for (ptrdiff_t j = 0; j < fc_phases(p, 1); j++) {
+            const fc_pixel_correlation job = phase_job(p, i, j);
+            const fc_grid_axis *rows = &job.axis[0], *columns = &job.axis[1];
+            for (ptrdiff_t u = 0; u < rows->taps; u++)
+                for (ptrdiff_t v = 0; v < columns->taps; v++) {
+                    const ptrdiff_t row = rows->window_first + u * rows->window_step;
+                    const ptrdiff_t column = columns->window_first + v * columns->window_step;
+                    homes[row * p->window[1] + column] =
+                        (fc_tap_home){grid, rows->taps * columns->taps, u * columns->taps + v};
+                }
+            grid += (ptrdiff_t)fc_gemm_nhwc_packed(&job, &p->kernels->gemm[p->dtype]);
+        }
+    fc_gemm_nhwc_pack_taps(p, &any, w, &steps, homes, prepared);
+}
+
+static void input_grad_prepare(const fc_problem *p, const void *w, void *prepared)
+{
+    (fc_gemm_nhwc_turns_taps(p) ? pack_phases_together : pack_phases)(p, w, prepared);
 }
 
 static void input_grad(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)

@@ -21,7 +21,8 @@
 #define OWN_WEIGHT_BYTES (256 * 1024)      /* that a thread keeps */
 #define WEIGHTS_WORTH_A_THREAD 16384
 #define FEW_POINTS 25
-#define MANY_POINTS 1024
+#define MANY_POINTS 256
+#define MANY_FILTERS 128
 #define MANY_WEIGHT_BYTES (16 * 1024 * 1024)
 
 typedef enum weights_kept {
@@ -359,14 +360,20 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     fc_parallel_shares(s.batches * p->groups * s.pieces * s.strips, workspace->threads, true, run_task, (void *)&c);
 }
 
+static ptrdiff_t points(const fc_problem *p, int axis) { return fc_ceil_div(p->in[axis], p->stride[axis]); }
+
 /* Measured on AVX-512 with 16 to 512 channels in up to 25 groups and without, maps of 7 to 56 pixels, one image and eight. */
 static const char *pass(const fc_problem *p)
 {
+    const ptrdiff_t outputs = p->out[0] * p->out[1];
     if (p->window[0] * p->window[1] == 1) return "a kernel of one tap has nothing to share";
-    if (p->batch > 1 && p->out[0] * p->out[1] <= FEW_POINTS) return "images are small: few tiles are full";
-    if (p->batch > 1 && p->groups == 1 && p->batch * p->out[0] * p->out[1] > MANY_POINTS)
-        return "packing counts for little, and fuller tiles for more";
+    if (p->batch > 1 && outputs <= FEW_POINTS) return "images are small: few tiles are full";
     if (p->batch > 1 && fc_weight_bytes(p) > MANY_WEIGHT_BYTES) return "every image reads many weights";
+    if (p->groups > 1) return NULL;
+    if (p->batch > 1 && p->batch * outputs > MANY_POINTS) return "with so many points fuller tiles count for more";
+    if (fc_weight_bytes(p) > MANY_WEIGHT_BYTES / 2) return "so many weights are better packed before";
+    if (p->weight_layout != FC_OIHW && p->out_channels >= MANY_FILTERS) return "such weights are read as they lie";
+    if (10 * points(p, 0) * points(p, 1) > 11 * outputs) return "many points lie at the border";
     return NULL;
 }
 

@@ -34,6 +34,17 @@ size_t fc_gemm_nhwc_packed(const fc_pixel_correlation *job, const fc_gemm_kernel
 void fc_gemm_nhwc_pack(const fc_problem *problem, const fc_pixel_correlation *job, const void *weights,
                        const fc_weight_steps *steps, void *packed);
 
+/* Weights whose taps lie together, for the panels of one grid or of several that share out the taps: all of a weight's taps
+ * are read at once. `homes`, of each tap of the window: the elements before its grid's panels, the taps of that grid, 0 where no
+ * grid has it, and its number among them. `job` is any of the grids, steps are those of the window's tap 0. */
+#define FC_MOST_TURNED 128
+typedef struct fc_tap_home {
+    ptrdiff_t grid, taps, tap;
+} fc_tap_home;
+bool fc_gemm_nhwc_turns_taps(const fc_problem *problem);
+void fc_gemm_nhwc_pack_taps(const fc_problem *problem, const fc_pixel_correlation *job, const void *weights,
+                            const fc_weight_steps *steps, const fc_tap_home *homes, void *packed);
+
 /* A chunk of a panel: [tap][channel][lane]. */
 void fc_gemm_nhwc_pack_chunk(const fc_problem *problem, const fc_pixel_correlation *job, const void *weights,
                              const fc_weight_steps *steps, ptrdiff_t group, const fc_panel_cut *panel,

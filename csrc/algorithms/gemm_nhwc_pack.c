@@ -8,7 +8,6 @@
 #include "platform/parallel.h"
 
 #define ELEMENTS_WORTH_A_THREAD 65536
-#define MOST_TURNED 128 /* elements of a row of weights */
 
 size_t fc_gemm_nhwc_group(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels)
 {
@@ -78,39 +77,8 @@ typedef struct packing {
     char *packed;
     fc_panels panels;
     ptrdiff_t group_elements;
+    const fc_tap_home *homes;
 } packing;
-
-/* All of a panel from weights whose taps follow each other, channel by channel: a few channels of a vector of columns are
- * turned at a time. */
-static void pack_taps(const packing *c, const fc_panel_cut *panel, const char *from, char *to)
-{
-    _Alignas(64) char turned[MOST_TURNED * FC_MAX_LANES * sizeof(double)];
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype), lanes = c->panels.lanes;
-    const ptrdiff_t taps = fc_taps_of(c->job), width = panel->vectors * lanes, few = MOST_TURNED / taps;
-    for (ptrdiff_t first = 0; first < panel->columns; first += lanes)
-        for (ptrdiff_t channel = 0; channel < c->job->channels; channel += few) {
-            const ptrdiff_t channels = fc_min(few, c->job->channels - channel);
-            c->p->kernels->gemm[c->p->dtype].transpose(
-                &(fc_transpose){.rows = fc_min(lanes, panel->columns - first),
-                                .columns = channels * taps,
-                                .from = from + (first * c->steps->column + channel * taps) * element,
-                                .from_step = c->steps->column,
-                                .to = turned,
-                                .to_step = lanes,
-                                .fill = true});
-            for (ptrdiff_t t = 0; t < taps; t++)
-                for (ptrdiff_t i = 0; i < channels; i++)
-                    memcpy(to + ((t * c->job->channels + channel + i) * width + first) * element,
-                           turned + (i * taps + t) * lanes * element, (size_t)(lanes * element));
-        }
-}
-
-static bool taps_follow(const packing *c)
-{
-    const ptrdiff_t taps = fc_taps_of(c->job);
-    return taps > 1 && taps <= MOST_TURNED && c->steps->channel == taps && c->steps->tap[1] == 1 &&
-           c->steps->tap[0] == c->job->axis[1].taps && (c->p->dtype == FC_F32 || c->p->dtype == FC_F64);
-}
 
 static void pack_panel(void *context, ptrdiff_t task, int slot_number)
 {
@@ -121,26 +89,83 @@ static void pack_panel(void *context, ptrdiff_t task, int slot_number)
     const ptrdiff_t to = group * c->group_elements + depth * panel.first;
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype);
     (void)slot_number;
-    if (taps_follow(c))
-        pack_taps(c, &panel,
-                  (const char *)c->weights + (group * c->steps->group + panel.first * c->steps->column) * element,
-                  c->packed + to * element);
-    else
-        fc_gemm_nhwc_pack_chunk(c->p, c->job, c->weights, c->steps, group, &panel, &all,
-                                panel.vectors * c->panels.lanes, c->packed + to * element);
+    fc_gemm_nhwc_pack_chunk(c->p, c->job, c->weights, c->steps, group, &panel, &all, panel.vectors * c->panels.lanes,
+                            c->packed + to * element);
+}
+
+/* A few channels of a vector of columns are turned at a time, with all their taps. */
+static void pack_taps(void *context, ptrdiff_t task, int slot_number)
+{
+    const packing *c = context;
+    const fc_gemm_kernels *kernels = &c->p->kernels->gemm[c->p->dtype];
+    const ptrdiff_t taps = c->p->window[0] * c->p->window[1], few = FC_MOST_TURNED / taps;
+    const ptrdiff_t group = task / c->panels.count, lanes = c->panels.lanes, all = c->job->channels;
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype);
+    const fc_panel_cut panel = fc_panel_at(&c->panels, task % c->panels.count);
+    const ptrdiff_t width = panel.vectors * lanes;
+    const bool together = c->steps->channel == taps; /* channels follow each other, too */
+    _Alignas(64) char turned[FC_MOST_TURNED * FC_MAX_LANES * sizeof(double)];
+    (void)slot_number;
+    for (ptrdiff_t first = 0; first < panel.columns; first += lanes)
+        for (ptrdiff_t channel = 0; channel < all; channel += few) {
+            const ptrdiff_t channels = fc_min(few, all - channel);
+            const ptrdiff_t from =
+                group * c->steps->group + (panel.first + first) * c->steps->column + channel * c->steps->channel;
+            kernels->transpose(&(fc_transpose){.rows = fc_min(lanes, panel.columns - first),
+                                               .columns = together ? channels * taps : taps,
+                                               .from = (const char *)c->weights + from * element,
+                                               .from_step = c->steps->column,
+                                               .to = turned,
+                                               .to_step = lanes,
+                                               .fill = true,
+                                               .more = together ? 0 : channels - 1,
+                                               .from_next = c->steps->channel,
+                                               .to_next = taps * lanes});
+            for (ptrdiff_t t = 0; t < taps; t++) {
+                const fc_tap_home *home = &c->homes[t];
+                if (!home->taps) continue;
+                const ptrdiff_t to = home->grid + (group * c->panels.vectors * lanes + panel.first) * home->taps * all +
+                                     (home->tap * all + channel) * width + first;
+                kernels->copy_pixels(channels, lanes, c->packed + to * element, width, turned + t * lanes * element,
+                                     taps * lanes);
+            }
+        }
+}
+
+bool fc_gemm_nhwc_turns_taps(const fc_problem *p)
+{
+    const ptrdiff_t taps = p->window[0] * p->window[1];
+    return p->weight_layout == FC_OIHW && taps > 1 && taps <= FC_MOST_TURNED &&
+           (p->dtype == FC_F32 || p->dtype == FC_F64);
+}
+
+void fc_gemm_nhwc_pack_taps(const fc_problem *p, const fc_pixel_correlation *job, const void *weights,
+                            const fc_weight_steps *steps, const fc_tap_home *homes, void *packed)
+{
+    const fc_gemm_kernels *kernels = &p->kernels->gemm[job->dtype];
+    packing c = {.p = p,
+                 .job = job,
+                 .weights = weights,
+                 .steps = steps,
+                 .packed = packed,
+                 .panels = fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS),
+                 .homes = homes};
+    const size_t elements = fc_size_mul((size_t)(p->window[0] * p->window[1]), (size_t)(job->channels * job->columns));
+    const int threads = fc_size_mul(elements, (size_t)job->groups) < ELEMENTS_WORTH_A_THREAD ? 1 : p->threads;
+    fc_parallel_for(job->groups * c.panels.count, threads, true, pack_taps, &c);
 }
 
 void fc_gemm_nhwc_pack(const fc_problem *p, const fc_pixel_correlation *job, const void *weights,
                        const fc_weight_steps *steps, void *packed)
 {
     const fc_gemm_kernels *kernels = &p->kernels->gemm[job->dtype];
-    packing c = {p,
-                 job,
-                 weights,
-                 steps,
-                 packed,
-                 fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS),
-                 (ptrdiff_t)fc_gemm_nhwc_group(job, kernels)};
+    packing c = {.p = p,
+                 .job = job,
+                 .weights = weights,
+                 .steps = steps,
+                 .packed = packed,
+                 .panels = fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS),
+                 .group_elements = (ptrdiff_t)fc_gemm_nhwc_group(job, kernels)};
     const int threads = fc_gemm_nhwc_packed(job, kernels) < ELEMENTS_WORTH_A_THREAD ? 1 : p->threads;
     fc_parallel_for(job->groups * c.panels.count, threads, true, pack_panel, &c);
 }

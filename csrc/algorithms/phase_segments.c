@@ -82,7 +82,9 @@ void fc_phase_weights(const fc_problem *p, const void *w, ptrdiff_t group, ptrdi
         return;
     }
     for (ptrdiff_t t = 0; t < taps; t++) {
+        const ptrdiff_t next = t + 1 < taps ? t + 1 : t;
         const char *tap = from + (t / p->window[1] * steps.h + t % p->window[1] * steps.w) * element;
+        const char *next_tap = from + (next / p->window[1] * steps.h + next % p->window[1] * steps.w) * element;
         char *home = (char *)packed + t * lanes * element;
         if (steps.c == 1)
             kernels->copy_pixels(count, lanes, home, taps * lanes, tap, steps.n);
@@ -92,6 +94,7 @@ void fc_phase_weights(const fc_problem *p, const void *w, ptrdiff_t group, ptrdi
                                                .from = tap,
                                                .from_step = steps.c,
                                                .to = home,
-                                               .to_step = taps * lanes});
+                                               .to_step = taps * lanes,
+                                               .from_ahead = next_tap - tap});
     }
 }
