@@ -98,9 +98,9 @@ static size_t input_grad_prepared_bytes(const fc_problem *p)
 
 static void pack_phases(const fc_problem *p, const void *w, void *prepared)
 {
-    char *to = prepared;
     const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
     const fc_strides ws = fc_weight_strides(p);
+    char *to = prepared;
     for (ptrdiff_t i = 0; i < fc_phases(p, 0); i++)
         for (ptrdiff_t j = 0; j < fc_phases(p, 1); j++) {
             const fc_pixel_correlation job = phase_job(p, i, j);

@@ -4,8 +4,6 @@
  * points and their four phases stay in registers, see phase_tile.h. A task takes some rows of points of an image, or some
  * small images, and some vectors of a group. What it reads of grad_y is copied into a block, [row][column][member], with the
  * zeros around it. NCHW images are turned on the way in and on the way out. Sums are made in chunks of FC_DEPTH steps at most. */
-#include <string.h>
-
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
 #include "algorithms/phase_segments.h"
@@ -217,7 +215,8 @@ static const fc_grid_axis *axis_of(const plan *s, int axis, int q)
     return &s->grid.axis[axis][(axis ? q % 2 : q / 2) ? odd : !odd];
 }
 
-static void run_tile(const call *c, const part *t, fc_phase_tile *d, ptrdiff_t used)
+/* Of fewer points than it has. */
+static void run_last_tile(const call *c, const part *t, fc_phase_tile *d, ptrdiff_t used)
 {
     const ptrdiff_t points = c->kernels->phase_points;
     for (ptrdiff_t r = used; r < points; r++) { /* the last one again */
@@ -263,7 +262,7 @@ static void run_points(const call *c, const part *t, fc_phase_tile *d, ptrdiff_t
             used = 0;
         }
     }
-    if (used) run_tile(c, t, d, used);
+    if (used) run_last_tile(c, t, d, used);
 }
 
 /* Some vectors, a chunk of members at a time. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "algorithms/gemm_nhwc.h"
+#include "algorithms/turned_taps.h"
 #include "platform/fetch.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
@@ -80,6 +81,18 @@ typedef struct packing {
     const fc_tap_home *homes;
 } packing;
 
+static packing packing_of(const fc_problem *p, const fc_pixel_correlation *job, const void *weights,
+                          const fc_weight_steps *steps, void *packed)
+{
+    const ptrdiff_t lanes = p->kernels->gemm[job->dtype].lanes;
+    return (packing){.p = p,
+                     .job = job,
+                     .weights = weights,
+                     .steps = steps,
+                     .packed = packed,
+                     .panels = fc_panels_of(job->columns, lanes, FC_MAX_TILE_VECTORS)};
+}
+
 static void pack_panel(void *context, ptrdiff_t task, int slot_number)
 {
     const packing *c = context;
@@ -103,7 +116,6 @@ static void pack_taps(void *context, ptrdiff_t task, int slot_number)
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype);
     const fc_panel_cut panel = fc_panel_at(&c->panels, task % c->panels.count);
     const ptrdiff_t width = panel.vectors * lanes;
-    const bool together = c->steps->channel == taps; /* channels follow each other, too */
     _Alignas(64) char turned[FC_MOST_TURNED * FC_MAX_LANES * sizeof(double)];
     (void)slot_number;
     for (ptrdiff_t first = 0; first < panel.columns; first += lanes)
@@ -111,16 +123,13 @@ static void pack_taps(void *context, ptrdiff_t task, int slot_number)
             const ptrdiff_t channels = fc_min(few, all - channel);
             const ptrdiff_t from =
                 group * c->steps->group + (panel.first + first) * c->steps->column + channel * c->steps->channel;
-            kernels->transpose(&(fc_transpose){.rows = fc_min(lanes, panel.columns - first),
-                                               .columns = together ? channels * taps : taps,
-                                               .from = (const char *)c->weights + from * element,
-                                               .from_step = c->steps->column,
-                                               .to = turned,
-                                               .to_step = lanes,
-                                               .fill = true,
-                                               .more = together ? 0 : channels - 1,
-                                               .from_next = c->steps->channel,
-                                               .to_next = taps * lanes});
+            fc_transpose turn = fc_turned_taps(taps, channels, c->steps->channel, lanes);
+            turn.rows = fc_min(lanes, panel.columns - first);
+            turn.from = (const char *)c->weights + from * element;
+            turn.from_step = c->steps->column;
+            turn.to = turned;
+            turn.fill = true;
+            kernels->transpose(&turn);
             for (ptrdiff_t t = 0; t < taps; t++) {
                 const fc_tap_home *home = &c->homes[t];
                 if (!home->taps) continue;
@@ -142,14 +151,8 @@ bool fc_gemm_nhwc_turns_taps(const fc_problem *p)
 void fc_gemm_nhwc_pack_taps(const fc_problem *p, const fc_pixel_correlation *job, const void *weights,
                             const fc_weight_steps *steps, const fc_tap_home *homes, void *packed)
 {
-    const fc_gemm_kernels *kernels = &p->kernels->gemm[job->dtype];
-    packing c = {.p = p,
-                 .job = job,
-                 .weights = weights,
-                 .steps = steps,
-                 .packed = packed,
-                 .panels = fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS),
-                 .homes = homes};
+    packing c = packing_of(p, job, weights, steps, packed);
+    c.homes = homes;
     const size_t elements = fc_size_mul((size_t)(p->window[0] * p->window[1]), (size_t)(job->channels * job->columns));
     const int threads = fc_size_mul(elements, (size_t)job->groups) < ELEMENTS_WORTH_A_THREAD ? 1 : p->threads;
     fc_parallel_for(job->groups * c.panels.count, threads, true, pack_taps, &c);
@@ -159,13 +162,8 @@ void fc_gemm_nhwc_pack(const fc_problem *p, const fc_pixel_correlation *job, con
                        const fc_weight_steps *steps, void *packed)
 {
     const fc_gemm_kernels *kernels = &p->kernels->gemm[job->dtype];
-    packing c = {.p = p,
-                 .job = job,
-                 .weights = weights,
-                 .steps = steps,
-                 .packed = packed,
-                 .panels = fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS),
-                 .group_elements = (ptrdiff_t)fc_gemm_nhwc_group(job, kernels)};
+    packing c = packing_of(p, job, weights, steps, packed);
+    c.group_elements = (ptrdiff_t)fc_gemm_nhwc_group(job, kernels);
     const int threads = fc_gemm_nhwc_packed(job, kernels) < ELEMENTS_WORTH_A_THREAD ? 1 : p->threads;
     fc_parallel_for(job->groups * c.panels.count, threads, true, pack_panel, &c);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "algorithms/turned_taps.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -160,19 +161,15 @@ static void write_turned(const packing *c, const char *from, ptrdiff_t u, ptrdif
 static void pack_taps(const packing *c, ptrdiff_t group, ptrdiff_t vector, const char *from)
 {
     const ptrdiff_t taps = c->p->window[0] * c->p->window[1], few = FC_MOST_GROUP_TAPS / taps;
-    const bool together = c->steps.c == taps; /* members are neighbours, too */
     turned t;
     for (ptrdiff_t m = 0; m < c->members; m += few) {
         t.members = fc_min(few, c->members - m);
-        c->kernels->transpose(&(fc_transpose){.rows = c->lanes,
-                                              .columns = together ? t.members * taps : taps,
-                                              .from = from + m * c->steps.c * c->element,
-                                              .from_step = c->steps.n,
-                                              .to = t.w,
-                                              .to_step = c->lanes,
-                                              .more = together ? 0 : t.members - 1,
-                                              .from_next = c->steps.c,
-                                              .to_next = taps * c->lanes});
+        fc_transpose turn = fc_turned_taps(taps, t.members, c->steps.c, c->lanes);
+        turn.rows = c->lanes;
+        turn.from = from + m * c->steps.c * c->element;
+        turn.from_step = c->steps.n;
+        turn.to = t.w;
+        c->kernels->transpose(&turn);
         each_tap(c, group, vector, (const char *)&t, m, write_turned);
     }
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "algorithms/phase_segments.h"
 
+#include "algorithms/turned_taps.h"
+
 /* Which of the odd phase's taps the even one has, too; false where it has others. */
 static bool find_shared(const fc_grid_axis *even, const fc_grid_axis *odd, bool shared[FC_MOST_GROUP_TAPS])
 {
@@ -70,15 +72,12 @@ void fc_phase_weights(const fc_problem *p, const void *w, ptrdiff_t group, ptrdi
                                           fc_group_vector(fc_group_outputs(p), lanes, vector) * steps.c) *
                                              element;
     if (p->weight_layout == FC_OIHW) {
-        kernels->transpose(&(fc_transpose){.rows = lanes,
-                                           .columns = taps,
-                                           .from = from,
-                                           .from_step = steps.c,
-                                           .to = packed,
-                                           .to_step = lanes,
-                                           .more = count - 1,
-                                           .from_next = steps.n,
-                                           .to_next = taps * lanes});
+        fc_transpose turn = fc_turned_taps(taps, count, steps.n, lanes);
+        turn.rows = lanes;
+        turn.from = from;
+        turn.from_step = steps.c;
+        turn.to = packed;
+        kernels->transpose(&turn);
         return;
     }
     for (ptrdiff_t t = 0; t < taps; t++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* winograd_weights.c -- the transformed weights of winograd.h, in the order in which its products read them. */
+#include "algorithms/turned_taps.h"
 #include "algorithms/winograd.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
@@ -70,14 +71,15 @@ static void turn_and_transform(const transform *t, ptrdiff_t filters, ptrdiff_t 
         steps[0] = kw * channels * lanes;
         steps[1] = channels * lanes;
     } else {
-        const bool together = t->w.c == taps; /* channels follow each other, too */
-        rows.columns = together ? taps * channels : taps;
-        rows.from = w + last * t->element;
-        rows.to = turned;
-        rows.more = together ? 0 : channels - 1;
-        rows.from_next = t->w.c;
-        rows.to_next = channel_step = taps * lanes;
-        t->kernels->transpose(&rows);
+        fc_transpose turn = fc_turned_taps(taps, channels, t->w.c, lanes);
+        turn.rows = filters;
+        turn.from = w + last * t->element;
+        turn.from_step = t->w.n;
+        turn.to = turned;
+        turn.fill = true;
+        turn.from_ahead = rows.from_ahead;
+        t->kernels->transpose(&turn);
+        channel_step = turn.to_next;
     }
     for (ptrdiff_t c = 0; c < channels; c++)
         transform_filters(t, lanes, turned + (c * channel_step + (channels_follow ? 0 : first * lanes)) * t->element,

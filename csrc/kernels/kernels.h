@@ -210,7 +210,8 @@ typedef struct fc_inner_sums {
 
 /* to[c * to_step + r] = from[r * from_step + c]; `fill`: and zeros behind the last row, up to a whole vector. What lies
  * so many bytes behind each vector that is read or written is fetched on the way, unless it is 0: with steps of many
- * pages nothing else does. The same is done so many times more, each time from_next and to_next elements further. */
+ * pages nothing else does. The same is done so many times more, each time from_next and to_next elements
+ * further; never fewer than none. Rows that follow each other as short runs are not fetched for on the side that is written. */
 typedef struct fc_transpose {
     ptrdiff_t rows, columns;
     const void *from;

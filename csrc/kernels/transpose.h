@@ -26,19 +26,27 @@ static inline void W(load_rows)(W(vec) v[W(LANES)], const T *from, ptrdiff_t ste
 {
     enum { lanes = W(LANES) };
     const W(mask) mask = W(first_lanes)(columns);
-    if (rows >= lanes && columns >= lanes) UNROLL
-    for (int i = 0; i < lanes; i++) v[i] = W(load)(from + i * step);
-    else UNROLL for (int i = 0; i < lanes; i++) v[i] =
-        i < rows ? W(load_first)(from + i * step, columns, mask) : W(zero)();
+    if (rows >= lanes && columns >= lanes) {
+        UNROLL
+        for (int i = 0; i < lanes; i++) v[i] = W(load)(from + i * step);
+    } else {
+        UNROLL
+        for (int i = 0; i < lanes; i++) v[i] = i < rows ? W(load_first)(from + i * step, columns, mask) : W(zero)();
+    }
 }
 
 static inline void W(store_columns)(const W(vec) v[W(LANES)], T *to, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t columns)
 {
     enum { lanes = W(LANES) };
     const W(mask) mask = W(first_lanes)(rows);
-    if (rows >= lanes && columns >= lanes) UNROLL
-    for (int i = 0; i < lanes; i++) W(store)(to + i * step, v[i]);
-    else UNROLL for (int i = 0; i < lanes; i++) if (i < columns) W(store_first)(to + i * step, v[i], rows, mask);
+    if (rows >= lanes && columns >= lanes) {
+        UNROLL
+        for (int i = 0; i < lanes; i++) W(store)(to + i * step, v[i]);
+    } else {
+        UNROLL
+        for (int i = 0; i < lanes; i++)
+            if (i < columns) W(store_first)(to + i * step, v[i], rows, mask);
+    }
 }
 
 /* A line of each of some vectors; they may lie outside. */
@@ -109,6 +117,7 @@ static bool W(are_runs)(const fc_transpose *t)
     return t->from_step == run && run >= 3 && run <= 9 && (run % 2 || run == 4);
 }
 
+/* Apart, so that its registers do not cost the blocks theirs. */
 __attribute__((noinline)) static void W(transpose_runs)(const fc_transpose *t)
 {
     enum { lanes = W(LANES) };
