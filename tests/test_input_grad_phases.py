@@ -119,6 +119,7 @@ def test_what_takes_it_and_what_declines(isa: str, layout: str):
         assert "registers" in explain(64, 128, 56, 3, 2).declined["phases"]
         return
     assert "one tap" in explain(64, 128, 28, 1, 2).passed_over["phases"]
+    assert "dilated" in explain(64, 100, 56, 3, 2, dilation=2).passed_over["phases"]
     assert "has not" in explain(64, 128, 28, 2, 2).declined["phases"]
     assert "two phases" in explain(64, 128, 28, 3, 1).declined["phases"]
     assert "two phases" in explain(64, 128, 28, 3, 3).declined["phases"]

@@ -361,11 +361,15 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
 
 static ptrdiff_t points(const fc_problem *p, int axis) { return fc_ceil_div(p->in[axis], p->stride[axis]); }
 
+/* Whether both phases of an axis have taps of one place: where a kernel is dilated they have none. */
+static bool shares_taps(const fc_problem *p, int axis) { return p->window[axis] == 1 || p->dilation[axis] == 1; }
+
 /* Measured on AVX-512 with 16 to 512 channels in up to 25 groups and without, maps of 7 to 56 pixels, one image and eight. */
 static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t outputs = p->out[0] * p->out[1];
     if (p->window[0] * p->window[1] == 1) return "a kernel of one tap has nothing to share";
+    if (!shares_taps(p, 0) || !shares_taps(p, 1)) return "phases of a dilated kernel share no taps";
     if (p->batch > 1 && outputs <= FEW_POINTS) return "images are small: few tiles are full";
     if (p->batch > 1 && fc_weight_bytes(p) > MANY_WEIGHT_BYTES) return "every image reads many weights";
     if (p->groups > 1) return NULL;
