@@ -109,6 +109,7 @@ CASES = (
     Case("groups-2", (2, 6, 8, 8), (8, 3, 3), padding=pad(1), groups=2),
     Case("groups-3", (1, 9, 7, 6), (6, 2, 3), groups=3, bias=False),
     Case("groups-wide", (1, 66, 7, 7), (52, 3, 3), padding=pad(1), groups=2),
+    Case("groups-of-eight", (2, 32, 6, 10), (32, 3, 3), padding=pad(1), groups=4),
     Case("groups-pointwise", (1, 32, 5, 5), (32, 1, 1), groups=8),
     Case("depthwise", (2, 13, 9, 11), (13, 3, 3), padding=pad(1), groups=13),
     Case("depthwise-stride", (1, 33, 15, 15), (33, 3, 3), (2, 2), pad(1), groups=33),

@@ -59,7 +59,7 @@ def test_every_algorithm_takes_part(isa: str, op: str):
             taken[layout] |= set(run_guarded(op, case, layout, "float32"))
     every = set(fastconv.algorithms(op))
     if isa in ("scalar", "avx2"):
-        every -= {"phases"}  # for which they have too few registers
+        every -= {"phases", "runs"}  # for which they have too few registers
     assert set.union(*taken.values()) - {"auto"} == every, "an algorithm declined every case of the table"
     for layout in LAYOUTS:
         fast = taken[layout] - {"auto", "direct"}

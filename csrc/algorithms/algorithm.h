@@ -60,6 +60,7 @@ extern const fc_algorithm fc_corr2d_input_grad_depthwise_block;
 extern const fc_algorithm fc_corr2d_input_grad_depthwise_nchw;
 extern const fc_algorithm fc_corr2d_input_grad_grouped_block;
 extern const fc_algorithm fc_corr2d_input_grad_phases;
+extern const fc_algorithm fc_corr2d_input_grad_runs;
 extern const fc_algorithm fc_corr2d_input_grad_padded_rows;
 extern const fc_algorithm fc_corr2d_input_grad_padded_pixels;
 extern const fc_algorithm fc_corr2d_input_grad_turned_gemm;

@@ -8,7 +8,7 @@ static const fc_algorithm *const lists[FC_OPERATIONS][FC_MAX_ALGORITHMS + 1] = {
                    &fc_corr2d_depthwise_block, &fc_corr2d_depthwise_nchw, &fc_corr2d_depthwise_nhwc,
                    &fc_corr2d_turned_gemm, &fc_corr2d_padded_rows, &fc_corr2d_padded_pixels,
                    &fc_corr2d_implicit_gemm_nchw, &fc_corr2d_implicit_gemm_nhwc, &fc_corr2d_direct},
-    [FC_CORR2D_INPUT_GRAD] = {&fc_corr2d_input_grad_phases, &fc_corr2d_input_grad_grouped_block,
+    [FC_CORR2D_INPUT_GRAD] = {&fc_corr2d_input_grad_phases, &fc_corr2d_input_grad_runs, &fc_corr2d_input_grad_grouped_block,
                               &fc_corr2d_grouped_pixels, &fc_corr2d_input_grad_winograd_nchw,
                               &fc_corr2d_input_grad_winograd_nhwc, &fc_corr2d_interleaved,
                               &fc_corr2d_input_grad_depthwise_nchw, &fc_corr2d_input_grad_depthwise_block,

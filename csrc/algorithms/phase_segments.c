@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "algorithms/phase_segments.h"
 
-#include "algorithms/turned_taps.h"
-
 /* Which of the odd phase's taps the even one has, too; false where it has others. */
 static bool find_shared(const fc_grid_axis *even, const fc_grid_axis *odd, bool shared[FC_MOST_GROUP_TAPS])
 {
@@ -21,10 +19,11 @@ static ptrdiff_t window_tap(const fc_grid_axis *a, ptrdiff_t at)
     return a->window_first + (a->tap_step ? (at - a->tap_first) / a->tap_step * a->window_step : 0);
 }
 
-bool fc_phase_segments_of(const fc_problem *p, const fc_group_grid *grid, fc_phase_segments *segments)
+bool fc_phase_segments_of(const fc_problem *p, const fc_group_grid *grid, const fc_lane_share *share,
+                          fc_phase_segments *segments)
 {
-    const ptrdiff_t members = fc_group_members(p), width = fc_group_read(grid, 1, grid->axis[1][0].points);
-    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    const ptrdiff_t pixel = fc_group_members(p) * share->groups, lanes = share->lanes;
+    const ptrdiff_t width = fc_group_read(grid, 1, grid->axis[1][0].points);
     const fc_grid_axis *axis[2][2]; /* even and odd */
     bool shared[2][FC_MOST_GROUP_TAPS];
     segments->count = 0;
@@ -35,6 +34,7 @@ bool fc_phase_segments_of(const fc_problem *p, const fc_group_grid *grid, fc_pha
         axis[i][1] = &grid->axis[i][odd];
         if (!find_shared(axis[i][0], axis[i][1], shared[i])) return false;
     }
+    segments->of_row = axis[1][1]->taps;
     segments->most_taps = axis[0][1]->taps * axis[1][1]->taps;
     for (ptrdiff_t u = 0; u < axis[0][1]->taps; u++)
         for (ptrdiff_t v = 0; v < axis[1][1]->taps; v++) {
@@ -45,7 +45,7 @@ bool fc_phase_segments_of(const fc_problem *p, const fc_group_grid *grid, fc_pha
             s->phases = every_row      ? every_column ? FC_EVERY_PHASE : FC_ODD_COLUMNS
                         : every_column ? FC_ODD_ROWS
                                        : FC_ODD_BOTH;
-            s->at = ((row - grid->reach[0].first) * width + column - grid->reach[1].first) * members;
+            s->at = ((row - grid->reach[0].first) * width + column - grid->reach[1].first) * pixel;
             for (int q = 0; q < FC_PHASES; q++) {
                 const bool has = (q / 2 || every_row) && (q % 2 || every_column);
                 s->tap[q] =
@@ -54,46 +54,4 @@ bool fc_phase_segments_of(const fc_problem *p, const fc_group_grid *grid, fc_pha
             }
         }
     return true;
-}
-
-ptrdiff_t fc_phase_weight_bytes(const fc_problem *p)
-{
-    return p->window[0] * p->window[1] * fc_group_members(p) * fc_vector_bytes(p);
-}
-
-void fc_phase_weights(const fc_problem *p, const void *w, ptrdiff_t group, ptrdiff_t vector, fc_range members,
-                      void *packed)
-{
-    const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
-    const fc_strides steps = fc_weight_strides(p); /* c: of an output, n: of a member */
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), taps = p->window[0] * p->window[1];
-    const ptrdiff_t lanes = kernels->lanes, count = members.end - members.first;
-    const char *from = (const char *)w + ((group * fc_group_members(p) + members.first) * steps.n +
-                                          fc_group_vector(fc_group_outputs(p), lanes, vector) * steps.c) *
-                                             element;
-    if (p->weight_layout == FC_OIHW) {
-        fc_transpose turn = fc_turned_taps(taps, count, steps.n, lanes);
-        turn.rows = lanes;
-        turn.from = from;
-        turn.from_step = steps.c;
-        turn.to = packed;
-        kernels->transpose(&turn);
-        return;
-    }
-    for (ptrdiff_t t = 0; t < taps; t++) {
-        const ptrdiff_t next = t + 1 < taps ? t + 1 : t;
-        const char *tap = from + (t / p->window[1] * steps.h + t % p->window[1] * steps.w) * element;
-        const char *next_tap = from + (next / p->window[1] * steps.h + next % p->window[1] * steps.w) * element;
-        char *home = (char *)packed + t * lanes * element;
-        if (steps.c == 1)
-            kernels->copy_pixels(count, lanes, home, taps * lanes, tap, steps.n);
-        else
-            kernels->transpose(&(fc_transpose){.rows = lanes,
-                                               .columns = count,
-                                               .from = tap,
-                                               .from_step = steps.c,
-                                               .to = home,
-                                               .to_step = taps * lanes,
-                                               .from_ahead = next_tap - tap});
-    }
 }

@@ -195,5 +195,12 @@ static void W(copy_pixels)(ptrdiff_t pixels, ptrdiff_t channels, void *to, ptrdi
 #include "kernels/grouped_pixels.h"
 
 #if PHASE_POINTS
-#include "kernels/phase_tile.h"
+#define GROUPS 1
+#include "kernels/shared_tiles.h"
+#ifdef SHARED_LANES
+#define GROUPS 2
+#include "kernels/shared_tiles.h"
+#define GROUPS 4
+#include "kernels/shared_tiles.h"
+#endif
 #endif

@@ -49,9 +49,18 @@ typedef struct fc_group_pixels {
     void *y[FC_MAX_GROUP_ROWS];
 } fc_group_pixels;
 
-/* A vector of outputs for the points that the table gives, at all four phases of a grid with two along each axis:
- * y[q][p][l] = start + sum over segments s that phase q has, and members m, of x[p][s.at + m] * w[s.tap[q] + m * w_step + l], where
- * start is 0, or with `add` what is in y. Phase q is that of row q / 2 and column q % 2, and those of odd rows, or of odd columns,
+/* Pixels, of 1, 2 or 4 groups that share vectors: to[p * to_pixel + c * to_chunk + m * groups + g] =
+ * from[p * from_pixel + g * from_group + c * each + m], for m below each = lanes / groups. */
+#define FC_LANE_SHARES 3 /* 1, 2 or 4 groups */
+typedef struct fc_share_lanes {
+    ptrdiff_t pixels, chunks, from_pixel, from_group, to_pixel, to_chunk;
+    const void *from;
+    void *to;
+} fc_share_lanes;
+
+/* A vector of outputs for the points that the table gives, at all four phases of a grid with two along each axis, of 1, 2 or 4
+ * groups g, lanes / groups outputs o of each: y[q][p][g * y_group + o] = start + sum over segments s that phase q has, and members m,
+ * of x[p][s.at + m * groups + g] * w[s.tap[q] + m * w_step + o * groups + g], where start is 0, or with `add` what is in y. Phase q is that of row q / 2 and column q % 2, and those of odd rows, or of odd columns,
  * have all segments of the others. The sum is the chain of fc_tile. */
 #define FC_PHASES 4
 #define FC_MAX_PHASE_POINTS 7
@@ -61,13 +70,29 @@ typedef struct fc_phase_segment {
     ptrdiff_t at, tap[FC_PHASES];
 } fc_phase_segment;
 typedef struct fc_phase_tile {
-    ptrdiff_t segments, members, w_step;
+    ptrdiff_t segments, members, w_step, x_step, y_step, y_group;
     const fc_phase_segment *segment;
     const void *w;
     bool add;
     const void *x[FC_MAX_PHASE_POINTS];
     void *y[FC_PHASES][FC_MAX_PHASE_POINTS];
 } fc_phase_tile;
+
+/* A vector of outputs for one or two runs r of 7 or 8 neighbouring points p, of 1, 2 or 4 groups g, each = lanes / groups
+ * outputs o of each: y[r][p * y_pixel + g * y_group + o] = start + sum over chunks c, rows i, members m below each and taps j of
+ * x[r][c * x_chunk + i * x_row + (p + j) * lanes + m * groups + g] * w[r][c * w_chunk + i * w_row + j * w_column + m * w_member +
+ * o * groups + g], where start is 0, or with `add` what is in y. Points before first[r] are not written. The sum is the chain of
+ * fc_tile. */
+#define FC_SHORT_RUN 7
+#define FC_RUN_LENGTHS 2
+#define FC_RUN_TAPS 3
+typedef struct fc_run_tile {
+    ptrdiff_t chunks, rows, x_chunk, x_row, w_chunk, w_row, w_column, w_member, y_pixel, y_group;
+    bool add;
+    int first[2];
+    const void *x[2], *w[2];
+    void *y[2];
+} fc_run_tile;
 
 /* The gradient of as many weights, for one or two vectors of outputs: sums[(r * vectors + v) * lanes + l] += sum over rows i
  * and columns j of x[r][i * x_row + j * x_pixel] * grad[i * grad_row + j * grad_pixel + v * second + l]. */

@@ -68,10 +68,25 @@
     {shape##taps##_input_##type, shape##taps##_output_##type, shape##taps##_weights_##type}
 #define FC_WINOGRAD_GRAD_TABLE(shape, taps, type) \
     {.input = shape##_grad##taps##_input_##type, .output = shape##_grad##taps##_output_##type}
-#if PHASE_POINTS
-#define FC_PHASE_TILE(type) phase_tile_##type
+#define FC_PHASE_TABLE(type, groups) {phase_tile_##type##_##groups##_0, phase_tile_##type##_##groups##_1}
+#define FC_RUN_TABLE(type, groups)                                             \
+    {                                                                          \
+        {run_tile_##type##_##groups##_7_1, run_tile_##type##_##groups##_7_2},  \
+        {                                                                      \
+            run_tile_##type##_##groups##_8_1, run_tile_##type##_##groups##_8_2 \
+        }                                                                      \
+    }
+#ifdef SHARED_LANES
+#define FC_SHARED_LANES(type)                                                                  \
+    .share_lanes = {share_lanes_##type##_1, share_lanes_##type##_2, share_lanes_##type##_4},   \
+    .phase_tile = {FC_PHASE_TABLE(type, 1), FC_PHASE_TABLE(type, 2), FC_PHASE_TABLE(type, 4)}, \
+    .run_tile = {FC_RUN_TABLE(type, 1), FC_RUN_TABLE(type, 2), FC_RUN_TABLE(type, 4)},
+#elif PHASE_POINTS
+#define FC_SHARED_LANES(type)                                                         \
+    .share_lanes = {share_lanes_##type##_1}, .phase_tile = {FC_PHASE_TABLE(type, 1)}, \
+    .run_tile = {FC_RUN_TABLE(type, 1)},
 #else
-#define FC_PHASE_TILE(type) NULL
+#define FC_SHARED_LANES(type)
 #endif
 #define FC_FLOATING_TABLE(type)                                                                                        \
     .pixel_row = {pixel_row_##type##_1, pixel_row_##type##_2, pixel_row_##type##_3}, .dot = dot_##type,                \
@@ -91,7 +106,7 @@
     .group_weights = {group_weights_##type##_1, group_weights_##type##_2},                                             \
     .group_pixels = {{group_pixels_##type##_1_0, group_pixels_##type##_1_1},                                           \
                      {group_pixels_##type##_2_0, group_pixels_##type##_2_1}},                                          \
-    .phase_points = PHASE_POINTS, .phase_tile = FC_PHASE_TILE(type), .transpose = transpose_vectors_##type,            \
+    .phase_points = PHASE_POINTS, FC_SHARED_LANES(type).transpose = transpose_vectors_##type,                          \
     .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type),                                               \
                  [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                               \
                  [FC_WINOGRAD_3X3_APART] = FC_WINOGRAD_TABLE(apart, 3, type),                                          \

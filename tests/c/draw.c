@@ -113,9 +113,9 @@ static void draw_channels(fc_corr2d_params *p, kind which)
         filters = one_in(8) ? 2 : 1;
         break;
     case FEW_A_GROUP:
-        p->groups = from_to(2, one_in(4) ? 40 : 9);
+        p->groups = one_in(3) ? 4 * from_to(1, 3) : from_to(2, one_in(4) ? 40 : 9);
         p->weight_channels = 4 * from_to(1, 3);
-        filters = 4 * from_to(1, 3);
+        filters = one_in(2) ? p->weight_channels : 4 * from_to(1, 3);
         break;
     case MANY_A_GROUP:
         p->groups = from_to(2, 3);
@@ -198,6 +198,17 @@ static void draw_long_sums(fc_corr2d_params *p)
     }
 }
 
+/* Rows of seven to nine neighbours of kernels three wide, the other axis as it was drawn. */
+static void draw_rows(fc_corr2d_params *p)
+{
+    p->size[1] = from_to(7, 9);
+    p->kernel[1] = 3;
+    p->stride[1] = p->dilation[1] = 1;
+    p->pad_before[1] = below(3);
+    p->pad_after[1] = below(3);
+    if (one_in(2)) p->stride[0] = 1;
+}
+
 fc_corr2d_params random_corr2d(bool extreme)
 {
     static const fc_dtype dtypes[] = {FC_F32, FC_F64, FC_F32, FC_F64, FC_I32, FC_I64};
@@ -217,11 +228,12 @@ fc_corr2d_params random_corr2d(bool extreme)
         for (int i = 0; i < 2; i++)
             draw_axis(&p.size[i], &p.kernel[i], &p.stride[i], &p.dilation[i], &p.pad_before[i], &p.pad_after[i],
                       extreme);
+        if (extreme && one_in(4)) draw_rows(&p);
         if (which >= DEEP)
             draw_sizes(&p, which);
         else if (long_sums)
             draw_long_sums(&p);
-        else
+        else if (p.kernel[1] != 3 || !extreme)
             draw_kernel(&p);
         if (fc_corr2d_shape(&p, out, NULL) || !small(p.batch, p.out_channels, out)) continue;
         if (!small(p.batch, p.channels, p.size)) continue;

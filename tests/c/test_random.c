@@ -18,7 +18,21 @@ enum {
     FULL_GROUPS = 16, /* of 16 to 32 channels */
     SMALL_MAPS = 32,  /* of at most 49 outputs, with long sums for many channels */
     SPIKES = 64,
+    SHARED = 128, /* groups of 4 or 8 channels, two or four of which fill a vector of some instruction set */
 };
+
+/* Not all instruction sets have registers enough for these. */
+static bool is_lane_algorithm(const char *algorithm)
+{
+    return !strcmp(algorithm, "phases") || !strcmp(algorithm, "runs");
+}
+
+static bool usable(const char *isa)
+{
+    for (int i = 0; fc_isa_name(i); i++)
+        if (!strcmp(fc_isa_name(i), isa)) return true;
+    return false;
+}
 
 static unsigned wanted_of(fc_operation operation, const char *algorithm)
 {
@@ -30,6 +44,7 @@ static unsigned wanted_of(fc_operation operation, const char *algorithm)
     if (!strncmp(algorithm, "winograd", 8) && operation == FC_CORR2D) wanted |= APART;
     if (!strcmp(algorithm, "grouped_pixels")) wanted |= FULL_GROUPS;
     if (!strcmp(algorithm, "inner_product")) wanted |= SMALL_MAPS;
+    if (is_lane_algorithm(algorithm)) wanted |= FULL_GROUPS | (usable("avx512") ? SHARED : 0);
     return wanted;
 }
 
@@ -58,6 +73,7 @@ static unsigned traits_of(const call *c)
         p->batch * outputs >= 100)
         traits |= APART;
     if (p->groups > 1 && fewer >= 16 && more <= 32) traits |= FULL_GROUPS;
+    if (p->groups % 4 == 0 && fewer == more && (fewer == 4 || fewer == 8)) traits |= SHARED;
     if (outputs <= 49 && terms >= 64 && fewer >= 32) traits |= SMALL_MAPS;
     if (is_float(p->dtype) && has_spike(c)) traits |= SPIKES;
     return traits;
@@ -106,6 +122,7 @@ static const char *lacking(fc_operation operation, bool extreme, const unsigned 
     for (int i = 0; fc_algorithm_name(operation, i); i++) {
         const char *name = fc_algorithm_name(operation, i);
         const unsigned wanted = extreme ? RAN : wanted_of(operation, name);
+        if (is_lane_algorithm(name) && !usable("avx512") && !usable("neon")) continue;
         if ((met[i] & wanted) != wanted) return name;
     }
     return NULL;

@@ -15,12 +15,20 @@
 #define VECTOR_REGISTER "v" /* in the operands of assembly */
 #define SHIFTS 1            /* lanes_from: one instruction, which costs less than a load across a cache line */
 #define PERMUTES 1          /* permute, and take_lanes: any lanes in one instruction */
+#define SHARED_LANES 1      /* deal, splat2 and splat4 */
 
 typedef __m512 vec_f32;
 typedef __mmask16 mask_f32;
 #define LANES_f32 16
 static inline vec_f32 zero_f32(void) { return _mm512_setzero_ps(); }
 static inline vec_f32 splat_f32(const float *p) { return _mm512_set1_ps(*p); }
+/* Two or four neighbours, again and again. */
+typedef double pair_f32 __attribute__((may_alias, aligned(4)));
+static inline vec_f32 splat2_f32(const float *p)
+{
+    return _mm512_castpd_ps(_mm512_set1_pd(*(const pair_f32 *)(const void *)p));
+}
+static inline vec_f32 splat4_f32(const float *p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
 static inline vec_f32 load_f32(const float *p) { return _mm512_loadu_ps(p); }
 static inline void store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }
 static inline vec_f32 add_f32(vec_f32 a, vec_f32 b) { return _mm512_add_ps(a, b); }
@@ -47,6 +55,13 @@ static inline vec_f32 permute_f32(vec_f32 v, int times, int first)
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     return _mm512_permutexvar_ps(
         _mm512_add_epi32(_mm512_mullo_epi32(lanes, _mm512_set1_epi32(times)), _mm512_set1_epi32(first)), v);
+}
+/* Lane i of the result is lane (times * i) % 16 + times * i / 16: times vectors of 16 / times lanes, dealt one by one, put together. */
+static inline vec_f32 deal_f32(vec_f32 v, int times)
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i at = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(times));
+    return _mm512_permutexvar_ps(_mm512_add_epi32(at, _mm512_srli_epi32(at, 4)), v);
 }
 /* a, with those lanes of b whose number has the bit. */
 static inline vec_f32 take_lanes_f32(vec_f32 a, vec_f32 b, int bit)
@@ -148,6 +163,8 @@ typedef __mmask8 mask_f64;
 #define LANES_f64 8
 static inline vec_f64 zero_f64(void) { return _mm512_setzero_pd(); }
 static inline vec_f64 splat_f64(const double *p) { return _mm512_set1_pd(*p); }
+static inline vec_f64 splat2_f64(const double *p) { return _mm512_broadcast_f64x2(_mm_loadu_pd(p)); }
+static inline vec_f64 splat4_f64(const double *p) { return _mm512_broadcast_f64x4(_mm256_loadu_pd(p)); }
 static inline vec_f64 load_f64(const double *p) { return _mm512_loadu_pd(p); }
 static inline void store_f64(double *p, vec_f64 v) { _mm512_storeu_pd(p, v); }
 static inline vec_f64 add_f64(vec_f64 a, vec_f64 b) { return _mm512_add_pd(a, b); }
@@ -170,6 +187,12 @@ static inline vec_f64 permute_f64(vec_f64 v, int times, int first)
     const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
     return _mm512_permutexvar_pd(
         _mm512_add_epi64(_mm512_mullo_epi64(lanes, _mm512_set1_epi64(times)), _mm512_set1_epi64(first)), v);
+}
+static inline vec_f64 deal_f64(vec_f64 v, int times)
+{
+    const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m512i at = _mm512_mullo_epi64(lanes, _mm512_set1_epi64(times));
+    return _mm512_permutexvar_pd(_mm512_add_epi64(at, _mm512_srli_epi64(at, 3)), v);
 }
 static inline vec_f64 take_lanes_f64(vec_f64 a, vec_f64 b, int bit)
 {
