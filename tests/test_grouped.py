@@ -30,6 +30,11 @@ CASES = (
         for m in (4, 8, 12, 16, 20)
         for o in (4, 8, 24)
     ),
+    *(
+        grouped(f"few-{g}x{m}-{o}", g, m, o, 5, 7, 3, 3, padding=pad(1), batch=2)
+        for g in (5, 16, 17)
+        for m, o in ((2, 2), (3, 3), (2, 1), (2, 4), (6, 3), (5, 7), (9, 10), (13, 5))
+    ),
     *(grouped(f"width-{w}", 16, 4, 4, 3, w, 3, 3, padding=pad(1)) for w in (1, 2, 7, 13, 57)),
     *(grouped(f"height-{h}", 3, 8, 4, h, 5, 3, 3, padding=pad(1)) for h in (1, 2, 7, 13, 57)),
     *(grouped(f"stride-{s}", 5, 4, 8, 13, 14, 3, 3, stride=(s, s), padding=pad(1)) for s in (2, 3, 9)),
@@ -137,8 +142,8 @@ def test_what_it_cannot_do_is_declined():
     for op in NAMES:
         assert not declined(op, (1, 64, 8, 8), (64, 4, 3, 3), 16)
         assert declined(op, (1, 64, 8, 8), (64, 64, 3, 3), 1)
-        assert declined(op, (1, 96, 8, 8), (64, 6, 3, 3), 16)
-        assert declined(op, (1, 64, 8, 8), (96, 4, 3, 3), 16)
+        assert not declined(op, (1, 96, 8, 8), (48, 6, 3, 3), 16)
+        assert declined(op, (1, 16, 8, 8), (32, 1, 3, 3), 16)
         assert declined(op, (1, 64, 8, 8), (64, 4, 3, 3), 16, "int32")
         assert declined(op, (1, 64, 32, 32), (64, 32, 3, 3), 2)
 

@@ -112,7 +112,7 @@ static size_t slot_bytes(const fc_problem *p)
 /* The next pixels to compute. */
 typedef struct tile {
     fc_group_tile d;
-    ptrdiff_t used;
+    ptrdiff_t used, outputs;
 } tile;
 
 static void run_tile(const call *c, tile *t)
@@ -122,9 +122,9 @@ static void run_tile(const call *c, tile *t)
             t->d.x[r] = t->d.x[t->used - 1];
             t->d.y[r] = t->d.y[t->used - 1];
         }
-        c->kernels->group_tile(&t->d);
+        c->kernels->group_tile[t->outputs - 1](&t->d);
     } else if (t->used) {
-        c->kernels->group_pixel(&t->d);
+        c->kernels->group_pixel[t->outputs - 1](&t->d);
     }
     t->used = 0;
 }
@@ -189,7 +189,8 @@ static void run_part(const call *c, const part *t)
                            .w_member = c->weight.c,
                            .w_output = c->weight.n,
                            .y_output = t->y_plane}};
-        for (ptrdiff_t output = 0; output < c->outputs; output += FC_GROUP_OUTPUTS)
+        for (ptrdiff_t output = 0; output < c->outputs; output += FC_GROUP_OUTPUTS) {
+            next.outputs = fc_min(FC_GROUP_OUTPUTS, c->outputs - output);
             for (fc_range rows = {all.first, 0}; rows.first < all.end; rows.first = rows.end) {
                 rows.end = end_of_run(&axis[0], rows.first, all.end);
                 for (fc_range columns = {0, 0}; columns.first < axis[1].points; columns.first = columns.end) {
@@ -197,6 +198,7 @@ static void run_part(const call *c, const part *t)
                     run_rectangle(c, t, &next, axis, rows, columns, output);
                 }
             }
+        }
     }
 }
 

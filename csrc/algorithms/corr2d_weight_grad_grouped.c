@@ -109,6 +109,7 @@ static void add_tap(const call *c, const strip *s, fc_range rows, fc_range colum
     const fc_problem *p = c->p;
     const ptrdiff_t lanes = c->lanes, element = c->element, width = columns.end - columns.first;
     const ptrdiff_t column = fc_window_start(p, 1, columns.first) + v * p->dilation[1];
+    const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
     fc_group_taps d = {
         .columns = width,
         .grad_row = p->out[1] * lanes,
@@ -124,8 +125,10 @@ static void add_tap(const call *c, const strip *s, fc_range rows, fc_range colum
         const ptrdiff_t from = (row * p->in[1] + column) * lanes * element;
         const ptrdiff_t grad = ((i - s->rows.first) * p->out[1] + columns.first) * lanes * element;
         d.rows = fc_min(fc_max(1, FC_DEPTH / width), rows.end - i);
-        for (ptrdiff_t o = 0; o < p->out_channels / p->groups; o += 4)
-            for (ptrdiff_t m = 0; m < p->channels / p->groups; m += 4) {
+        for (ptrdiff_t o = 0; o < filters; o += 4)
+            for (ptrdiff_t m = 0; m < channels; m += 4) {
+                d.outputs = fc_min(4, filters - o);
+                d.members = fc_min(4, channels - m);
                 d.grad = s->grad + grad + o * c->y_plane;
                 d.x = s->x + from + m * c->x_plane;
                 d.sums = sums + (o * c->weight.n + m * c->weight.c + u * c->weight.h + v * c->weight.w) * element;

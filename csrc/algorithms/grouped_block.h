@@ -9,7 +9,7 @@
 #define FC_GROUPED_BYTES (256 * 1024)           /* of a task's blocks, aimed at: a part of the second-level cache */
 #define FC_MOST_GROUPED_BYTES (8 * 1024 * 1024) /* of those of a single row, and of a block's weights */
 
-/* NULL, or why the problem is none for such blocks; and whether groups fill enough of their vectors. */
+/* NULL, or why the problem is none for such blocks; and whether groups fill enough of their vectors, and channels of their tiles. */
 const char *fc_grouped_decline(const fc_problem *problem);
 bool fc_grouped_fill(const fc_problem *problem);
 bool fc_grouped_serves(const fc_problem *problem); /* both */

@@ -4,19 +4,50 @@
 
 /* Channels-last image to planes and back, a square of lanes at a time: of a vector of groups, or of as many pixels as their
  * members fill. */
-static inline void W(copy_members)(T *to, const T *from, ptrdiff_t members)
+static inline void W(copy_members)(T *to, const T *from, ptrdiff_t members, W(mask) mask)
 {
-    if (members == 8)
-        memcpy(to, from, 8 * sizeof(T));
-    else if (members == 4)
-        memcpy(to, from, 4 * sizeof(T));
-    else
-        memcpy(to, from, (size_t)members * sizeof(T));
+    W(store_first)(to, W(load_first)(from, members, mask), members, mask);
+}
+
+/* All groups of a vector, of two or three members: which compilers make shuffles of. */
+static inline void W(members_in)(const fc_group_move *d, ptrdiff_t members)
+{
+    enum { lanes = W(LANES) };
+    const ptrdiff_t plane = d->plane;
+    for (ptrdiff_t p = 0; p < d->pixels; p++) {
+        const T *from = (const T *)d->image + p * d->pixel_step;
+        T *to = (T *)d->block + p * lanes;
+        for (ptrdiff_t m = 0; m < members; m++) {
+            FC_INDEPENDENT
+            for (ptrdiff_t g = 0; g < lanes; g++) to[m * plane + g] = from[g * members + m];
+        }
+    }
+}
+
+static inline void W(members_out)(const fc_group_move *d, ptrdiff_t members)
+{
+    enum { lanes = W(LANES) };
+    const ptrdiff_t plane = d->plane;
+    for (ptrdiff_t p = 0; p < d->pixels; p++) {
+        const T *from = (const T *)d->block + p * lanes;
+        T *to = (T *)d->image + p * d->pixel_step;
+        FC_INDEPENDENT
+        for (ptrdiff_t g = 0; g < lanes; g++)
+            for (ptrdiff_t m = 0; m < members; m++) to[g * members + m] = from[m * plane + g];
+    }
 }
 
 static void W(groups_in)(const fc_group_move *d)
 {
     enum { lanes = W(LANES) };
+    if (d->groups == lanes && d->members == 2) {
+        W(members_in)(d, 2);
+        return;
+    }
+    if (d->groups == lanes && d->members == 3) {
+        W(members_in)(d, 3);
+        return;
+    }
     const ptrdiff_t members = d->members, together = members < lanes ? lanes / members : 1;
     T part[lanes * lanes], turned[lanes * lanes];
     for (ptrdiff_t i = 0; i < lanes * lanes; i++) part[i] = 0;
@@ -34,13 +65,14 @@ static void W(groups_in)(const fc_group_move *d)
         }
         for (ptrdiff_t m = 0; m < members; m += lanes) {
             const ptrdiff_t count = members - m < lanes ? members - m : lanes;
+            const W(mask) mask = W(first_lanes)(count);
             if (count == lanes && d->groups == lanes) {
                 W(transpose_tile)(to + m * d->plane, d->plane, from + m, members);
                 continue;
             }
             for (ptrdiff_t q = 0; q < pixels; q++)
-                for (ptrdiff_t g = 0; g < d->groups; g++)
-                    W(copy_members)(part + g * lanes + q * count, from + q * d->pixel_step + g * members + m, count);
+                for (ptrdiff_t g = 0; g < d->groups; g++) W(copy_members)
+            (part + g * lanes + q * count, from + q * d->pixel_step + g * members + m, count, mask);
             W(transpose_tile)(turned, lanes, part, lanes);
             for (ptrdiff_t q = 0; q < pixels; q++)
                 for (ptrdiff_t i = 0; i < count; i++)
@@ -52,6 +84,14 @@ static void W(groups_in)(const fc_group_move *d)
 static void W(groups_out)(const fc_group_move *d)
 {
     enum { lanes = W(LANES) };
+    if (d->groups == lanes && d->members == 2) {
+        W(members_out)(d, 2);
+        return;
+    }
+    if (d->groups == lanes && d->members == 3) {
+        W(members_out)(d, 3);
+        return;
+    }
     const ptrdiff_t members = d->members, together = members < lanes ? lanes / members : 1;
     T part[lanes * lanes], turned[lanes * lanes];
     for (ptrdiff_t i = 0; i < lanes * lanes; i++) part[i] = 0;
@@ -69,6 +109,7 @@ static void W(groups_out)(const fc_group_move *d)
         }
         for (ptrdiff_t m = 0; m < members; m += lanes) {
             const ptrdiff_t count = members - m < lanes ? members - m : lanes;
+            const W(mask) mask = W(first_lanes)(count);
             if (count == lanes && d->groups == lanes) {
                 W(transpose_tile)(to + m, members, from + m * d->plane, d->plane);
                 continue;
@@ -78,35 +119,30 @@ static void W(groups_out)(const fc_group_move *d)
                     W(store)(part + (q * count + i) * lanes, W(load)(from + (m + i) * d->plane + q * lanes));
             W(transpose_tile)(turned, lanes, part, lanes);
             for (ptrdiff_t q = 0; q < pixels; q++)
-                for (ptrdiff_t g = 0; g < d->groups; g++)
-                    W(copy_members)(to + q * d->pixel_step + g * members + m, turned + g * lanes + q * count, count);
+                for (ptrdiff_t g = 0; g < d->groups; g++) W(copy_members)
+            (to + q * d->pixel_step + g * members + m, turned + g * lanes + q * count, count, mask);
         }
     }
 }
+/* Up to four outputs of P pixels: 4 * P sums and P pixels in registers. */
+#define GROUP_OUTPUTS_1(DO) DO(0)
+#define GROUP_OUTPUTS_2(DO) DO(0) DO(1)
+#define GROUP_OUTPUTS_3(DO) DO(0) DO(1) DO(2)
+#define GROUP_OUTPUTS_4(DO) DO(0) DO(1) DO(2) DO(3)
+#define OUTPUTS 1
+#include "kernels/grouped_tiles.h"
+#define OUTPUTS 2
+#include "kernels/grouped_tiles.h"
+#define OUTPUTS 3
+#include "kernels/grouped_tiles.h"
+#define OUTPUTS 4
+#include "kernels/grouped_tiles.h"
+#undef GROUP_OUTPUTS_1
+#undef GROUP_OUTPUTS_2
+#undef GROUP_OUTPUTS_3
+#undef GROUP_OUTPUTS_4
 
-/* Four outputs of P pixels: 4 * P sums and P pixels in registers. */
-#if TILE_ROWS == 4
-#define P 3
-#else
-#define P 6
-#endif
-#include "kernels/grouped_tile.h"
-#define P 1
-#include "kernels/grouped_tile.h"
-
-static void W(group_tile)(const fc_group_tile *d)
-{
-#if TILE_ROWS == 4
-    FC_PASTE(W(group_tile), 3)(d, 0);
-    FC_PASTE(W(group_tile), 3)(d, 3);
-#else
-    FC_PASTE(W(group_tile), 6)(d, 0);
-#endif
-}
-
-static void W(group_pixel)(const fc_group_tile *d) { FC_PASTE(W(group_tile), 1)(d, 0); }
-
-/* The gradient of one tap for four outputs and some members. */
+/* The gradient of one tap for up to four outputs and some members: where there are fewer, the last of them again. */
 #if TILE_ROWS == 4
 #define EACH_MEMBER(DO, o) DO(o, 0) DO(o, 1)
 #define EACH_X(DO) DO(0) DO(1)
@@ -119,15 +155,15 @@ static void W(group_pixel)(const fc_group_tile *d) { FC_PASTE(W(group_tile), 1)(
 #define EACH_OUTPUT(DO) DO(0) DO(1) DO(2) DO(3)
 #define START(o, m) W(vec) sum##o##m = W(zero)();
 #define START_OUTPUT(o) EACH_MEMBER(START, o)
-#define LOAD_X(m) const W(vec) x##m = W(load)(x + m * x_member);
+#define LOAD_X(m) const W(vec) x##m = W(load)(x + x_at[m]);
 #define ADD(o, m) sum##o##m = W(fma)(factor, x##m, sum##o##m);
-#define ADD_OUTPUT(o)                                          \
-    {                                                          \
-        const W(vec) factor = W(load)(grad + o * grad_member); \
-        EACH_MEMBER(ADD, o)                                    \
+#define ADD_OUTPUT(o)                                     \
+    {                                                     \
+        const W(vec) factor = W(load)(grad + grad_at[o]); \
+        EACH_MEMBER(ADD, o)                               \
     }
 #define KEEP(o, m)                                                               \
-    {                                                                            \
+    if (o < d->outputs && first + m < d->members) {                              \
         T *sum = (T *)d->sums + (first + m) * d->sum_member + o * d->sum_output; \
         W(store)(sum, W(add)(W(load)(sum), sum##o##m));                          \
     }
@@ -135,11 +171,15 @@ static void W(group_pixel)(const fc_group_tile *d) { FC_PASTE(W(group_tile), 1)(
 static void W(group_taps_part)(const fc_group_taps *d, ptrdiff_t first)
 {
     enum { lanes = W(LANES) };
-    const ptrdiff_t x_member = d->x_member, grad_member = d->grad_member, x_pixel = d->x_pixel;
+    const ptrdiff_t x_pixel = d->x_pixel;
+    ptrdiff_t x_at[MEMBERS], grad_at[4];
+    for (ptrdiff_t m = 0; m < MEMBERS; m++)
+        x_at[m] = (first + m < d->members ? first + m : d->members - 1) * d->x_member;
+    for (ptrdiff_t o = 0; o < 4; o++) grad_at[o] = (o < d->outputs ? o : d->outputs - 1) * d->grad_member;
     EACH_OUTPUT(START_OUTPUT)
     for (ptrdiff_t i = 0; i < d->rows; i++) {
         const T *grad = (const T *)d->grad + i * d->grad_row;
-        const T *x = (const T *)d->x + i * d->x_row + first * x_member;
+        const T *x = (const T *)d->x + i * d->x_row;
         for (ptrdiff_t j = 0; j < d->columns; j++, grad += lanes, x += x_pixel) {
             EACH_X(LOAD_X)
             EACH_OUTPUT(ADD_OUTPUT)
@@ -150,7 +190,7 @@ static void W(group_taps_part)(const fc_group_taps *d, ptrdiff_t first)
 
 static void W(group_taps)(const fc_group_taps *d)
 {
-    for (ptrdiff_t first = 0; first < 4; first += MEMBERS) W(group_taps_part)(d, first);
+    for (ptrdiff_t first = 0; first < d->members; first += MEMBERS) W(group_taps_part)(d, first);
 }
 #undef EACH_MEMBER
 #undef EACH_X

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* grouped_tile.h -- four outputs of P pixels of an fc_group_tile, from pixel `first` on. Included once per element type
- * and P. */
+/* grouped_tile.h -- OUTPUTS outputs of P pixels of an fc_group_tile, from pixel `first` on. Included once per element type,
+ * OUTPUTS and P. */
 #if P == 6
 #define EACH_PIXEL(DO, o) DO(o, 0) DO(o, 1) DO(o, 2) DO(o, 3) DO(o, 4) DO(o, 5)
 #elif P == 3
@@ -8,7 +8,7 @@
 #else
 #define EACH_PIXEL(DO, o) DO(o, 0)
 #endif
-#define EACH_OUTPUT(DO) DO(0) DO(1) DO(2) DO(3)
+#define EACH_OUTPUT FC_PASTE(GROUP_OUTPUTS, OUTPUTS)
 #define POINT(o, p) const T *from##p = d->x[first + p];
 #define START(o, p) W(vec) sum##o##p = W(zero)();
 #define START_OUTPUT(o) EACH_PIXEL(START, o)
@@ -26,7 +26,7 @@
         EACH_PIXEL(KEEP, o)                                                                \
     }
 
-static void FC_PASTE(W(group_tile), P)(const fc_group_tile *d, ptrdiff_t first)
+static void FC_PASTE(FC_PASTE(W(group_tile), OUTPUTS), P)(const fc_group_tile *d, ptrdiff_t first)
 {
     enum { lanes = W(LANES) };
     const ptrdiff_t members = d->members, x_member = d->x_member, w_member = d->w_member, w_output = d->w_output;

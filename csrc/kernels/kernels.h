@@ -326,8 +326,8 @@ typedef struct fc_gemm_kernels {
     void (*depthwise_taps_3x3)(const fc_depthwise_taps *taps);
     void (*groups_in)(const fc_group_move *move);
     void (*groups_out)(const fc_group_move *move);
-    void (*group_tile)(const fc_group_tile *tile);  /* all pixels */
-    void (*group_pixel)(const fc_group_tile *tile); /* the first alone */
+    void (*group_tile[FC_GROUP_OUTPUTS])(const fc_group_tile *tile);  /* by outputs - 1; all pixels */
+    void (*group_pixel[FC_GROUP_OUTPUTS])(const fc_group_tile *tile); /* the first alone */
     void (*group_taps)(const fc_group_taps *taps);
     /* `channels` neighbours of each of some pixels, that lie so far apart. */
     void (*copy_pixels)(ptrdiff_t pixels, ptrdiff_t channels, void *to, ptrdiff_t to_step, const void *from,

@@ -15,7 +15,7 @@ typedef struct fc_group_move {
     void *image; /* read only on the way in */
 } fc_group_move;
 
-/* Four outputs o of some pixels p: y[p][o * y_output] = bias[o] + sum over taps (u, v) and members m of
+/* One to four outputs o of some pixels p: y[p][o * y_output] = bias[o] + sum over taps (u, v) and members m of
  * x[p][u * x_tap[0] + v * x_tap[1] + m * x_member] * w[u * w_tap[0] + v * w_tap[1] + m * w_member + o * w_output], vectors
  * all of them. The sum is the chain of fc_tile, in the order of u, v and m. */
 #define FC_GROUP_PIXELS 6
@@ -27,10 +27,10 @@ typedef struct fc_group_tile {
     void *y[FC_GROUP_PIXELS];
 } fc_group_tile;
 
-/* The gradient of one tap, for four outputs o and four members m: sums[o * sum_output + m * sum_member] += sum over rows i
+/* The gradient of one tap, for up to four outputs o and members m: sums[o * sum_output + m * sum_member] += sum over rows i
  * and columns j of grad[i * grad_row + j * lanes + o * grad_member] * x[i * x_row + j * x_pixel + m * x_member]. */
 typedef struct fc_group_taps {
-    ptrdiff_t rows, columns, grad_row, grad_member, x_row, x_pixel, x_member, sum_output, sum_member;
+    ptrdiff_t outputs, members, rows, columns, grad_row, grad_member, x_row, x_pixel, x_member, sum_output, sum_member;
     const void *grad, *x;
     void *sums;
 } fc_group_taps;

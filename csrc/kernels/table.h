@@ -100,8 +100,9 @@
                        depthwise_taps_##type##_1_4, depthwise_taps_##type##_1_5, depthwise_taps_##type##_1_6,          \
                        depthwise_taps_##type##_1_7},                                                                   \
     .depthwise_taps_3x3 = depthwise_taps_##type##_3_3, .groups_in = groups_in_##type, .groups_out = groups_out_##type, \
-    .group_tile = group_tile_##type, .group_pixel = group_pixel_##type, .group_taps = group_taps_##type,               \
-    .copy_pixels = copy_pixels_##type,                                                                                 \
+    .group_tile = {group_tile_##type##_1, group_tile_##type##_2, group_tile_##type##_3, group_tile_##type##_4},        \
+    .group_pixel = {group_pixel_##type##_1, group_pixel_##type##_2, group_pixel_##type##_3, group_pixel_##type##_4},   \
+    .group_taps = group_taps_##type, .copy_pixels = copy_pixels_##type,                                                \
     .group_rows = {{GROUP_PIXELS_1, GROUP_FEWER_1}, {GROUP_PIXELS_2, GROUP_FEWER_2}},                                  \
     .group_weights = {group_weights_##type##_1, group_weights_##type##_2},                                             \
     .group_pixels = {{group_pixels_##type##_1_0, group_pixels_##type##_1_1},                                           \

@@ -85,7 +85,7 @@ static bool small(int64_t batch, int64_t channels, const int64_t size[2])
 typedef enum kind {
     ANY_KIND,
     DEPTHWISE,
-    FEW_A_GROUP,  /* channels, a multiple of 4 */
+    FEW_A_GROUP,  /* channels: a multiple of 4, or any number */
     MANY_A_GROUP, /* 16 to 32, which fill one or two vectors */
     DEEP,         /* so many channels on both sides that sums are longer than one chain of 256 steps */
     SMALL_MAPS,   /* with so long sums that lanes run along them */
@@ -114,8 +114,8 @@ static void draw_channels(fc_corr2d_params *p, kind which)
         break;
     case FEW_A_GROUP:
         p->groups = one_in(3) ? 4 * from_to(1, 3) : from_to(2, one_in(4) ? 40 : 9);
-        p->weight_channels = 4 * from_to(1, 3);
-        filters = one_in(2) ? p->weight_channels : 4 * from_to(1, 3);
+        p->weight_channels = one_in(3) ? from_to(2, 12) : 4 * from_to(1, 3);
+        filters = one_in(2) ? p->weight_channels : one_in(3) ? from_to(1, 12) : 4 * from_to(1, 3);
         break;
     case MANY_A_GROUP:
         p->groups = from_to(2, 3);
