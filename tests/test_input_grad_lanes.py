@@ -37,7 +37,16 @@ def algorithm_of(case: Case) -> str:
 
 def shared(make: Callable[..., Case], **options: object) -> Iterator[Case]:
     """Groups that share vectors of 16 or of 8 lanes, in pairs and in fours; and some that cannot."""
-    for channels, filters, groups in ((4, 4, 4), (4, 4, 8), (8, 8, 2), (8, 8, 6), (24, 24, 2), (8, 40, 4), (16, 8, 2)):
+    for channels, filters, groups in (
+        (4, 4, 4),
+        (4, 4, 8),
+        (8, 8, 2),
+        (8, 8, 6),
+        (24, 24, 2),
+        (40, 40, 2),
+        (8, 40, 4),
+        (16, 8, 2),
+    ):
         name = f"shared-{groups}x{channels}-{filters}"
         yield make(name, channels, (9, 15), filters, (3, 3), padding=pad(1), groups=groups, batch=2, **options)
 
@@ -136,8 +145,9 @@ def test_an_image_does_not_see_its_batch(isa: str, case_id: str, layout: str):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("make", [strided, sliding])
-def test_a_spike_reaches_what_it_met(isa: str, make: Callable[..., Case], layout: str):
-    case = make("spike", 32, (11, 12), 32, (3, 3), padding=pad(1), batch=2)
+@pytest.mark.parametrize(("channels", "groups"), [(32, 1), (8, 4), (4, 4), (24, 2), (40, 4)])
+def test_a_spike_reaches_what_it_met(isa: str, channels: int, groups: int, make: Callable[..., Case], layout: str):
+    case = make("spike", channels, (11, 12), channels, (3, 3), padding=pad(1), batch=2, groups=groups)
     if declines(isa, case, "float32", layout):
         return
     grad_y = problem(case, layout, "float32").grad_y.copy()
@@ -147,7 +157,8 @@ def test_a_spike_reaches_what_it_met(isa: str, make: Callable[..., Case], layout
     )
     met = np.zeros(clean.shape, bool)
     rows, columns = (slice(3, 6), slice(9, 12)) if make is strided else (slice(1, 4), slice(4, 7))
-    met[1, :, rows, columns] = True
+    group = 7 // channels
+    met[1, group * channels : (group + 1) * channels, rows, columns] = True
     np.testing.assert_array_equal(np.isnan(spiked), met, err_msg=f"{isa} {layout}")
     np.testing.assert_array_equal(spiked[~met], clean[~met])
 
@@ -194,3 +205,10 @@ def test_what_takes_it_and_what_declines(isa: str, layout: str):
     assert (explain(128, 128, 56, 3, 1, groups=32).algorithm == "runs") != planes
     assert explain(400, 400, 7, 3, 1, groups=25).algorithm == "runs"
     assert explain(400, 400, 28, 3, 1, groups=25).algorithm.startswith("winograd")
+    assert "Winograd" in explain(400, 400, 28, 3, 1, groups=25).passed_over["runs"]
+    assert explain(48, 48, 28, 3, 1, groups=4).algorithm.startswith("winograd")
+    assert explain(96, 96, 14, 5, 1, groups=4).declined["runs"]
+    small = explain(64, 64, 14, 3, 1, groups=16)
+    assert small.algorithm == "grouped_block"
+    assert "blocks" in small.passed_over["runs"]
+    assert (explain(512, 512, 14, 3, 2, groups=64).algorithm == "grouped_block") == planes

@@ -17,15 +17,10 @@ typedef struct plan {
     fc_phase_segments segments;
 } plan;
 
-static bool begin_plan(const fc_problem *p, plan *s)
-{
-    fc_begin_lane_plan(p, false, &s->lanes);
-    return fc_phase_segments_of(p, &s->lanes.grid, &s->lanes.share, &s->segments);
-}
-
 static bool plan_of(const fc_problem *p, plan *s)
 {
-    if (!begin_plan(p, s)) return false;
+    fc_begin_lane_plan(p, false, &s->lanes);
+    if (!s->lanes.share.groups || !fc_phase_segments_of(p, &s->lanes.grid, &s->lanes.share, &s->segments)) return false;
     fc_end_lane_plan(p, s->segments.most_taps, &s->lanes);
     return true;
 }
@@ -39,9 +34,12 @@ static const char *decline(const fc_problem *p)
     if (fc_phases(p, 0) != 2 || fc_phases(p, 1) != 2) return "there are no two phases along each axis";
     if (p->window[0] * p->window[1] > FC_MOST_GROUP_TAPS) return "the kernel has more than 128 taps";
     if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
-    if (!begin_plan(p, &s)) return "each phase of an axis has a tap that the other has not";
+    fc_begin_lane_plan(p, false, &s.lanes);
     if (!s.lanes.share.groups) return "channels of a group do not fill a vector";
-    return fc_lane_rows_fit(p, &s.lanes) ? NULL : "a row of an image is too long";
+    if (!fc_lane_rows_fit(p, &s.lanes)) return "a row of an image is too long";
+    return fc_phase_segments_of(p, &s.lanes.grid, &s.lanes.share, &s.segments)
+               ? NULL
+               : "each phase of an axis has a tap that the other has not";
 }
 
 static size_t slot_bytes(const fc_problem *p)
@@ -169,7 +167,10 @@ static const char *pass(const fc_problem *p)
     if (!shares_taps(p, 0) || !shares_taps(p, 1)) return "phases of a dilated kernel share no taps";
     if (p->batch > 1 && outputs <= FEW_POINTS) return "images are small: few tiles are full";
     if (p->batch > 1 && fc_weight_bytes(p) > MANY_WEIGHT_BYTES) return "every image reads many weights";
-    if (p->groups > 1) return NULL;
+    if (p->groups > 1) {
+        const fc_lane_share share = fc_lane_share_of(p);
+        return fc_blocks_win(p, &share) ? "blocks of groups are faster" : NULL;
+    }
     if (p->batch > 1 && p->batch * outputs > MANY_POINTS) return "with so many points fuller tiles count for more";
     if (fc_weight_bytes(p) > MANY_WEIGHT_BYTES / 2) return "so many weights are better packed before";
     if (p->weight_layout != FC_OIHW && p->out_channels >= MANY_FILTERS) return "such weights are read as they lie";

@@ -5,12 +5,14 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
 #include "algorithms/lane_tasks.h"
+#include "algorithms/winograd.h"
 
 #define FEW_OUTPUTS 64
-#define SOME_OUTPUTS 256
-#define MANY_OUTPUTS 576
+#define MANY_OUTPUTS 400
+#define MOST_ROWS 8
 
-static bool plan_of(const fc_problem *p, fc_lane_plan *s)
+/* False where groups do not fill vectors. */
+static bool begin_plan(const fc_problem *p, fc_lane_plan *s)
 {
     fc_begin_lane_plan(p, true, s);
     return s->share.groups && !(s->members % s->share.each);
@@ -27,7 +29,7 @@ static const char *decline(const fc_problem *p)
     if (p->window[0] * p->window[1] > FC_MOST_GROUP_TAPS) return "the kernel has more than 128 taps";
     if (p->in[1] < FC_SHORT_RUN) return "rows are shorter than seven pixels";
     if (!fc_fits_lanes(p)) return "an image is too wide, too far padded or too far dilated";
-    if (!plan_of(p, &s)) return "channels of a group do not fill vectors";
+    if (!begin_plan(p, &s)) return "channels of a group do not fill vectors";
     return fc_lane_rows_fit(p, &s) ? NULL : "a row of an image is too long";
 }
 
@@ -102,9 +104,9 @@ static void walk(const fc_lane_part *t, const void *context, const void *w, fc_r
         run_rows(t, &d, (const char *)w + first_tap * lanes * s->element, members, output);
 }
 
-static bool whole_plan(const fc_problem *p, fc_lane_plan *s)
+static bool plan_of(const fc_problem *p, fc_lane_plan *s)
 {
-    if (!plan_of(p, s)) return false;
+    if (!begin_plan(p, s)) return false;
     fc_end_lane_plan(p, p->window[0] * p->window[1], s);
     return true;
 }
@@ -112,43 +114,39 @@ static bool whole_plan(const fc_problem *p, fc_lane_plan *s)
 static size_t slot_bytes(const fc_problem *p)
 {
     fc_lane_plan s;
-    return whole_plan(p, &s) ? fc_lane_slot_bytes(p, &s) : 0;
+    return plan_of(p, &s) ? fc_lane_slot_bytes(p, &s) : 0;
 }
 
 static size_t prepared_bytes(const fc_problem *p)
 {
     fc_lane_plan s;
-    return whole_plan(p, &s) ? fc_lane_prepared_bytes(p, &s) : 0;
+    return plan_of(p, &s) ? fc_lane_prepared_bytes(p, &s) : 0;
 }
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     fc_lane_plan s;
-    if (whole_plan(p, &s)) fc_lane_run(p, operands, workspace, &s, walk, NULL);
+    if (plan_of(p, &s)) fc_lane_run(p, operands, workspace, &s, walk, NULL);
 }
 
-/* Outputs of a map from which on groups that share vectors are faster this way than by blocks, where lanes are groups, see
- * corr2d_grouped_block.c: those need turned pixels in NHWC, and enough groups to fill vectors. */
-static ptrdiff_t enough_outputs(const fc_problem *p, const fc_lane_share *share)
+/* Where Winograd's transforms save more. Measured on AVX-512 over 2 to 64 groups of 12 to 64 channels and maps of 7 to 56 pixels,
+ * one image and eight. */
+static bool winograd_wins(const fc_problem *p, const fc_lane_share *share)
 {
-    const ptrdiff_t left = p->groups % share->lanes;
-    const bool pairs = share->groups == 2;
-    if (p->layout == FC_NHWC) return pairs || left ? 0 : MANY_OUTPUTS;
-    if (p->groups <= share->lanes / 2) return 0;
-    if (left) return pairs ? 0 : SOME_OUTPUTS;
-    return pairs ? SOME_OUTPUTS : PTRDIFF_MAX;
+    const ptrdiff_t outputs = p->in[0] * p->in[1], made = fc_group_outputs(p);
+    if (!fc_winograd_takes_groups(p) || 4 * made < 3 * share->lanes) return false;
+    if (made < share->lanes) return outputs >= MANY_OUTPUTS;
+    return p->batch > 1 || outputs > FEW_OUTPUTS || 2 * made > 3 * share->lanes;
 }
 
-/* Measured on AVX-512 over 2 to 64 groups of 4 to 64 channels and maps of 7 to 56 pixels, one image and eight. */
 static const char *pass(const fc_problem *p)
 {
     const fc_lane_share share = fc_lane_share_of(p);
-    const ptrdiff_t outputs = p->out[0] * p->out[1], made = fc_group_outputs(p);
     if (p->groups < 2) return "there are no groups";
-    if (made < share.lanes)
-        return outputs < enough_outputs(p, &share) ? "blocks of groups are faster on so small a map" : NULL;
-    if (p->batch > 1 || outputs > FEW_OUTPUTS || 2 * made > 3 * share.lanes) return "Winograd's transforms save more";
-    return NULL;
+    if (fc_group_outputs(p) > 2 * share.lanes) return "groups have enough channels to fill panels";
+    if (fc_window_span(p, 0) > MOST_ROWS) return "every strip reads many more rows than it writes";
+    if (winograd_wins(p, &share)) return "Winograd's transforms save more";
+    return fc_blocks_win(p, &share) ? "blocks of groups are faster" : NULL;
 }
 
 const fc_algorithm fc_corr2d_input_grad_runs = {

@@ -35,9 +35,11 @@ static ptrdiff_t most_outputs(const fc_lane_plan *s)
     return fc_max(first.end - first.first, last.end - last.first);
 }
 
-static size_t x_bytes(const fc_problem *p, const fc_lane_plan *s, ptrdiff_t rows)
+static size_t x_bytes(const fc_lane_plan *s, ptrdiff_t rows)
 {
-    return fc_size_mul(fc_group_rows_bytes(p, &s->grid, rows), (size_t)s->share.groups);
+    const size_t pixel = fc_size_mul((size_t)(s->members * s->element), (size_t)s->share.groups);
+    const size_t row = fc_size_mul((size_t)s->width, pixel);
+    return fc_size_lines(fc_size_mul((size_t)fc_group_read(&s->grid, 0, rows), row));
 }
 
 /* In NHWC outputs are written where they belong. */
@@ -50,7 +52,7 @@ static size_t y_bytes(const fc_problem *p, const fc_lane_plan *s, ptrdiff_t rows
 
 static size_t block_bytes(const fc_problem *p, const fc_lane_plan *s, ptrdiff_t rows)
 {
-    return fc_size_add(x_bytes(p, s, rows), y_bytes(p, s, rows));
+    return fc_size_add(x_bytes(s, rows), y_bytes(p, s, rows));
 }
 
 static ptrdiff_t strips_that_fit(const fc_problem *p, const fc_lane_plan *s)
@@ -85,7 +87,6 @@ void fc_begin_lane_plan(const fc_problem *p, bool by_chunks, fc_lane_plan *s)
     s->members = fc_group_members(p);
     s->element = (ptrdiff_t)fc_dtype_size(p->dtype);
     s->pieces = 1;
-    s->x_row = s->width * s->members * s->share.groups;
     s->x_pixel = by_chunks ? s->share.lanes : s->members * s->share.groups;
     s->x_chunk = by_chunks ? s->width * s->share.lanes : s->share.lanes;
 }
@@ -99,8 +100,16 @@ static ptrdiff_t chunks_of(const fc_lane_plan *s, ptrdiff_t most_taps)
     return fc_ceil_div(s->members / each, fc_max(1, most / each));
 }
 
+/* The members of a chunk of the sums. */
+static fc_range chunk_of(const fc_lane_plan *s, ptrdiff_t chunk)
+{
+    const ptrdiff_t each = s->by_chunks ? s->share.each : 1, all = s->members / each;
+    return (fc_range){fc_cut(all, s->chunks, chunk) * each, fc_cut(all, s->chunks, chunk + 1) * each};
+}
+
 void fc_end_lane_plan(const fc_problem *p, ptrdiff_t most_taps, fc_lane_plan *s)
 {
+    s->x_row = s->width * s->members * s->share.groups;
     s->chunks = chunks_of(s, most_taps);
     s->images = images_together(p, s);
     s->batches = fc_ceil_div(p->batch, s->images);
@@ -113,18 +122,12 @@ void fc_end_lane_plan(const fc_problem *p, ptrdiff_t most_taps, fc_lane_plan *s)
     const ptrdiff_t vectors = fc_ceil_div(most_outputs(s), s->share.lanes);
     const bool few = s->batches == 1 && s->share.count * s->pieces >= p->threads && vectors * all <= OWN_WEIGHT_BYTES;
     s->kept = s->batches * s->strips == 1 ? FC_CHUNK_WEIGHTS : few ? FC_TASK_WEIGHTS : FC_ALL_WEIGHTS;
-    s->w_bytes = fc_size_lines((size_t)(s->kept == FC_CHUNK_WEIGHTS  ? all
+    const fc_range first = chunk_of(s, 0);
+    s->w_bytes = fc_size_lines((size_t)(s->kept == FC_CHUNK_WEIGHTS  ? (first.end - first.first) * (all / s->members)
                                         : s->kept == FC_TASK_WEIGHTS ? vectors * all
                                                                      : 0));
-    s->x_bytes = x_bytes(p, s, most);
+    s->x_bytes = x_bytes(s, most);
     s->y_bytes = y_bytes(p, s, most);
-}
-
-/* The members of a chunk of the sums. */
-static fc_range chunk_of(const fc_lane_plan *s, ptrdiff_t chunk)
-{
-    const ptrdiff_t each = s->by_chunks ? s->share.each : 1, all = s->members / each;
-    return (fc_range){fc_cut(all, s->chunks, chunk) * each, fc_cut(all, s->chunks, chunk + 1) * each};
 }
 
 typedef struct call {
@@ -178,10 +181,15 @@ void fc_lane_prepare(const fc_problem *p, const void *w, void *prepared)
 /* Where outputs go that nobody wants: as far apart as those of groups that share a vector. */
 static size_t nowhere_bytes(const fc_lane_plan *s) { return fc_size_lines((size_t)(s->share.outputs * s->element)); }
 
+/* A row of pixels, before groups share vectors. */
+static size_t line_bytes(const fc_problem *p, const fc_lane_plan *s)
+{
+    return p->layout == FC_NHWC ? 0 : fc_size_lines(fc_size_mul((size_t)s->x_row, (size_t)s->element));
+}
+
 size_t fc_lane_slot_bytes(const fc_problem *p, const fc_lane_plan *s)
 {
-    const size_t line = p->layout == FC_NHWC ? 0 : fc_size_mul((size_t)s->x_row, (size_t)s->element);
-    return fc_size_add(fc_size_lines(sizeof(own)) + s->w_bytes + nowhere_bytes(s) + fc_size_lines(line),
+    return fc_size_add(fc_size_lines(sizeof(own)) + s->w_bytes + nowhere_bytes(s) + line_bytes(p, s),
                        fc_size_mul((size_t)s->images, fc_size_add(s->x_bytes, s->y_bytes)));
 }
 
@@ -284,6 +292,8 @@ static void run_task(void *context, ptrdiff_t task, int slot)
         (first * c->to.n + (index * s->share.outputs + outputs.first) * c->to.c + first_row * c->to.h) * element;
     if (kept->index != index || kept->piece != piece) *kept = (own){-1, -1};
     fc_end_part(packed, s->w_bytes);
+    fc_end_part(t.nowhere, nowhere_bytes(s));
+    fc_end_part(line, line_bytes(p, s));
     for (ptrdiff_t image = 0; image < t.images; image++) {
         char *x = t.x + image * (ptrdiff_t)s->x_bytes;
         const char *from = grad_y + image * c->from.n * element;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "algorithms/lane_weights.h"
 
+#include "algorithms/algorithm.h"
 #include "algorithms/turned_taps.h"
+
+#define MANY_OUTPUTS 576
+#define MANY_BYTES (4 * 1024 * 1024)
 
 fc_lane_share fc_lane_share_of(const fc_problem *p)
 {
@@ -21,6 +25,25 @@ fc_lane_share fc_lane_share_of(const fc_problem *p)
     share.vectors = fc_ceil_div(share.outputs, lanes);
     share.each = lanes / share.groups;
     return share;
+}
+
+/* Outputs of a map from which on shared vectors are faster. Blocks turn pixels in NHWC, and want enough groups to fill vectors.
+ * Four groups, or two of eight lanes, leave each few lanes. */
+static ptrdiff_t enough_outputs(const fc_problem *p, const fc_lane_share *share)
+{
+    const bool pairs = share->groups == 2 && fc_vectors_are_wide(p), left = p->groups % share->lanes > 0;
+    if (p->layout == FC_NHWC) return pairs || left ? 0 : MANY_OUTPUTS;
+    if (p->groups <= share->lanes / 2 || (pairs && left)) return 0;
+    return pairs || left ? MANY_OUTPUTS : PTRDIFF_MAX;
+}
+
+/* Measured on AVX-512 over 2 to 128 groups of 2 to 12 channels and maps of 7 to 56 pixels, with a stride of two and without, one image
+ * and eight. */
+bool fc_blocks_win(const fc_problem *p, const fc_lane_share *share)
+{
+    const ptrdiff_t bytes = p->batch * p->channels * p->in[0] * p->in[1] * (ptrdiff_t)fc_dtype_size(p->dtype);
+    if (fc_group_outputs(p) >= share->lanes || !fc_takes(&fc_corr2d_input_grad_grouped_block, p)) return false;
+    return p->in[0] * p->in[1] < enough_outputs(p, share) || (share->each <= 4 && bytes > MANY_BYTES);
 }
 
 ptrdiff_t fc_lane_weight_bytes(const fc_problem *p)

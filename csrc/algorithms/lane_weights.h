@@ -18,6 +18,9 @@ typedef struct fc_lane_share {
 /* The fewest groups whose members and outputs fill vectors; or a single one whose outputs fill one. */
 fc_lane_share fc_lane_share_of(const fc_problem *problem);
 
+/* Whether lanes that are groups, see corr2d_grouped_block.c, are faster than vectors that groups share. */
+bool fc_blocks_win(const fc_problem *problem, const fc_lane_share *share);
+
 /* The first output of a vector, in each of its groups. */
 static inline ptrdiff_t fc_lane_output(const fc_lane_share *share, ptrdiff_t vector)
 {

@@ -335,12 +335,11 @@ typedef struct fc_gemm_kernels {
     int group_rows[2][2]; /* pixels of group_pixels, by vectors - 1, most and fewer; weights of group_weights: most */
     void (*group_pixels[2][2])(const fc_group_pixels *pixels);
     void (*group_weights[2])(const fc_group_weights *weights);
-    /* By log2 of the groups; NULL where there is no such kernel. */
-    void (*share_lanes[FC_LANE_SHARES])(const fc_share_lanes *pixels);
+    /* By log2 of the groups, and then: */
+    void (*share_lanes[FC_LANE_SHARES])(const fc_share_lanes *pixels); /* NULL where there is no such kernel */
     int phase_points; /* of phase_tile; 0 where there is no such kernel */
-    void (*phase_tile[FC_LANE_SHARES][2])(const fc_phase_tile *tile); /* and by whether its points are neighbours */
-    void (*run_tile[FC_LANE_SHARES][FC_RUN_LENGTHS][2])(
-        const fc_run_tile *tile); /* and by points - FC_SHORT_RUN, runs - 1 */
+    void (*phase_tile[FC_LANE_SHARES][2])(const fc_phase_tile *tile);             /* whether points are neighbours */
+    void (*run_tile[FC_LANE_SHARES][FC_RUN_LENGTHS][2])(const fc_run_tile *tile); /* points - FC_SHORT_RUN, runs - 1 */
     void (*transpose)(const fc_transpose *transpose);
     fc_winograd_kernels winograd[FC_WINOGRAD_FORMS];
 } fc_gemm_kernels;

@@ -59,9 +59,10 @@ typedef struct fc_share_lanes {
 } fc_share_lanes;
 
 /* A vector of outputs for the points that the table gives, at all four phases of a grid with two along each axis, of 1, 2 or 4
- * groups g, lanes / groups outputs o of each: y[q][p][g * y_group + o] = start + sum over segments s that phase q has, and members m,
- * of x[p][s.at + m * groups + g] * w[s.tap[q] + m * w_step + o * groups + g], where start is 0, or with `add` what is in y. Phase q is that of row q / 2 and column q % 2, and those of odd rows, or of odd columns,
- * have all segments of the others. The sum is the chain of fc_tile. */
+ * groups g, each = lanes / groups outputs o of each: y[q][p][g * y_group + o] = start + sum over segments s that phase q has, and
+ * members m, of x[p][s.at + m * groups + g] * w[s.tap[q] + m * w_step + o * groups + g], where start is 0, or with `add` what is in
+ * y. Phase q is that of row q / 2 and column q % 2, and those of odd rows, or of odd columns, have all segments of the others. The
+ * sum is the chain of fc_tile. Points that are neighbours are x_step apart, and y_step: only the first ones are given. */
 #define FC_PHASES 4
 #define FC_MAX_PHASE_POINTS 7
 typedef enum fc_segment_phases { FC_EVERY_PHASE, FC_ODD_COLUMNS, FC_ODD_ROWS, FC_ODD_BOTH } fc_segment_phases;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* run_tile.h -- see fc_run_tile: the sums of RUNS runs of points stay in registers, and a value that is read once serves all
- * taps of a row. Included once per element type, GROUPS, RUN
- * and RUNS. */
-
+/* run_tile.h -- see fc_run_tile: the sums of RUNS runs of RUN points stay in registers, and a value that is read once serves all
+ * taps of a row. Included once per element type, GROUPS, RUN and RUNS. */
 #define RUN_NAME(word) FC_PASTE(FC_PASTE(FC_PASTE(W(word), GROUPS), RUN), RUNS)
 
 /* Not every point, or to where something is. */

@@ -64,12 +64,15 @@ static void FC_PASTE(W(share_lanes), GROUPS)(const fc_share_lanes *d)
     for (ptrdiff_t c = 0; c < d->chunks; c++, from += EACH, to += d->to_chunk) {
         const ptrdiff_t from_pixel = d->from_pixel, to_pixel = d->to_pixel, group = d->from_group, pixels = d->pixels;
         if (FC_PASTE(W(lanes_follow), GROUPS)(group)) {
-            for (ptrdiff_t p = 0; p < pixels; p++)
-                W(store)(to + p * to_pixel, FC_PASTE(W(together), GROUPS)(W(load)(from + p * from_pixel)));
+            for (ptrdiff_t p = 0; p < pixels; p++) {
+                const W(vec) v = W(load)(from + p * from_pixel);
+                W(store)(to + p * to_pixel, FC_PASTE(W(together), GROUPS)(v));
+            }
         } else {
-            for (ptrdiff_t p = 0; p < pixels; p++) W(store)
-            (to + p * to_pixel,
-             FC_PASTE(W(together), GROUPS)(FC_PASTE(W(load_groups), GROUPS)(from + p * from_pixel, group)));
+            for (ptrdiff_t p = 0; p < pixels; p++) {
+                const W(vec) v = FC_PASTE(W(load_groups), GROUPS)(from + p * from_pixel, group);
+                W(store)(to + p * to_pixel, FC_PASTE(W(together), GROUPS)(v));
+            }
         }
     }
 }

@@ -113,7 +113,7 @@ static void draw_channels(fc_corr2d_params *p, kind which)
         filters = one_in(8) ? 2 : 1;
         break;
     case FEW_A_GROUP:
-        p->groups = one_in(3) ? 4 * from_to(1, 3) : from_to(2, one_in(4) ? 40 : 9);
+        p->groups = from_to(2, one_in(4) ? 40 : 9);
         p->weight_channels = one_in(3) ? from_to(2, 12) : 4 * from_to(1, 3);
         filters = one_in(2) ? p->weight_channels : one_in(3) ? from_to(1, 12) : 4 * from_to(1, 3);
         break;
@@ -209,6 +209,22 @@ static void draw_rows(fc_corr2d_params *p)
     if (one_in(2)) p->stride[0] = 1;
 }
 
+/* Two or four groups that fill a vector, of a stride of two or in rows. */
+static void draw_shared(fc_corr2d_params *p)
+{
+    const bool long_sums = one_in(4);
+    const int64_t channels = long_sums ? 24 : 4 * from_to(1, 2);
+    p->groups = long_sums ? 2 : 4 * from_to(1, 3);
+    p->weight_channels = channels;
+    p->channels = p->out_channels = p->groups * channels;
+    if (one_in(2)) {
+        draw_rows(p);
+        if (long_sums) p->kernel[0] = 5, p->size[0] = from_to(4, 7);
+        return;
+    }
+    for (int i = 0; i < 2; i++) p->kernel[i] = 3, p->stride[i] = 2, p->dilation[i] = 1;
+}
+
 fc_corr2d_params random_corr2d(bool extreme)
 {
     static const fc_dtype dtypes[] = {FC_F32, FC_F64, FC_F32, FC_F64, FC_I32, FC_I64};
@@ -228,12 +244,15 @@ fc_corr2d_params random_corr2d(bool extreme)
         for (int i = 0; i < 2; i++)
             draw_axis(&p.size[i], &p.kernel[i], &p.stride[i], &p.dilation[i], &p.pad_before[i], &p.pad_after[i],
                       extreme);
-        if (extreme && one_in(4)) draw_rows(&p);
-        if (which >= DEEP)
+        const bool rows = one_in(extreme ? 4 : 20), shared = !extreme && which == FEW_A_GROUP && one_in(2);
+        if (rows) draw_rows(&p);
+        if (shared)
+            draw_shared(&p);
+        else if (which >= DEEP)
             draw_sizes(&p, which);
         else if (long_sums)
             draw_long_sums(&p);
-        else if (p.kernel[1] != 3 || !extreme)
+        else if (!rows)
             draw_kernel(&p);
         if (fc_corr2d_shape(&p, out, NULL) || !small(p.batch, p.out_channels, out)) continue;
         if (!small(p.batch, p.channels, p.size)) continue;

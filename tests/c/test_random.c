@@ -44,7 +44,8 @@ static unsigned wanted_of(fc_operation operation, const char *algorithm)
     if (!strncmp(algorithm, "winograd", 8) && operation == FC_CORR2D) wanted |= APART;
     if (!strcmp(algorithm, "grouped_pixels")) wanted |= FULL_GROUPS;
     if (!strcmp(algorithm, "inner_product")) wanted |= SMALL_MAPS;
-    if (is_lane_algorithm(algorithm)) wanted |= FULL_GROUPS | (usable("avx512") ? SHARED : 0);
+    if (!strcmp(algorithm, "phases")) wanted |= FULL_GROUPS;
+    if (is_lane_algorithm(algorithm) && usable("avx512")) wanted |= SHARED;
     return wanted;
 }
 
