@@ -4,6 +4,9 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/turned_taps.h"
 
+#define FEW_LANES 4   /* of a group */
+#define MANY_LANES 16 /* and of a vector */
+#define SOME_OUTPUTS 64
 #define MANY_OUTPUTS 576
 #define MANY_BYTES (4 * 1024 * 1024)
 
@@ -15,6 +18,7 @@ fc_lane_share fc_lane_share_of(const fc_problem *p)
     for (int k = 0; k < FC_LANE_SHARES && kernels->share_lanes[k]; k++) {
         const ptrdiff_t groups = (ptrdiff_t)1 << k;
         if (p->groups % groups || members * groups % lanes || outputs * groups % lanes) continue;
+        if (groups > 1 && outputs >= lanes && fc_strided(p)) continue;
         share.groups = groups;
         share.kernel = k;
         break;
@@ -28,10 +32,11 @@ fc_lane_share fc_lane_share_of(const fc_problem *p)
 }
 
 /* Outputs of a map from which on shared vectors are faster. Blocks turn pixels in NHWC, and want enough groups to fill vectors.
- * Four groups, or two of eight lanes, leave each few lanes. */
+ * Four groups, or two of eight lanes, leave each few lanes. Whole vectors, of eight lanes, are slower on the smallest maps alone. */
 static ptrdiff_t enough_outputs(const fc_problem *p, const fc_lane_share *share)
 {
-    const bool pairs = share->groups == 2 && fc_vectors_are_wide(p), left = p->groups % share->lanes > 0;
+    const bool pairs = share->groups == 2 && share->lanes >= MANY_LANES, left = p->groups % share->lanes > 0;
+    if (share->groups == 1) return left ? 0 : SOME_OUTPUTS;
     if (p->layout == FC_NHWC) return pairs || left ? 0 : MANY_OUTPUTS;
     if (p->groups <= share->lanes / 2 || (pairs && left)) return 0;
     return pairs || left ? MANY_OUTPUTS : PTRDIFF_MAX;
@@ -42,8 +47,8 @@ static ptrdiff_t enough_outputs(const fc_problem *p, const fc_lane_share *share)
 bool fc_blocks_win(const fc_problem *p, const fc_lane_share *share)
 {
     const ptrdiff_t bytes = p->batch * p->channels * p->in[0] * p->in[1] * (ptrdiff_t)fc_dtype_size(p->dtype);
-    if (fc_group_outputs(p) >= share->lanes || !fc_takes(&fc_corr2d_input_grad_grouped_block, p)) return false;
-    return p->in[0] * p->in[1] < enough_outputs(p, share) || (share->each <= 4 && bytes > MANY_BYTES);
+    if (fc_group_outputs(p) >= MANY_LANES || !fc_takes(&fc_corr2d_input_grad_grouped_block, p)) return false;
+    return p->in[0] * p->in[1] < enough_outputs(p, share) || (share->each <= FEW_LANES && bytes > MANY_BYTES);
 }
 
 ptrdiff_t fc_lane_weight_bytes(const fc_problem *p)

@@ -15,7 +15,8 @@ typedef struct fc_lane_share {
     ptrdiff_t lanes, each;      /* of a vector, and of each group's */
 } fc_lane_share;
 
-/* The fewest groups whose members and outputs fill vectors; or a single one whose outputs fill one. */
+/* The fewest groups whose members and outputs fill vectors; or a single one whose outputs fill one, which with a stride is left
+ * alone: to write groups that lie apart costs more there than a vector that overlaps another. */
 fc_lane_share fc_lane_share_of(const fc_problem *problem);
 
 /* Whether lanes that are groups, see corr2d_grouped_block.c, are faster than vectors that groups share. */
