@@ -6,7 +6,12 @@
  * members fill. */
 static inline void W(copy_members)(T *to, const T *from, ptrdiff_t members, W(mask) mask)
 {
-    W(store_first)(to, W(load_first)(from, members, mask), members, mask);
+    if (members == 8)
+        memcpy(to, from, 8 * sizeof(T));
+    else if (members == 4)
+        memcpy(to, from, 4 * sizeof(T));
+    else
+        W(store_first)(to, W(load_first)(from, members, mask), members, mask);
 }
 
 /* All groups of a vector, of two or three members: which compilers make shuffles of. */
@@ -155,23 +160,23 @@ static void W(groups_out)(const fc_group_move *d)
 #define EACH_OUTPUT(DO) DO(0) DO(1) DO(2) DO(3)
 #define START(o, m) W(vec) sum##o##m = W(zero)();
 #define START_OUTPUT(o) EACH_MEMBER(START, o)
-#define LOAD_X(m) const W(vec) x##m = W(load)(x + x_at[m]);
+#define LOAD_X(m) const W(vec) x##m = W(load)(x + (whole ? m * x_member : x_at[m]));
 #define ADD(o, m) sum##o##m = W(fma)(factor, x##m, sum##o##m);
-#define ADD_OUTPUT(o)                                     \
-    {                                                     \
-        const W(vec) factor = W(load)(grad + grad_at[o]); \
-        EACH_MEMBER(ADD, o)                               \
+#define ADD_OUTPUT(o)                                                                 \
+    {                                                                                 \
+        const W(vec) factor = W(load)(grad + (whole ? o * grad_member : grad_at[o])); \
+        EACH_MEMBER(ADD, o)                                                           \
     }
 #define KEEP(o, m)                                                               \
-    if (o < d->outputs && first + m < d->members) {                              \
+    if (whole || (o < d->outputs && first + m < d->members)) {                   \
         T *sum = (T *)d->sums + (first + m) * d->sum_member + o * d->sum_output; \
         W(store)(sum, W(add)(W(load)(sum), sum##o##m));                          \
     }
 #define KEEP_OUTPUT(o) EACH_MEMBER(KEEP, o)
-static void W(group_taps_part)(const fc_group_taps *d, ptrdiff_t first)
+static inline void W(group_taps_part)(const fc_group_taps *d, ptrdiff_t first, bool whole)
 {
     enum { lanes = W(LANES) };
-    const ptrdiff_t x_pixel = d->x_pixel;
+    const ptrdiff_t x_member = d->x_member, grad_member = d->grad_member, x_pixel = d->x_pixel;
     ptrdiff_t x_at[MEMBERS], grad_at[4];
     for (ptrdiff_t m = 0; m < MEMBERS; m++)
         x_at[m] = (first + m < d->members ? first + m : d->members - 1) * d->x_member;
@@ -179,7 +184,7 @@ static void W(group_taps_part)(const fc_group_taps *d, ptrdiff_t first)
     EACH_OUTPUT(START_OUTPUT)
     for (ptrdiff_t i = 0; i < d->rows; i++) {
         const T *grad = (const T *)d->grad + i * d->grad_row;
-        const T *x = (const T *)d->x + i * d->x_row;
+        const T *x = (const T *)d->x + i * d->x_row + (whole ? first * x_member : 0);
         for (ptrdiff_t j = 0; j < d->columns; j++, grad += lanes, x += x_pixel) {
             EACH_X(LOAD_X)
             EACH_OUTPUT(ADD_OUTPUT)
@@ -190,7 +195,11 @@ static void W(group_taps_part)(const fc_group_taps *d, ptrdiff_t first)
 
 static void W(group_taps)(const fc_group_taps *d)
 {
-    for (ptrdiff_t first = 0; first < d->members; first += MEMBERS) W(group_taps_part)(d, first);
+    for (ptrdiff_t first = 0; first < d->members; first += MEMBERS)
+        if (d->outputs == 4 && first + MEMBERS <= d->members)
+            W(group_taps_part)(d, first, true);
+        else
+            W(group_taps_part)(d, first, false);
 }
 #undef EACH_MEMBER
 #undef EACH_X
