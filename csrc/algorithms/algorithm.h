@@ -88,6 +88,7 @@ extern const fc_algorithm fc_avg_pool2d_direct;
 extern const fc_algorithm fc_max_pool2d_grad_direct;
 extern const fc_algorithm fc_avg_pool2d_grad_spread;
 extern const fc_algorithm fc_avg_pool2d_grad_taps;
+extern const fc_algorithm fc_avg_pool2d_grad_blocks;
 extern const fc_algorithm fc_avg_pool2d_grad_two_stack;
 extern const fc_algorithm fc_avg_pool2d_grad_direct;
 

@@ -24,8 +24,8 @@ static const fc_algorithm *const lists[FC_OPERATIONS][FC_MAX_ALGORITHMS + 1] = {
     [FC_AVG_POOL2D] = {&fc_avg_pool2d_whole, &fc_avg_pool2d_blocks, &fc_avg_pool2d_taps, &fc_avg_pool2d_rows,
                        &fc_avg_pool2d_two_stack, &fc_avg_pool2d_direct},
     [FC_MAX_POOL2D_GRAD] = {&fc_max_pool2d_grad_direct},
-    [FC_AVG_POOL2D_GRAD] = {&fc_avg_pool2d_grad_spread, &fc_avg_pool2d_grad_taps, &fc_avg_pool2d_grad_two_stack,
-                            &fc_avg_pool2d_grad_direct},
+    [FC_AVG_POOL2D_GRAD] = {&fc_avg_pool2d_grad_spread, &fc_avg_pool2d_grad_taps, &fc_avg_pool2d_grad_blocks,
+                            &fc_avg_pool2d_grad_two_stack, &fc_avg_pool2d_grad_direct},
 };
 
 const fc_algorithm *const *fc_algorithms(fc_operation operation) { return lists[operation]; }

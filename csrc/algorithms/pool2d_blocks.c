@@ -448,14 +448,21 @@ static const char *decline(const fc_problem *p)
     return NULL;
 }
 
+const char *fc_pool_blocks_pass(const fc_problem *p)
+{
+    if (p->window[0] < SHORTEST || p->window[1] < SHORTEST) return "the window is short";
+    if (p->out[0] == 1 || p->out[1] == 1) return "no window slides along an axis";
+    if (p->window[1] > LONG_WINDOW && p->window[1] > p->in[1] / 2) return "the window is half as long as the image";
+    return NULL;
+}
+
 /* Measured over 3 to 512 channels and maps of 14x14 to 512x512: `rows` is faster with windows of 5x5 at most where lanes are
  * channels, and of 3x3 with rows of many lanes. */
 static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t sides = p->window[0] + p->window[1];
-    if (p->window[0] < SHORTEST || p->window[1] < SHORTEST) return "the window is short";
-    if (p->out[0] == 1 || p->out[1] == 1) return "no window slides along an axis";
-    if (p->window[1] > LONG_WINDOW && p->window[1] > p->in[1] / 2) return "the window is half as long as the image";
+    const char *reason = fc_pool_blocks_pass(p);
+    if (reason) return reason;
     if (deep(p)) return sides <= 11 ? "the window is small" : NULL;
     return sides <= 7 && (p->layout == FC_NHWC || p->in[1] >= LONG_ROW) ? "the window is small" : NULL;
 }

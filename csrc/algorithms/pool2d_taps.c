@@ -90,19 +90,6 @@ static ptrdiff_t piece_rows(const fc_problem *p)
     return fc_min(p->in[0], fc_min(p->out[0], rows_a_task(p)) + (p->window[0] - 1) * p->dilation[0]);
 }
 
-/* The sums of a gradient as a pooling of grad_y. */
-static fc_problem sums_of(const fc_problem *p)
-{
-    fc_problem sums = *p;
-    for (int axis = 0; axis < 2; axis++) {
-        sums.in[axis] = p->out[axis];
-        sums.out[axis] = p->in[axis];
-        sums.stride[axis] = 1; /* of a single output it says nothing */
-        sums.pad_before[axis] = (p->window[axis] - 1) * p->dilation[axis] - p->pad_before[axis];
-    }
-    return sums;
-}
-
 /* What a row of outputs reads of an image: so many rows, the first at h. */
 typedef struct taps_row {
     ptrdiff_t h, rows;
@@ -148,7 +135,7 @@ static taps_slot lay_out(const fc_problem *p, char *slot)
 
 static size_t slot_bytes(const fc_problem *p)
 {
-    const fc_problem sums = gradient(p) ? sums_of(p) : *p;
+    const fc_problem sums = gradient(p) ? fc_pool_sums_of(p) : *p;
     return p->batch && p->channels ? lay_out(&sums, NULL).bytes : 0;
 }
 
@@ -331,7 +318,7 @@ static void run_pixels(void *context, ptrdiff_t task, int number)
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    const fc_problem sums = gradient(p) ? sums_of(p) : *p;
+    const fc_problem sums = gradient(p) ? fc_pool_sums_of(p) : *p;
     const bool nchw = p->layout == FC_NCHW;
     taps_call call = {&sums, operands, workspace, gradient(p) ? p : NULL, 0, 1};
     if (!p->batch || !p->channels) return;
@@ -387,7 +374,7 @@ static const char *decline_gradient(const fc_problem *p)
         if (p->out[axis] > 1 && p->stride[axis] > 1) return "the stride is above 1";
         if (p->dilation[axis] >= p->in[axis]) return "taps lie further apart than the image is long";
     }
-    const fc_problem sums = sums_of(p);
+    const fc_problem sums = fc_pool_sums_of(p);
     return unfit_lines(&sums);
 }
 

@@ -128,6 +128,18 @@ void fc_pool_counts(const fc_problem *p, fc_range columns, ptrdiff_t times, void
     }
 }
 
+fc_problem fc_pool_sums_of(const fc_problem *p)
+{
+    fc_problem sums = *p;
+    for (int axis = 0; axis < 2; axis++) {
+        sums.in[axis] = p->out[axis];
+        sums.out[axis] = p->in[axis];
+        sums.stride[axis] = 1; /* of a single output it says nothing */
+        sums.pad_before[axis] = (p->window[axis] - 1) * p->dilation[axis] - p->pad_before[axis];
+    }
+    return sums;
+}
+
 void fc_pool_store(const fc_pool_tiles *t, ptrdiff_t pixels, ptrdiff_t lanes, char *dst, const char *src,
                    size_t element)
 {

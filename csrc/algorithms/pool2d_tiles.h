@@ -37,6 +37,12 @@ double fc_pool_column_count(const fc_problem *p, ptrdiff_t column);
 /* counts[i] = the latter for output columns first … end - 1, each `times` times, as floats or doubles. */
 void fc_pool_counts(const fc_problem *p, fc_range columns, ptrdiff_t times, void *counts);
 
+/* At stride 1 the gradient of the average is a sum over windows of grad_y, divided: as a pooling of that. */
+fc_problem fc_pool_sums_of(const fc_problem *gradient);
+
+/* Of pool2d_blocks.c: NULL, or why sliding windows are better combined in another way, of those that serve any. */
+const char *fc_pool_blocks_pass(const fc_problem *problem);
+
 /* Element (row, column, lane) of an image. */
 static inline ptrdiff_t fc_pool_offset(const fc_pool_tiles *t, const ptrdiff_t size[2], ptrdiff_t image, ptrdiff_t row,
                                        ptrdiff_t column, ptrdiff_t lane)
