@@ -94,16 +94,18 @@ void fc_begin_lane_plan(const fc_problem *p, bool by_chunks, fc_lane_plan *s)
 bool fc_lane_rows_fit(const fc_problem *p, const fc_lane_plan *s) { return block_bytes(p, s, 1) <= MOST_BLOCK_BYTES; }
 
 /* A chunk of the sums has whole chunks of the block. */
+static ptrdiff_t members_at_once(const fc_lane_plan *s) { return s->by_chunks ? s->share.each : 1; }
+
 static ptrdiff_t chunks_of(const fc_lane_plan *s, ptrdiff_t most_taps)
 {
-    const ptrdiff_t most = FC_DEPTH / fc_max(1, most_taps), each = s->by_chunks ? s->share.each : 1;
+    const ptrdiff_t most = FC_DEPTH / fc_max(1, most_taps), each = members_at_once(s);
     return fc_ceil_div(s->members / each, fc_max(1, most / each));
 }
 
 /* The members of a chunk of the sums. */
 static fc_range chunk_of(const fc_lane_plan *s, ptrdiff_t chunk)
 {
-    const ptrdiff_t each = s->by_chunks ? s->share.each : 1, all = s->members / each;
+    const ptrdiff_t each = members_at_once(s), all = s->members / each;
     return (fc_range){fc_cut(all, s->chunks, chunk) * each, fc_cut(all, s->chunks, chunk + 1) * each};
 }
 

@@ -19,7 +19,6 @@ typedef struct fc_lane_plan {
     fc_group_grid grid;
     fc_lane_share share;
     bool by_chunks;                    /* of members, the block */
-    ptrdiff_t most_taps;               /* of a phase */
     ptrdiff_t rows, width;             /* of points; columns of the block */
     ptrdiff_t members, element;        /* of one group */
     ptrdiff_t x_pixel, x_chunk, x_row; /* of the block, elements */
@@ -31,6 +30,7 @@ typedef struct fc_lane_plan {
 
 /* What does not depend on the number of threads. */
 void fc_begin_lane_plan(const fc_problem *problem, bool by_chunks, fc_lane_plan *plan);
+/* The rest; most_taps: of a phase. */
 void fc_end_lane_plan(const fc_problem *problem, ptrdiff_t most_taps, fc_lane_plan *plan);
 bool fc_lane_rows_fit(const fc_problem *problem, const fc_lane_plan *plan);
 

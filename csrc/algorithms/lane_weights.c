@@ -86,11 +86,11 @@ static void pack_runs(const packing *c, char *to)
     }
 }
 
-static void pack_taps(const packing *c, const char *from, ptrdiff_t outputs, char *to)
+static void pack_taps(const packing *c, char *to)
 {
     fc_transpose turn = fc_turned_taps(c->taps, c->members, c->of_member, c->share->lanes);
-    turn.rows = outputs;
-    turn.from = from;
+    turn.rows = c->share->lanes;
+    turn.from = c->from;
     turn.from_step = c->of_output;
     turn.to = to;
     c->kernels->transpose(&turn);
@@ -122,7 +122,6 @@ void fc_lane_weights(const fc_problem *p, const fc_lane_share *share, const void
                      fc_range members, void *packed)
 {
     const fc_strides steps = fc_weight_strides(p);
-    const bool forward = fc_block_forward(p);
     packing c = {.p = p,
                  .share = share,
                  .kernels = &p->kernels->gemm[p->dtype],
@@ -130,23 +129,18 @@ void fc_lane_weights(const fc_problem *p, const fc_lane_share *share, const void
                  .members = members.end - members.first,
                  .element = (ptrdiff_t)fc_dtype_size(p->dtype),
                  .of_group = p->out_channels / p->groups * steps.n,
-                 .of_output = forward ? steps.n : steps.c,
-                 .of_member = forward ? steps.c : steps.n};
+                 .of_output = steps.c,
+                 .of_member = steps.n};
     c.from = (const char *)w + (index * share->groups * c.of_group + fc_lane_output(share, vector) * c.of_output +
                                 members.first * c.of_member) *
                                    c.element;
-    if (p->weight_layout == FC_OIHW && share->groups > 1 && c.of_output == c.taps) {
+    if (p->weight_layout != FC_OIHW)
+        for (ptrdiff_t g = 0; g < share->groups; g++)
+            pack_group(&c, c.from + g * c.of_group * c.element, (char *)packed + g * share->each * c.element);
+    else if (share->groups > 1)
         pack_runs(&c, packed);
-    } else {
-        for (ptrdiff_t g = 0; g < share->groups; g++) {
-            const char *from = c.from + g * c.of_group * c.element;
-            char *to = (char *)packed + g * share->each * c.element;
-            if (p->weight_layout == FC_OIHW)
-                pack_taps(&c, from, share->each, to);
-            else
-                pack_group(&c, from, to);
-        }
-    }
+    else
+        pack_taps(&c, packed);
     if (share->groups == 1) return;
     c.kernels->share_lanes[share->kernel](&(fc_share_lanes){.pixels = c.members * c.taps,
                                                             .chunks = 1,
