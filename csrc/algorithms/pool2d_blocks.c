@@ -80,9 +80,7 @@ static const fc_fold_kernels *fold(const fc_problem *p) { return average(p) ? &k
 
 static ptrdiff_t lanes(const fc_problem *p) { return kernels(p)->lanes; }
 
-static ptrdiff_t depth(const fc_problem *p) { return p->layout == FC_NCHW ? 1 : p->channels; }
-
-static bool deep(const fc_problem *p) { return depth(p) >= lanes(p); }
+static bool deep(const fc_problem *p) { return fc_pool_depth(p) >= lanes(p); }
 
 static ptrdiff_t vectors_of(const fc_problem *p, ptrdiff_t elements) { return (elements - 1) / lanes(p) + 1; }
 
@@ -150,7 +148,7 @@ static int spans_of(const fc_problem *p, ptrdiff_t span[MOST_LEVELS + 1], int *d
     span[0] = 1;
     if (fold(p)->spans && (average(p) || window > SHORT))
         for (; level < FC_MOST_DOUBLINGS && span[level] <= window / 2 &&
-               (span[level] * depth(p) < lanes(p) || lanes(p) % depth(p) == 0);
+               (span[level] * fc_pool_depth(p) < lanes(p) || lanes(p) % fc_pool_depth(p) == 0);
              level++)
             span[level + 1] = 2 * span[level];
     *doubled = level;
@@ -290,7 +288,7 @@ static void lines_along(const blocks_tile *t, lines_plan *plan, char *begin, ptr
 /* A row of items is at least a vector wide. */
 static void widen(const fc_problem *p, fc_range *columns)
 {
-    const ptrdiff_t least = (lanes(p) - 1) / depth(p) + 1;
+    const ptrdiff_t least = (lanes(p) - 1) / fc_pool_depth(p) + 1;
     columns->first = fc_max(fc_min(columns->first, columns->end - least), 0);
     columns->end = fc_max(columns->end, columns->first + least);
 }
@@ -436,7 +434,7 @@ static const char *decline(const fc_problem *p)
 {
     if (p->with_indices) return "places are asked for";
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "not float32 or float64";
-    if (!deep(p) && p->in[1] * depth(p) < lanes(p)) return "rows are narrower than a vector";
+    if (!deep(p) && p->in[1] * fc_pool_depth(p) < lanes(p)) return "rows are narrower than a vector";
     for (int axis = 0; axis < 2; axis++) {
         if ((p->out[axis] > 1 && p->stride[axis] > 1) || (p->window[axis] > 1 && p->dilation[axis] > 1))
             return "the stride or the dilation is above 1";

@@ -53,17 +53,15 @@ typedef struct division {
     ptrdiff_t rows, rows_a_task;
 } division;
 
-static ptrdiff_t depth(const fc_problem *p) { return p->layout == FC_NHWC ? p->channels : 1; }
-
 static void divide_rows(void *context, ptrdiff_t task, int slot)
 {
     const division *d = context;
     const fc_problem *p = d->p;
-    const size_t bytes = (size_t)(p->out[1] * depth(p)) * fc_dtype_size(p->dtype);
+    const size_t bytes = (size_t)(p->out[1] * fc_pool_depth(p)) * fc_dtype_size(p->dtype);
     const ptrdiff_t first = task * d->rows_a_task, end = fc_min(d->rows, first + d->rows_a_task);
     (void)slot;
     for (ptrdiff_t row = first; row < end; row++)
-        p->kernels->pool[p->dtype].divide(p->out[1], depth(p), d->to + (size_t)row * bytes,
+        p->kernels->pool[p->dtype].divide(p->out[1], fc_pool_depth(p), d->to + (size_t)row * bytes,
                                           d->from + (size_t)row * bytes, fc_pool_row_count(p, row % p->out[0]),
                                           d->counts);
 }
@@ -71,7 +69,7 @@ static void divide_rows(void *context, ptrdiff_t task, int slot)
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
     const ptrdiff_t at_once = images_at_once(p);
-    const ptrdiff_t row = p->out[1] * depth(p) * (ptrdiff_t)fc_dtype_size(p->dtype);
+    const ptrdiff_t row = p->out[1] * fc_pool_depth(p) * (ptrdiff_t)fc_dtype_size(p->dtype);
     const size_t x_image = (size_t)(p->in[0] * p->in[1] * p->channels) * fc_dtype_size(p->dtype);
     char *counts = workspace->shared, *shares = workspace->shared + counts_bytes(p);
     fc_end_part(counts, counts_bytes(p));
@@ -84,7 +82,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
                       .from = (const char *)operands->grad_y + (size_t)n * image_bytes(p),
                       .to = shares,
                       .counts = counts,
-                      .rows = images * (p->channels / depth(p)) * p->out[0],
+                      .rows = images * (p->channels / fc_pool_depth(p)) * p->out[0],
                       .rows_a_task = fc_max(1, BYTES_A_TASK / row)};
         fc_parallel_shares((d.rows - 1) / d.rows_a_task + 1, workspace->threads, true, divide_rows, &d);
         fc_avg_pool2d_blocks.run(&sums, &of_sums, workspace);

@@ -37,13 +37,11 @@ static bool tiles(const fc_problem *p) { return p->layout == FC_NCHW && exact(p,
 
 static const fc_pool_kernels *kernels(const fc_problem *p) { return &p->kernels->pool[p->dtype]; }
 
-static ptrdiff_t depth(const fc_problem *p) { return p->layout == FC_NCHW ? 1 : p->channels; }
-
 static spread_slot lay_out(const fc_problem *p, char *slot)
 {
     spread_slot s = {0};
     const size_t element = fc_dtype_size(p->dtype), rows = tiles(p) ? ROWS_AT_ONCE : 1;
-    s.shares = fc_pool_take(slot, &s.bytes, rows * (size_t)(p->out[1] * depth(p)), element);
+    s.shares = fc_pool_take(slot, &s.bytes, rows * (size_t)(p->out[1] * fc_pool_depth(p)), element);
     if (rows > 1) s.wide = fc_pool_take(slot, &s.bytes, rows * (size_t)p->in[1], element);
     s.counts = fc_pool_take(slot, &s.bytes, (size_t)p->out[1], fc_dtype_size(p->dtype));
     return s;
@@ -155,7 +153,7 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
     spread_call call = {p,
                         operands,
                         workspace,
-                        depth(p),
+                        fc_pool_depth(p),
                         (nchw ? p->batch * p->channels : p->batch) * p->in[0],
                         1,
                         p->out[1] == 1 && fc_length(columns) == p->in[1]};

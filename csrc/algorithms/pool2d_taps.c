@@ -75,11 +75,9 @@ static ptrdiff_t edges(const fc_problem *p)
     return count;
 }
 
-static ptrdiff_t depth(const fc_problem *p) { return p->layout == FC_NCHW ? 1 : p->channels; }
-
 static ptrdiff_t rows_a_task(const fc_problem *p)
 {
-    const ptrdiff_t moved = (fc_min(p->stride[0], p->window[0]) * p->in[1] + p->out[1]) * depth(p);
+    const ptrdiff_t moved = (fc_min(p->stride[0], p->window[0]) * p->in[1] + p->out[1]) * fc_pool_depth(p);
     const ptrdiff_t bytes = gradient(p) ? BYTES_A_GRADIENT_TASK : BYTES_A_TASK;
     return fc_max(1, bytes / (ptrdiff_t)fc_dtype_size(p->dtype) / moved);
 }
@@ -124,7 +122,7 @@ static taps_slot lay_out(const fc_problem *p, char *slot)
         s.edges = fc_pool_take(slot, &s.bytes, (size_t)edges(p), edge_bytes(p));
     }
     if (gradient(p)) {
-        const size_t row = (size_t)(p->in[1] * depth(p));
+        const size_t row = (size_t)(p->in[1] * fc_pool_depth(p));
         s.shares =
             fc_pool_take(slot, &s.bytes, (size_t)piece_rows(p) * row + 2 * (size_t)lanes(p), fc_dtype_size(p->dtype));
         s.counts = fc_pool_take(slot, &s.bytes, (size_t)p->in[1], fc_dtype_size(p->dtype));
@@ -196,14 +194,14 @@ static taps_piece piece_at(const taps_call *call, const taps_slot *s, ptrdiff_t 
 {
     const fc_problem *p = call->p, *of = call->of;
     const fc_pool_kernels *kernels = &p->kernels->pool[p->dtype];
-    const ptrdiff_t image = row / p->out[0], first = row % p->out[0], elements = p->in[1] * depth(p);
+    const ptrdiff_t image = row / p->out[0], first = row % p->out[0], elements = p->in[1] * fc_pool_depth(p);
     const size_t bytes = (size_t)elements * fc_dtype_size(p->dtype);
     taps_piece piece = {image, first, fc_min(p->out[0], first + end - row), call->operands->x, 0, 0};
     if (of) {
         const fc_range rows = fc_slide_reach((fc_slide_axis){p, 0, false}, (fc_range){first, piece.end});
         const char *grad_y = (const char *)call->operands->grad_y + (size_t)(image * p->in[0] + rows.first) * bytes;
         for (ptrdiff_t h = rows.first; h < rows.end; h++, grad_y += bytes)
-            kernels->divide(p->in[1], depth(p), s->shares + (size_t)(h - rows.first) * bytes, grad_y,
+            kernels->divide(p->in[1], fc_pool_depth(p), s->shares + (size_t)(h - rows.first) * bytes, grad_y,
                             fc_pool_row_count(of, h), s->counts);
         piece.x = s->shares;
         piece.origin = rows.first;

@@ -43,6 +43,9 @@ fc_problem fc_pool_sums_of(const fc_problem *gradient);
 /* Of pool2d_blocks.c: NULL, or why sliding windows are better combined in another way, of those that serve any. */
 const char *fc_pool_blocks_pass(const fc_problem *problem);
 
+/* Lanes of a pixel: in NCHW the planes of an image follow each other as images do. */
+static inline ptrdiff_t fc_pool_depth(const fc_problem *p) { return p->layout == FC_NCHW ? 1 : p->channels; }
+
 /* Element (row, column, lane) of an image. */
 static inline ptrdiff_t fc_pool_offset(const fc_pool_tiles *t, const ptrdiff_t size[2], ptrdiff_t image, ptrdiff_t row,
                                        ptrdiff_t column, ptrdiff_t lane)
