@@ -97,6 +97,8 @@ POOL_CASES = (
     PoolCase("resnet-stem", (1, 7, 57, 57), THREE, TWO, pad(1)),
     PoolCase("same-size", (1, 9, 13, 13), THREE, padding=pad(1), count_include_pad=False),
     PoolCase("many-channels", (1, 67, 7, 7), THREE, padding=pad(1)),
+    PoolCase("many-planes", (9, 23, 5, 7), THREE, TWO, pad(1)),
+    PoolCase("many-planes-wide-window", (5, 29, 6, 8), (5, 7), padding=pads(2, 2, 3, 3), count_include_pad=False),
     PoolCase("full-vectors", (1, 64, 16, 16), TWO, TWO),
     PoolCase("row-window", (1, 4, 7, 33), (1, 5), padding=pads(0, 0, 2, 2)),
     PoolCase("column-window", (1, 4, 33, 7), (5, 1), padding=pads(2, 2, 0, 0)),
@@ -119,6 +121,8 @@ POOL_CASES = (
     PoolCase("stride-past-window", (1, 4, 19, 22), TWO, (5, 4)),
     PoolCase("stride-past-image", (1, 3, 5, 4), THREE, (9, 8)),
     PoolCase("stride-uneven", (2, 3, 14, 15), (3, 2), (1, 3)),
+    PoolCase("stride-within-window", (2, 19, 13, 17), (3, 4), (2, 3), pads(1, 0, 2, 1), count_include_pad=False),
+    PoolCase("stride-within-dilation", (1, 37, 12, 11), (3, 2), (2, 2), pads(1, 2, 0, 0), (2, 3), ceil_mode=True),
     PoolCase("dilation", (1, 4, 13, 17), (3, 2), (1, 2), pad(1), (2, 3)),
     PoolCase(
         "dilation-past-image", (1, 3, 4, 5), THREE, padding=pads(5, 5, 6, 6), dilation=(4, 5), count_include_pad=False

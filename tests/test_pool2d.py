@@ -101,6 +101,26 @@ def test_images_larger_than_every_block(isa: str, mode: str, layout: str):
     CHECKS[mode](case, layout, "float32", isa)
 
 
+@pytest.mark.parametrize("case", [case for case in POOL_CASES if case.x[0] > 1], ids=str)
+@pytest.mark.parametrize("op", ["max_pool2d", "avg_pool2d", "avg_pool2d_grad"])
+def test_an_image_alone_or_in_a_batch(isa: str, op: str, case: PoolCase):
+    """Planes of many images are pooled together, and which others they are changes no bit."""
+    x, grad_y = case.arrays("NCHW", "float32")
+
+    def call(first: int, end: int, name: str) -> np.ndarray:
+        if op == "avg_pool2d_grad":
+            shape = (end - first, *x.shape[1:])
+            return fastconv.avg_pool2d_grad(grad_y[first:end], case.kernel, shape, **case.avg_options, algorithm=name)
+        options = case.max_options if op == "max_pool2d" else case.avg_options
+        return getattr(fastconv, op)(x[first:end], case.kernel, **options, algorithm=name)
+
+    together = each_algorithm(op, lambda name: call(0, len(x), name))
+    together.pop("auto")
+    for name, images in together.items():
+        for number in range(len(x)):
+            assert_same_bits(call(number, number + 1, name)[0], images[number], f"{isa} {name}, image {number}")
+
+
 def test_textbook_example():
     x = np.arange(9.0).reshape(3, 3)
     np.testing.assert_array_equal(fastconv.pool2d(x, (2, 2)), [[4, 5], [7, 8]])

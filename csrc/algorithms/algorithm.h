@@ -38,6 +38,9 @@ static inline bool fc_takes(const fc_algorithm *algorithm, const fc_problem *pro
 /* The algorithms of an operation, best first, ended by NULL. The last one accepts every problem. */
 const fc_algorithm *const *fc_algorithms(fc_operation operation);
 
+/* The first that neither declines the problem nor is passed over. */
+const fc_algorithm *fc_algorithm_for(const fc_problem *problem);
+
 extern const fc_algorithm fc_corr2d_winograd_nchw;
 extern const fc_algorithm fc_corr2d_winograd_nhwc;
 extern const fc_algorithm fc_corr2d_dot;
@@ -74,18 +77,21 @@ extern const fc_algorithm fc_corr2d_weight_grad_winograd;
 extern const fc_algorithm fc_corr2d_weight_grad_implicit_gemm;
 extern const fc_algorithm fc_corr2d_weight_grad_direct;
 extern const fc_algorithm fc_max_pool2d_whole;
+extern const fc_algorithm fc_max_pool2d_turned;
 extern const fc_algorithm fc_max_pool2d_taps;
 extern const fc_algorithm fc_max_pool2d_blocks;
 extern const fc_algorithm fc_max_pool2d_rows;
 extern const fc_algorithm fc_max_pool2d_two_stack;
 extern const fc_algorithm fc_max_pool2d_direct;
 extern const fc_algorithm fc_avg_pool2d_whole;
+extern const fc_algorithm fc_avg_pool2d_turned;
 extern const fc_algorithm fc_avg_pool2d_taps;
 extern const fc_algorithm fc_avg_pool2d_blocks;
 extern const fc_algorithm fc_avg_pool2d_rows;
 extern const fc_algorithm fc_avg_pool2d_two_stack;
 extern const fc_algorithm fc_avg_pool2d_direct;
 extern const fc_algorithm fc_max_pool2d_grad_direct;
+extern const fc_algorithm fc_avg_pool2d_grad_turned;
 extern const fc_algorithm fc_avg_pool2d_grad_spread;
 extern const fc_algorithm fc_avg_pool2d_grad_taps;
 extern const fc_algorithm fc_avg_pool2d_grad_blocks;

@@ -26,14 +26,8 @@ typedef struct spread_slot {
     size_t bytes;
 } spread_slot;
 
-static bool exact(const fc_problem *p, int axis)
-{
-    return p->window[axis] == p->stride[axis] && !p->pad_before[axis] && p->in[axis] % p->stride[axis] == 0 &&
-           p->in[axis] / p->stride[axis] == p->out[axis];
-}
-
 /* The windows are tiles: NCHW is then one long image of rows of outputs. */
-static bool tiles(const fc_problem *p) { return p->layout == FC_NCHW && exact(p, 0) && exact(p, 1); }
+static bool tiles(const fc_problem *p) { return p->layout == FC_NCHW && fc_pool_windows_tile(p); }
 
 static const fc_pool_kernels *kernels(const fc_problem *p) { return &p->kernels->pool[p->dtype]; }
 

@@ -4,9 +4,11 @@
  * A task is some neighbouring rows of outputs, of any images. In NCHW lanes are columns, with masks where a vector
  * reaches over the border; in NHWC they are channels.
  *
- * At stride 1 the gradient of the average is a sum over windows of grad_y as well, each of its elements divided by what
- * its window counts: those that a task reads it divides first, a piece of an image at a time. */
+ * The gradient of the average is a sum over windows of grad_y as well, each of its elements divided by what its window
+ * counts, and as far from the next as the windows were, with zeros between: what a task reads is so laid out first, a
+ * piece of an image at a time. */
 #include <math.h>
+#include <string.h>
 
 #include "algorithms/algorithm.h"
 #include "algorithms/pool2d_tiles.h"
@@ -131,9 +133,18 @@ static taps_slot lay_out(const fc_problem *p, char *slot)
     return s;
 }
 
+/* The gradient's sums over grad_y, laid out. */
+static fc_problem sums_of(const fc_problem *p)
+{
+    fc_problem sums = fc_pool_sums_of(p);
+    for (int axis = 0; axis < 2; axis++)
+        if (p->out[axis] > 1) sums.in[axis] = (p->out[axis] - 1) * p->stride[axis] + 1;
+    return sums;
+}
+
 static size_t slot_bytes(const fc_problem *p)
 {
-    const fc_problem sums = gradient(p) ? fc_pool_sums_of(p) : *p;
+    const fc_problem sums = gradient(p) ? sums_of(p) : *p;
     return p->batch && p->channels ? lay_out(&sums, NULL).bytes : 0;
 }
 
@@ -182,6 +193,34 @@ static ptrdiff_t tap_step(const fc_problem *p, int axis, ptrdiff_t elements)
     return p->dilation[axis] < p->in[axis] ? p->dilation[axis] * elements : 0;
 }
 
+static ptrdiff_t step(const fc_problem *p, int axis) { return p->out[axis] > 1 ? p->stride[axis] : 1; }
+
+/* The pixels of a row, `apart` from each other; zeros lie between them. */
+static void move_apart(char *row, ptrdiff_t pixels, size_t pixel, ptrdiff_t apart)
+{
+    for (ptrdiff_t j = pixels - 1; j > 0; j--) {
+        char *to = row + (size_t)(j * apart) * pixel;
+        memmove(to, row + (size_t)j * pixel, pixel);
+        memset(to - (size_t)(apart - 1) * pixel, 0, (size_t)(apart - 1) * pixel);
+    }
+}
+
+/* Row h of what the gradient `of` sums over. */
+static void lay_out_row(const fc_problem *of, ptrdiff_t image, ptrdiff_t h, char *row, size_t bytes, const char *counts,
+                        const void *grad_y)
+{
+    const ptrdiff_t down = step(of, 0), across = step(of, 1), depth = fc_pool_depth(of), i = h / down;
+    const size_t pixel = (size_t)depth * fc_dtype_size(of->dtype);
+    if (h % down) {
+        memset(row, 0, bytes);
+        return;
+    }
+    of->kernels->pool[of->dtype].divide(of->out[1], depth, row,
+                                        (const char *)grad_y + (size_t)((image * of->out[0] + i) * of->out[1]) * pixel,
+                                        fc_pool_row_count(of, i), counts);
+    if (across > 1) move_apart(row, of->out[1], pixel, across);
+}
+
 /* Some rows of outputs of one image, and where it lies: `x` is its row `origin`. */
 typedef struct taps_piece {
     ptrdiff_t image, first, end;
@@ -193,16 +232,14 @@ typedef struct taps_piece {
 static taps_piece piece_at(const taps_call *call, const taps_slot *s, ptrdiff_t row, ptrdiff_t end)
 {
     const fc_problem *p = call->p, *of = call->of;
-    const fc_pool_kernels *kernels = &p->kernels->pool[p->dtype];
     const ptrdiff_t image = row / p->out[0], first = row % p->out[0], elements = p->in[1] * fc_pool_depth(p);
     const size_t bytes = (size_t)elements * fc_dtype_size(p->dtype);
     taps_piece piece = {image, first, fc_min(p->out[0], first + end - row), call->operands->x, 0, 0};
     if (of) {
         const fc_range rows = fc_slide_reach((fc_slide_axis){p, 0, false}, (fc_range){first, piece.end});
-        const char *grad_y = (const char *)call->operands->grad_y + (size_t)(image * p->in[0] + rows.first) * bytes;
-        for (ptrdiff_t h = rows.first; h < rows.end; h++, grad_y += bytes)
-            kernels->divide(p->in[1], fc_pool_depth(p), s->shares + (size_t)(h - rows.first) * bytes, grad_y,
-                            fc_pool_row_count(of, h), s->counts);
+        for (ptrdiff_t h = rows.first; h < rows.end; h++)
+            lay_out_row(of, image, h, s->shares + (size_t)(h - rows.first) * bytes, bytes, s->counts,
+                        call->operands->grad_y);
         piece.x = s->shares;
         piece.origin = rows.first;
         piece.elements = piece_rows(p) * elements + 2 * lanes(p);
@@ -216,7 +253,7 @@ static taps_piece piece_at(const taps_call *call, const taps_slot *s, ptrdiff_t 
 static void find_counts(const taps_call *call, const taps_slot *s)
 {
     const fc_problem *p = call->p;
-    if (call->of) fc_pool_counts(call->of, (fc_range){0, p->in[1]}, 1, s->counts);
+    if (call->of) fc_pool_counts(call->of, (fc_range){0, call->of->out[1]}, 1, s->counts);
     if (!average(p)) return;
     fc_pool_counts(p, (fc_range){0, p->out[1]}, 1, s->counts);
     for (ptrdiff_t l = p->out[1]; l < p->out[1] + lanes(p); l++) {
@@ -316,7 +353,7 @@ static void run_pixels(void *context, ptrdiff_t task, int number)
 
 static void run(const fc_problem *p, const fc_operands *operands, const fc_workspace *workspace)
 {
-    const fc_problem sums = gradient(p) ? fc_pool_sums_of(p) : *p;
+    const fc_problem sums = gradient(p) ? sums_of(p) : *p;
     const bool nchw = p->layout == FC_NCHW;
     taps_call call = {&sums, operands, workspace, gradient(p) ? p : NULL, 0, 1};
     if (!p->batch || !p->channels) return;
@@ -369,10 +406,10 @@ static const char *decline_gradient(const fc_problem *p)
     const char *reason = unfit(p);
     if (reason) return reason;
     for (int axis = 0; axis < 2; axis++) {
-        if (p->out[axis] > 1 && p->stride[axis] > 1) return "the stride is above 1";
         if (p->dilation[axis] >= p->in[axis]) return "taps lie further apart than the image is long";
+        if (step(p, axis) > MOST_TAPS) return "the windows lie far from each other";
     }
-    const fc_problem sums = fc_pool_sums_of(p);
+    const fc_problem sums = sums_of(p);
     return unfit_lines(&sums);
 }
 

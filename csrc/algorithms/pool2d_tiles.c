@@ -128,6 +128,15 @@ void fc_pool_counts(const fc_problem *p, fc_range columns, ptrdiff_t times, void
     }
 }
 
+bool fc_pool_windows_tile(const fc_problem *p)
+{
+    for (int axis = 0; axis < 2; axis++) {
+        if (p->window[axis] != p->stride[axis] || p->pad_before[axis] || p->in[axis] % p->stride[axis]) return false;
+        if (p->in[axis] / p->stride[axis] != p->out[axis]) return false;
+    }
+    return true;
+}
+
 fc_problem fc_pool_sums_of(const fc_problem *p)
 {
     fc_problem sums = *p;

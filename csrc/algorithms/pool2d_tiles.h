@@ -37,6 +37,9 @@ double fc_pool_column_count(const fc_problem *p, ptrdiff_t column);
 /* counts[i] = the latter for output columns first … end - 1, each `times` times, as floats or doubles. */
 void fc_pool_counts(const fc_problem *p, fc_range columns, ptrdiff_t times, void *counts);
 
+/* Whether the windows are the image's tiles: each element lies in one. */
+bool fc_pool_windows_tile(const fc_problem *p);
+
 /* At stride 1 the gradient of the average is a sum over windows of grad_y, divided: as a pooling of that. */
 fc_problem fc_pool_sums_of(const fc_problem *gradient);
 

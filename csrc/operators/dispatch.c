@@ -52,11 +52,9 @@ static fc_problem problem_to_choose_for(const fc_problem *problem)
 
 fc_status fc_choose(const fc_problem *problem, const char *name, const fc_algorithm **chosen, fc_error *error)
 {
-    const fc_algorithm *const *list = fc_algorithms(problem->operation);
     const fc_problem asked = problem_to_choose_for(problem);
     if (name) return choose_by_name(problem, name, chosen, error);
-    while (decline(*list, &asked) || pass_over(*list, &asked)) list++;
-    *chosen = *list;
+    *chosen = fc_algorithm_for(&asked);
     return FC_OK;
 }
 
