@@ -19,6 +19,7 @@
 #define BYTES_A_GRADIENT_TASK 262144 /* what two tasks both divide stays a fraction */
 #define MOST_TAPS 12                 /* beyond them two passes, down and across, are fewer operations */
 #define LONG_ROW 256
+#define FEW_CHANNELS 16
 #define LINES_A_CALL 32
 #define PIXELS_A_CALL 64
 
@@ -413,9 +414,16 @@ static const char *decline_gradient(const fc_problem *p)
     return unfit_lines(&sums);
 }
 
+/* Pixels of so few lanes are run over as rows by two stacks. */
+static const char *pass_gradient(const fc_problem *p)
+{
+    const bool strided = step(p, 0) > 1 || step(p, 1) > 1;
+    return strided && p->layout == FC_NHWC && p->channels < FEW_CHANNELS ? "few channels" : NULL;
+}
+
 const fc_algorithm fc_max_pool2d_taps = {
     .name = "taps", .decline = decline, .pass = pass, .slot_bytes = slot_bytes, .run = run};
 const fc_algorithm fc_avg_pool2d_taps = {
     .name = "taps", .decline = decline, .pass = pass, .slot_bytes = slot_bytes, .run = run};
 const fc_algorithm fc_avg_pool2d_grad_taps = {
-    .name = "taps", .decline = decline_gradient, .slot_bytes = slot_bytes, .run = run};
+    .name = "taps", .decline = decline_gradient, .pass = pass_gradient, .slot_bytes = slot_bytes, .run = run};
