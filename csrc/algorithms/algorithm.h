@@ -54,6 +54,7 @@ extern const fc_algorithm fc_corr2d_padded_pixels;
 extern const fc_algorithm fc_corr2d_inner_product;
 extern const fc_algorithm fc_corr2d_interleaved; /* and the input gradient */
 extern const fc_algorithm fc_corr2d_turned_gemm;
+extern const fc_algorithm fc_corr2d_tap_planes; /* and the input gradient */
 extern const fc_algorithm fc_corr2d_implicit_gemm_nchw;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nhwc;
 extern const fc_algorithm fc_corr2d_direct;

@@ -3,12 +3,12 @@
 #include "algorithms/algorithm.h"
 
 static const fc_algorithm *const lists[FC_OPERATIONS][FC_MAX_ALGORITHMS + 1] = {
-    [FC_CORR2D] = {&fc_corr2d_dot, &fc_corr2d_grouped_block, &fc_corr2d_grouped_pixels, &fc_corr2d_inner_product,
-                   &fc_corr2d_winograd_nchw, &fc_corr2d_winograd_nhwc, &fc_corr2d_interleaved,
+    [FC_CORR2D] = {&fc_corr2d_dot, &fc_corr2d_tap_planes, &fc_corr2d_grouped_block, &fc_corr2d_grouped_pixels,
+                   &fc_corr2d_inner_product, &fc_corr2d_winograd_nchw, &fc_corr2d_winograd_nhwc, &fc_corr2d_interleaved,
                    &fc_corr2d_depthwise_block, &fc_corr2d_depthwise_nchw, &fc_corr2d_depthwise_nhwc,
                    &fc_corr2d_turned_gemm, &fc_corr2d_padded_rows, &fc_corr2d_padded_pixels,
                    &fc_corr2d_implicit_gemm_nchw, &fc_corr2d_implicit_gemm_nhwc, &fc_corr2d_direct},
-    [FC_CORR2D_INPUT_GRAD] = {&fc_corr2d_input_grad_phases, &fc_corr2d_input_grad_runs,
+    [FC_CORR2D_INPUT_GRAD] = {&fc_corr2d_tap_planes, &fc_corr2d_input_grad_phases, &fc_corr2d_input_grad_runs,
                               &fc_corr2d_input_grad_grouped_block, &fc_corr2d_grouped_pixels,
                               &fc_corr2d_input_grad_winograd_nchw, &fc_corr2d_input_grad_winograd_nhwc,
                               &fc_corr2d_interleaved, &fc_corr2d_input_grad_depthwise_nchw,
