@@ -8,6 +8,7 @@
 
 #include "algorithms/algorithm.h"
 #include "algorithms/gemm_nchw_call.h"
+#include "algorithms/planes_cost.h"
 #include "algorithms/strided_copy.h"
 #include "algorithms/wave.h"
 #include "algorithms/winograd.h"
@@ -83,11 +84,11 @@ static bool winograd_is_faster(const fc_problem *p)
 static bool turning_is_faster(const fc_problem *p)
 {
     if (p->window[0] == 1 && p->window[1] == 1 && p->batch == 1) return false;
-    return !p->weights_stay && fc_takes(&fc_corr2d_turned_gemm, p);
+    return !p->weights_stay && !fc_corr2d_turned_gemm.decline(p) && !fc_turned_gemm_rules(p);
 }
 
 /* Measured over maps of 2 to 14 pixels, 16 to 1536 channels, kernels of 1, 3 and 5, and strides 1 and 2. */
-static const char *pass(const fc_problem *p)
+const char *fc_inner_product_rules(const fc_problem *p)
 {
     const ptrdiff_t outputs = columns_of(p), rows = p->out_channels / p->groups;
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
@@ -102,6 +103,8 @@ static const char *pass(const fc_problem *p)
     if (turning_is_faster(p)) return "pixels of all images fill vectors";
     return NULL;
 }
+
+static const char *pass(const fc_problem *p) { return fc_planes_pass(p, FC_PLANES_INNER_PRODUCT); }
 
 static size_t prepared_bytes(const fc_problem *p) { return p->weight_layout == FC_OIHW ? 0 : fc_weight_bytes(p); }
 

@@ -12,6 +12,7 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
 #include "algorithms/grid.h"
+#include "algorithms/planes_cost.h"
 #include "algorithms/row_bias.h"
 #include "algorithms/strided_copy.h"
 #include "algorithms/stripe.h"
@@ -95,7 +96,7 @@ static const char *pass_turned(const fc_problem *p)
 
 /* Packing pays when many output channels use what was packed; and its lanes go on over the ends of rows, which counts
  * where a row fills less than a vector, or where one tap makes all of the image one row. */
-static const char *pass(const fc_problem *p)
+const char *fc_padded_rows_rules(const fc_problem *p)
 {
     const ptrdiff_t channels = p->channels / p->groups, rows = p->out_channels / p->groups;
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
@@ -120,6 +121,8 @@ static const char *pass(const fc_problem *p)
         return "a kernel of one tap packs long rows";
     return NULL;
 }
+
+static const char *pass(const fc_problem *p) { return fc_planes_pass(p, FC_PLANES_PADDED_ROWS); }
 
 static size_t shared_bytes(const fc_problem *p)
 {

@@ -6,6 +6,7 @@
  * of strided maps, and leave lanes empty where a map ends. */
 #include "algorithms/algorithm.h"
 #include "algorithms/block_axis.h"
+#include "algorithms/planes_cost.h"
 #include "algorithms/strided_copy.h"
 #include "algorithms/turn.h"
 #include "algorithms/wave.h"
@@ -28,7 +29,7 @@ static fc_problem turned(const fc_problem *p)
 
 /* Of few channels whole rows of windows are taken, as corr2d_padded_pixels.c does where it is preferred. Nothing here depends
  * on the images, for which weights are prepared whatever their size. */
-static bool takes_window_rows(const fc_problem *p)
+bool fc_turned_gemm_takes_rows(const fc_problem *p)
 {
     const ptrdiff_t taps = p->window[0] * p->window[1];
     return fc_block_forward(p) && p->groups == 1 && (p->window[1] == 1 || p->dilation[1] == 1) && taps > 1 &&
@@ -38,7 +39,7 @@ static bool takes_window_rows(const fc_problem *p)
 static const fc_algorithm *product(const fc_problem *p)
 {
     if (!fc_block_forward(p)) return &fc_corr2d_input_grad_implicit_gemm_nhwc;
-    return takes_window_rows(p) ? &fc_corr2d_padded_pixels : &fc_corr2d_implicit_gemm_nhwc;
+    return fc_turned_gemm_takes_rows(p) ? &fc_corr2d_padded_pixels : &fc_corr2d_implicit_gemm_nhwc;
 }
 
 static const char *decline(const fc_problem *p)
@@ -65,6 +66,8 @@ static size_t image_bytes(const fc_problem *p)
     return fc_size_add(source_bytes(p), bytes_of(p, fc_block_destination_channels(p), fc_block_destination_size(p)));
 }
 
+bool fc_turned_gemm_fits(const fc_problem *p) { return image_bytes(p) <= FC_LARGEST_COPIED_BYTES; }
+
 static bool has_few_channels(const fc_problem *p)
 {
     const ptrdiff_t channels = p->channels / p->groups, filters = p->out_channels / p->groups;
@@ -84,21 +87,21 @@ static bool has_few_channels(const fc_problem *p)
 static const char *pass_few_channels(const fc_problem *p)
 {
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
-    if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
+    if (!fc_turned_gemm_fits(p)) return "an image is too large to copy";
     if (p->out[1] > lanes) return "rows of so large a map fill vectors";
     const ptrdiff_t few = fc_strided(p) ? 8 : 2 * p->out[1] > lanes ? lanes : 0;
     return p->out_channels < few ? "there are few filters" : NULL;
 }
 
 /* Measured over maps of 4 to 160 pixels, 3 to 1024 channels, strides 1 and 2, one image and eight. */
-static const char *pass_forward(const fc_problem *p)
+const char *fc_turned_gemm_rules(const fc_problem *p)
 {
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     const bool apart = fc_strided(p);
-    if (takes_window_rows(p) && (!apart || p->out[1] <= lanes)) return pass_few_channels(p);
-    if (fc_takes(&fc_corr2d_padded_rows, p)) return "rows are read where they lie";
+    if (fc_turned_gemm_takes_rows(p) && (!apart || p->out[1] <= lanes)) return pass_few_channels(p);
+    if (!fc_corr2d_padded_rows.decline(p) && !fc_padded_rows_rules(p)) return "rows are read where they lie";
     if (has_few_channels(p)) return "there are too few channels on one side";
-    if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
+    if (!fc_turned_gemm_fits(p)) return "an image is too large to copy";
     const ptrdiff_t outputs = p->out[0] * p->out[1], computed = fc_ceil_div(outputs, lanes) * lanes;
     if (p->window[0] == 1 && p->window[1] == 1) {
         if (outputs > MOST_OUTPUTS) return "rows of so large a map fill vectors";
@@ -112,13 +115,15 @@ static const char *pass_forward(const fc_problem *p)
                                                                : NULL;
 }
 
+static const char *pass_forward(const fc_problem *p) { return fc_planes_pass(p, FC_PLANES_TURNED_GEMM); }
+
 /* Measured over the same, and the layers of ResNet-50, InceptionV3 and MobileNetV2. */
 static const char *pass_input_grad(const fc_problem *p)
 {
     const bool one_tap = p->window[0] == 1 && p->window[1] == 1;
     if (has_few_channels(p) || (one_tap && fc_min(p->channels, p->out_channels) < 16 * p->groups))
         return "there are too few channels on one side";
-    if (image_bytes(p) > FC_LARGEST_COPIED_BYTES) return "an image is too large to copy";
+    if (!fc_turned_gemm_fits(p)) return "an image is too large to copy";
     if (p->in[0] * p->in[1] > MOST_OUTPUTS && !fc_strided(p)) return "rows of so large a map fill vectors";
     return NULL;
 }
