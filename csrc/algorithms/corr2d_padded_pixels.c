@@ -13,6 +13,8 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
+#define MANY_WEIGHT_BYTES 65536
+#define FEW_OUTPUTS 32
 #define LARGE_MAP 2500 /* outputs */
 #define BYTES_WORTH_A_THREAD (64 * 1024)
 #define ROWS_OF_A_TASK 8 /* at most */
@@ -77,6 +79,9 @@ static const char *pass(const fc_problem *p)
         return "there are many channels";
     }
     if (p->channels > most_channels(p)) return "there are many channels";
+    if (!p->weights_stay && p->weight_layout == FC_OHWI && fc_weight_bytes(p) > MANY_WEIGHT_BYTES &&
+        (double)p->batch * outputs < FEW_OUTPUTS)
+        return "so many weights are turned for few outputs";
     if (lies_ready(p)) return NULL;
     if (!takes_rows(p) && p->channels > 3 && p->window[0] * p->window[1] <= 9)
         return "a copy of the image would cost more than it saves";

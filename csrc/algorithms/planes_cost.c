@@ -59,14 +59,21 @@ static double padded_rows(const fc_problem *p, const shape *s)
     return s->images * (copied + begun + (s->apart ? 1.3 : 1) * s->row_vectors * s->filters * s->depth);
 }
 
+/* What a vector of a panel takes for a tap of a plane: pieces of rows, and what lies apart or reaches over the border. */
+static double packed(const fc_problem *p, const shape *s)
+{
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
+    const bool rows = p->out[1] >= lanes, short_rows = 4 * p->out[1] <= lanes, large = s->taps > 25;
+    double cost = short_rows ? 115 : 42;
+    if (!s->apart) cost = rows ? 17 : short_rows ? 52 : 24;
+    if (s->apart && p->stride[1] <= 2) cost = rows ? 25 : 45;
+    return s->wide ? cost + (large ? 40 : 0) : 0.4 * cost + (large ? 20 : 0);
+}
+
 static double implicit_gemm(const fc_problem *p, const shape *s)
 {
-    const bool rows = p->out[1] >= p->kernels->gemm[p->dtype].lanes;
-    double packed = s->wide ? 49 : 27;
-    if (!s->apart) packed = rows ? (s->wide ? 13 : 5) : (s->wide ? 21 : 4);
-    if (s->apart && rows && p->stride[1] <= 2) packed = s->wide ? 20 : 11;
-    return s->images * s->vectors *
-           (s->depth * (packed + 1.1 * (double)round_up(p->out_channels, 8)) + 7 * (s->filters + s->taps));
+    const double multiplied = 1.1 * (double)round_up(p->out_channels, 8);
+    return s->images * s->vectors * (s->depth * (packed(p, s) + multiplied) + 7 * (s->filters + s->taps));
 }
 
 static double cost_of(const fc_problem *p, const shape *s, fc_planes_way way)

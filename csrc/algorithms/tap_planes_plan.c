@@ -98,8 +98,7 @@ static ptrdiff_t most_beside_winograd(const traits *t)
     if (t->channels < FEW_CHANNELS) return t->deep && (t->large || t->width > WIDE) ? 1 : 0;
     if (t->large) return many || (t->wide && t->width > NARROW) ? 4 : 2;
     if (!many) return t->wide && t->width > WIDE ? 2 : 1;
-    if (t->width <= NARROW) return 1;
-    return t->wide && (t->width > WIDE || !t->deep) ? 4 : 2;
+    return t->wide && (t->width > WIDE || (!t->deep && t->width > NARROW)) ? 4 : 2;
 }
 
 static ptrdiff_t most_without_winograd(const traits *t)
@@ -107,7 +106,7 @@ static ptrdiff_t most_without_winograd(const traits *t)
     if (t->channels < FEW_CHANNELS) return !t->deep ? 0 : t->width > WIDE ? 4 : 2;
     if (t->channels < MANY_CHANNELS) return (t->deep ? 4 : 2) * (t->wide && (!t->deep || t->width > NARROW) ? 2 : 1);
     if (!t->wide) return t->deep && t->width > WIDE ? 8 : 4;
-    return t->large && !t->deep ? 4 : 8;
+    return t->large && !t->deep && t->width > NARROW ? 4 : 8;
 }
 
 static ptrdiff_t most_of_strides(const traits *t)
@@ -121,7 +120,7 @@ static bool mostly_zeros(const fc_problem *p)
 {
     const fc_tap_planes s = fc_tap_planes_of(p);
     const ptrdiff_t multiplied = round_up(s.left + s.rows_at_once * s.pitch, p->kernels->gemm[p->dtype].lanes);
-    return 10 * s.rows_at_once * s.source[1] < 3 * multiplied;
+    return 5 * s.rows_at_once * s.source[1] < multiplied;
 }
 
 const char *fc_tap_planes_pass(const fc_problem *p)
