@@ -39,6 +39,8 @@ FIRST = [(1, 6), (1, 16), (1, 32), (3, 16), (3, 32), (6, 16), (4, 8)]
 LINES = [(16, 16), (16, 32), (32, 32), (48, 64), (64, 8), (96, 24), (128, 128), (160, 192)]
 GROUPED = [(members * groups, members * groups, groups) for members in (8, 12, 16, 20, 24, 32, 40, 48, 64)
            for groups in (4, 16, 32) if members * groups <= 1280]  # fmt: skip
+FEW = [(16, 1), (64, 2), (256, 3), (64, 4), (32, 8), (128, 12)]
+LARGE = [(1, 32), (3, 64), (16, 16), (64, 24), (128, 128)]
 DEPTHWISE = [(c, c, c) for c in (1, 3, 8, 16, 24, 64)]
 MULTIPLIED = [(c, c * filters, c) for c, filters in ((2, 8), (3, 2), (8, 4), (16, 2), (16, 8), (64, 2))]
 
@@ -102,6 +104,8 @@ FAMILIES = {
     "3x3": _product(EQUAL, [(3, 3)], (7, 14, 28, 56), (1, 2)),
     "few on one side": _product(UNEQUAL, [(3, 3), (5, 5)], (7, 14, 28, 56), (1, 2)),
     "small images": _product(FIRST, [(3, 3), (5, 5)], (4, 8, 14, 28), (1, 2)),
+    "few filters": _product(FEW, [(1, 1), (4, 4), (7, 7)], (7, 16, 64), (1, 2)),
+    "large windows": _product(LARGE, [(6, 6), (11, 11)], (16, 28, 64), (1, 2, 4)),
     "1x1": _product(THIN, [(1, 1)], (7, 14, 28), (1, 2)),
     "dilated": _product(sorted({*EQUAL[3:], *LINES}), [(3, 3), (5, 5), (1, 3)], (10, 14, 28, 56), (1,), (2, 4)),
     "lines": _product(LINES, [(1, 3), (1, 7), (7, 1)], (8, 17, 35), (1,)),
