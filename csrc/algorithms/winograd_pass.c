@@ -7,6 +7,7 @@
 #define MANY_OUTPUTS 350   /* that make up for transforms of few channels */
 #define NARROW_MAP 8       /* columns */
 #define LONG_ROW 48        /* of outputs */
+#define MANY_RESULTS 1e6   /* elements that leave the caches */
 #define MANY_WEIGHTS 1.6e6 /* whose transforms, of 3x3 four times as many, leave the caches */
 
 /* Of every second pixel there is less to save, and nothing where tiles reach far beyond the map. */
@@ -112,6 +113,8 @@ static bool has_few_channels(const fc_problem *p, double outputs)
         if (filters == 1 && (deep || narrow)) return channels < 16;
         return fewer < 3 || pairs < enough || padded_is_faster(p, channels, filters);
     }
+    if (wide && deep && channels < 8 && outputs * (double)filters >= MANY_RESULTS)
+        return true; /* rows are written in order */
     if (wide) return filters < fewest_filters(p, channels) || rows_are_faster(p, channels, filters);
     if (channels < 12) return channels < 6 || pairs < 64;
     return filters < (channels < 16 ? 6 : 3) || rows_are_faster(p, channels, filters);
