@@ -8,9 +8,11 @@
 #include "algorithms/strided_copy.h"
 
 #define FEW_FILTERS 64
+#define THIN 7       /* filters: elsewhere vectors of channels are set up for few products */
 #define LARGE_MAP 28 /* columns */
 #define FEW_POINTS 25
 #define MANY_POINTS 256
+#define LONG_SUMS 256 /* filters */
 #define MANY_FILTERS 128
 #define MANY_WEIGHT_BYTES (16 * 1024 * 1024)
 
@@ -176,13 +178,15 @@ static const char *pass(const fc_problem *p)
     if (p->window[0] == 1 && p->window[1] == 1)
         return spreads_few_filters(p) ? NULL : "a kernel of one tap has nothing to share";
     if (!shares_taps(p, 0) || !shares_taps(p, 1)) return "phases of a dilated kernel share no taps";
-    if (p->batch > 1 && outputs <= FEW_POINTS) return "images are small: few tiles are full";
+    const bool thin = p->groups == 1 && p->out_channels <= THIN;
+    if (p->batch > 1 && outputs <= FEW_POINTS && !thin) return "images are small: few tiles are full";
     if (p->batch > 1 && fc_weight_bytes(p) > MANY_WEIGHT_BYTES) return "every image reads many weights";
     if (p->groups > 1) {
         const fc_lane_share share = fc_lane_share_of(p);
         return fc_blocks_win(p, &share) ? "blocks of groups are faster" : NULL;
     }
-    if (p->batch > 1 && p->batch * outputs > MANY_POINTS) return "with so many points fuller tiles count for more";
+    if (p->batch > 1 && p->batch * outputs > MANY_POINTS && p->out_channels >= LONG_SUMS)
+        return "with so many points fuller tiles count for more";
     if (fc_weight_bytes(p) > MANY_WEIGHT_BYTES / 2) return "so many weights are better packed before";
     if (p->weight_layout != FC_OIHW && p->out_channels >= MANY_FILTERS) return "such weights are read as they lie";
     if (10 * points(p, 0) * points(p, 1) > 11 * outputs) return "many points lie at the border";
