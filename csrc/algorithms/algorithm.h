@@ -74,6 +74,7 @@ extern const fc_algorithm fc_corr2d_input_grad_direct;
 extern const fc_algorithm fc_corr2d_weight_grad_depthwise;
 extern const fc_algorithm fc_corr2d_weight_grad_grouped;
 extern const fc_algorithm fc_corr2d_weight_grad_grouped_pixels;
+extern const fc_algorithm fc_corr2d_weight_grad_tap_rows;
 extern const fc_algorithm fc_corr2d_weight_grad_winograd;
 extern const fc_algorithm fc_corr2d_weight_grad_implicit_gemm;
 extern const fc_algorithm fc_corr2d_weight_grad_direct;
