@@ -9,7 +9,7 @@
 #define PLANES_A_TASK 16  /* NCHW, where there is enough to share out */
 #define MOST_PARTS 16     /* NHWC, of the pixels */
 #define ELEMENTS_TO_SHARE 65536
-/* Floats are added up so far before the sum goes on in double: by vectors, so that some 16 are added in a row. */
+/* Floats are added up so far before the sum goes on in double: by vectors, so that 16 to 64 are added in a row. */
 #define PIECE 1024
 #define ROWS_A_PIECE 24
 

@@ -5,7 +5,7 @@
 
 #include "algorithms/problem.h"
 
-/* Does nothing when operands->grad_bias is NULL. Floats are added in double, some sixteen of them
+/* Does nothing when operands->grad_bias is NULL. Floats are added in double, some of them
  * at a time in their own type, in an order that the problem fixes. */
 void fc_bias_grad(const fc_problem *problem, const fc_operands *operands, int threads);
 

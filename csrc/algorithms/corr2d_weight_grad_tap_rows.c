@@ -23,6 +23,7 @@
 #define ROWS_A_SUM 16
 #define MOST_SUMS 4096 /* taps of all filters */
 #define MOST_REACH 1024
+#define MOST_CHANNELS ((ptrdiff_t)1 << 24) /* sizes stay far from overflow */
 #define MOST_ROW_BYTES (512 * 1024)
 #define FEWEST_TAPS 3 /* of a row */
 #define FEWEST_CHANNELS 16
@@ -243,6 +244,7 @@ static const char *decline(const fc_problem *p)
         if (fc_window_span(p, i) > MOST_REACH || p->dilation[i] > MOST_REACH || p->pad_before[i] > MOST_REACH ||
             p->pad_before[i] < 0)
             return "windows reach far beyond the image";
+    if (p->channels > MOST_CHANNELS) return "there are more than 2^24 channels";
     if (p->window[0] > MOST_SUMS / p->window[1] || p->window[0] * p->window[1] > MOST_SUMS / p->out_channels)
         return "there are many taps and filters";
     if (fc_max(p->in[1], p->out[1]) > MOST_ROW_BYTES / element / (VECTORS * FC_MAX_LANES)) return "rows are long";

@@ -2,6 +2,7 @@
 #include "algorithms/planes_cost.h"
 
 #define MUCH_SLOWER 1.25
+#define MOST_DILATION 2
 #define CALL 8000.0 /* of any of them */
 
 static ptrdiff_t round_up(ptrdiff_t count, ptrdiff_t unit) { return fc_ceil_div(count, unit) * unit; }
@@ -93,10 +94,13 @@ static const char *rules_of(const fc_problem *p, fc_planes_way way)
     return way == FC_PLANES_IMPLICIT_GEMM ? NULL : rules[way](p);
 }
 
-/* Where the estimates speak: planes of one tap are rows as they lie, without what the ways differ in. */
+/* Where the estimates speak: planes of one tap are rows as they lie, without what the ways differ in, and of what taps far
+ * apart read they know nothing. */
 static bool judges(const fc_problem *p)
 {
     if (p->window[0] == 1 && p->window[1] == 1 && !fc_strided(p)) return false;
+    for (int i = 0; i < 2; i++)
+        if (p->window[i] > 1 && p->dilation[i] > MOST_DILATION) return false;
     return p->layout == FC_NCHW && p->operation == FC_CORR2D && !p->turned && p->groups == 1 && p->channels &&
            p->out_channels && (p->dtype == FC_F32 || p->dtype == FC_F64);
 }

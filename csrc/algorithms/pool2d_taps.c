@@ -20,6 +20,7 @@
 #define MOST_TAPS 12                 /* beyond them two passes, down and across, are fewer operations */
 #define LONG_ROW 256
 #define FEW_CHANNELS 16
+#define MOST_LAID_OUT (PTRDIFF_MAX / 64) /* elements of an image of a gradient, far from overflow */
 #define LINES_A_CALL 32
 #define PIXELS_A_CALL 64
 
@@ -411,14 +412,16 @@ static const char *decline_gradient(const fc_problem *p)
         if (step(p, axis) > MOST_TAPS) return "the windows lie far from each other";
     }
     const fc_problem sums = sums_of(p);
+    if (sums.in[1] > MOST_LAID_OUT / fc_pool_depth(p) || sums.in[0] > MOST_LAID_OUT / fc_pool_depth(p) / sums.in[1])
+        return "the windows reach far beyond the image";
     return unfit_lines(&sums);
 }
 
-/* Pixels of so few lanes are run over as rows by two stacks. */
+/* Two stacks move no elements apart, and run over pixels of few lanes as over rows. */
 static const char *pass_gradient(const fc_problem *p)
 {
-    const bool strided = step(p, 0) > 1 || step(p, 1) > 1;
-    return strided && p->layout == FC_NHWC && p->channels < FEW_CHANNELS ? "few channels" : NULL;
+    if (p->layout == FC_NCHW) return step(p, 1) > 1 ? "elements of rows would be moved apart" : NULL;
+    return (step(p, 0) > 1 || step(p, 1) > 1) && p->channels < FEW_CHANNELS ? "few channels" : NULL;
 }
 
 const fc_algorithm fc_max_pool2d_taps = {

@@ -205,11 +205,13 @@ static ptrdiff_t gain_up_to(const fc_problem *p)
     const bool overlap = p->stride[0] < p->window[0] || p->stride[1] < p->window[1];
     const ptrdiff_t taps = fc_min(p->window[0], MANY_TAPS) * fc_min(p->window[1], MANY_TAPS);
     const ptrdiff_t stride = fc_max(p->stride[0], p->stride[1]);
-    if (p->with_indices) return stride > 1 ? 65536 : wide ? 26000 : 6400;
+    if (p->with_indices && stride > 1) return wide ? 65536 : single ? 30000 : 20000;
+    if (p->with_indices) return wide ? 26000 : 6400;
     if (gradient(p) && !overlap) return 26000;
     if (gradient(p) && taps < MANY_TAPS) return stride == 1 ? 1600 : wide && single ? 10000 : 3200;
     if (gradient(p)) return wide ? 10000 : 6400;
     if (stride == 2) return taps <= 4 ? 1700 : taps < MANY_TAPS ? 3000 : wide ? 26000 : 12800;
+    if (stride == 1 && (p->window[0] == 1 || p->window[1] == 1)) return 1000;
     if (stride == 1) return wide && single ? 12800 : 4500;
     return overlap || (wide && single) ? 12800 : 3200;
 }
@@ -217,7 +219,7 @@ static ptrdiff_t gain_up_to(const fc_problem *p)
 static const char *pass(const fc_problem *p)
 {
     const ptrdiff_t plane = p->in[0] * p->in[1] * (ptrdiff_t)fc_dtype_size(p->dtype);
-    if (2 * p->batch * p->channels < lanes(p)) return "fewer planes than half a vector";
+    if (4 * p->batch * p->channels < 3 * lanes(p)) return "few planes for a vector";
     if (plane > gain_up_to(p)) return "planes are large enough for their rows";
     if (gradient(p) && fc_pool_windows_tile(p)) return "windows tile the image, which is spread as it lies";
     return NULL;

@@ -75,7 +75,7 @@ const char *fc_tap_planes_decline(const fc_problem *p)
             return "windows reach far beyond the image";
     }
     if (p->window[0] > MOST_PLANES / p->window[1]) return "there are many taps";
-    if (p->window[0] * p->window[1] > MOST_PLANES * p->groups / fc_block_destination_channels(p))
+    if (p->window[0] * p->window[1] > MOST_PLANES / (fc_block_destination_channels(p) / p->groups))
         return "there are many taps and channels";
     if (fc_block_source_size(p)[1] > INT32_MAX) return "rows are too long";
     const fc_tap_planes s = fc_tap_planes_of(p);
@@ -115,9 +115,11 @@ static ptrdiff_t most_of_strides(const traits *t)
     return t->width > NARROW ? 12 : t->wide ? 8 : 4;
 }
 
-/* Of the columns that are multiplied. */
+/* Of the columns that are multiplied, or of what taps far apart read. */
 static bool mostly_zeros(const fc_problem *p)
 {
+    for (int i = 0; i < 2; i++)
+        if (fc_window_span(p, i) > 2 * fc_block_source_size(p)[i]) return true;
     const fc_tap_planes s = fc_tap_planes_of(p);
     const ptrdiff_t multiplied = round_up(s.left + s.rows_at_once * s.pitch, p->kernels->gemm[p->dtype].lanes);
     return 5 * s.rows_at_once * s.source[1] < multiplied;
@@ -146,5 +148,5 @@ const char *fc_tap_planes_pass(const fc_problem *p)
         most = most_beside_winograd(&t);
     }
     if (fc_block_destination_channels(p) > most) return "there are channels enough for lanes";
-    return mostly_zeros(p) ? "rows of so small a map are mostly zeros" : NULL;
+    return mostly_zeros(p) ? "of so small a map it would multiply zeros" : NULL;
 }
