@@ -29,6 +29,12 @@ typedef struct fc_algorithm {
     void (*run)(const fc_problem *problem, const fc_operands *operands, const fc_workspace *workspace);
 } fc_algorithm;
 
+/* What one of an algorithm's measures says. */
+static inline size_t fc_bytes_of(size_t (*measure)(const fc_problem *), const fc_problem *problem)
+{
+    return measure ? measure(problem) : 0;
+}
+
 /* Whether the choice would end with it, if it came that far. */
 static inline bool fc_takes(const fc_algorithm *algorithm, const fc_problem *problem)
 {

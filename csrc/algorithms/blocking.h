@@ -71,10 +71,7 @@ static inline fc_chunk fc_chunk_at(const fc_chunks *all, ptrdiff_t index)
 }
 
 /* Rows of a matrix product with those that the last tile has too many. */
-static inline ptrdiff_t fc_rows_computed(ptrdiff_t rows, ptrdiff_t tile_rows)
-{
-    return fc_ceil_div(rows, tile_rows) * tile_rows;
-}
+static inline ptrdiff_t fc_rows_computed(ptrdiff_t rows, ptrdiff_t tile_rows) { return fc_round_up(rows, tile_rows); }
 
 /* Columns of a matrix product, cut into panels of at most so many vectors, as even as can be. */
 typedef struct fc_panels {

@@ -69,7 +69,7 @@ static ptrdiff_t shortest_chain(const fc_problem *p)
 {
     const ptrdiff_t outputs = columns_of(p), lanes = p->kernels->gemm[p->dtype].lanes;
     if (p->weights_stay) return 12;
-    if (10 * fc_ceil_div(outputs, lanes) * lanes < 11 * outputs) return 32; /* the map fills vectors */
+    if (10 * fc_round_up(outputs, lanes) < 11 * outputs) return 32; /* the map fills vectors */
     return outputs <= FEW_OUTPUTS ? 4 : outputs <= 36 ? 12 : 24;
 }
 
@@ -97,7 +97,7 @@ const char *fc_inner_product_rules(const fc_problem *p)
     if (p->weights_stay && (taps || !few)) return "prepared weights fill vectors";
     if (rows < (taps && !few ? FEWEST_ROWS_TAPS : FEWEST_ROWS))
         return "there are too few output channels to copy windows for";
-    if (outputs > 16 && 10 * fc_ceil_div(outputs, lanes) * lanes < 11 * outputs) return "the map fills vectors";
+    if (outputs > 16 && 10 * fc_round_up(outputs, lanes) < 11 * outputs) return "the map fills vectors";
     if (depth_of(p) < shortest_chain(p) * lanes) return "its sums are too short";
     if (winograd_is_faster(p)) return "Winograd's algorithm takes fewer products";
     if (turning_is_faster(p)) return "pixels of all images fill vectors";
@@ -131,7 +131,7 @@ static char *window_at(const call *c, ptrdiff_t image, ptrdiff_t column)
 /* Zeros behind some windows, up to a whole vector. */
 static void end_windows(const call *c, ptrdiff_t image, fc_range columns)
 {
-    const ptrdiff_t end = fc_ceil_div(c->depth, c->kernels->lanes) * c->kernels->lanes;
+    const ptrdiff_t end = fc_round_up(c->depth, c->kernels->lanes);
     for (ptrdiff_t i = columns.first; i < columns.end; i++)
         memset(window_at(c, image, i) + c->depth * c->element, 0, (size_t)((end - c->depth) * c->element));
 }

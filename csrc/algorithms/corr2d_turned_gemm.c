@@ -102,7 +102,7 @@ const char *fc_turned_gemm_rules(const fc_problem *p)
     if (!fc_corr2d_padded_rows.decline(p) && !fc_padded_rows_rules(p)) return "rows are read where they lie";
     if (has_few_channels(p)) return "there are too few channels on one side";
     if (!fc_turned_gemm_fits(p)) return "an image is too large to copy";
-    const ptrdiff_t outputs = p->out[0] * p->out[1], computed = fc_ceil_div(outputs, lanes) * lanes;
+    const ptrdiff_t outputs = p->out[0] * p->out[1], computed = fc_round_up(outputs, lanes);
     if (p->window[0] == 1 && p->window[1] == 1) {
         if (outputs > MOST_OUTPUTS) return "rows of so large a map fill vectors";
         if (p->out_channels / p->groups <= FEW_FILTERS) return "there are few filters";
@@ -133,8 +133,7 @@ static size_t shared_bytes(const fc_problem *p)
 {
     fc_problem t = turned(p);
     t.batch = fc_images_of_wave(p, image_bytes(p));
-    const size_t own = product(p)->shared_bytes ? product(p)->shared_bytes(&t) : 0;
-    return fc_size_add(fc_size_mul((size_t)t.batch, image_bytes(p)), own);
+    return fc_size_add(fc_size_mul((size_t)t.batch, image_bytes(p)), fc_bytes_of(product(p)->shared_bytes, &t));
 }
 
 static size_t slot_bytes(const fc_problem *p)

@@ -113,19 +113,13 @@ static const fc_algorithm *without_zeros(const fc_problem *p)
                                                           : &fc_corr2d_weight_grad_implicit_gemm;
 }
 
-static size_t larger(size_t own, size_t (*other)(const fc_problem *), const fc_problem *p)
-{
-    const size_t bytes = other ? other(p) : 0;
-    return bytes > own ? bytes : own;
-}
-
 static size_t shared_bytes(const fc_problem *p)
 {
     const fc_problem forward = forward_of(p);
     fc_group_grid grid;
     fc_group_grid_of(&forward, &grid);
-    return larger(fc_size_mul((size_t)(partials_of(p, strips_of(p, &grid)) * p->groups), sum_bytes(p)),
-                  without_zeros(p)->shared_bytes, p);
+    return fc_size_max(fc_size_mul((size_t)(partials_of(p, strips_of(p, &grid)) * p->groups), sum_bytes(p)),
+                       fc_bytes_of(without_zeros(p)->shared_bytes, p));
 }
 
 static size_t slot_bytes(const fc_problem *p)
@@ -133,7 +127,8 @@ static size_t slot_bytes(const fc_problem *p)
     const fc_problem forward = forward_of(p);
     fc_group_grid grid;
     fc_group_grid_of(&forward, &grid);
-    return larger(block_bytes(p, &grid, fc_ceil_div(p->out[0], strips_of(p, &grid))), without_zeros(p)->slot_bytes, p);
+    return fc_size_max(block_bytes(p, &grid, fc_ceil_div(p->out[0], strips_of(p, &grid))),
+                       fc_bytes_of(without_zeros(p)->slot_bytes, p));
 }
 
 /* One tile of weights, from `first` on, over the pixels of a strip, a chunk at a time. */

@@ -56,7 +56,7 @@ static plan plan_of(const fc_problem *p)
     plan s = {.width = VECTORS * lanes,
               .rows = p->batch * p->in[0],
               .tap_rows = p->out_channels * p->window[0],
-              .taps = fc_ceil_div(p->window[1], FC_MAX_TILE_ROWS) * FC_MAX_TILE_ROWS};
+              .taps = fc_round_up(p->window[1], FC_MAX_TILE_ROWS)};
     s.panels = fc_ceil_div(p->channels, s.width);
     s.units = fc_ceil_div(s.rows, ROWS_A_SUM);
     s.partials = fc_partial_sums(s.panels, s.units);
@@ -84,19 +84,17 @@ static slot lay_out(const fc_problem *p, const plan *s, char *memory)
     return t;
 }
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-
 static size_t shared_bytes(const fc_problem *p)
 {
     const plan s = plan_of(p);
     const size_t sums = (size_t)(s.partials * s.panels * s.elements) * fc_dtype_size(p->dtype);
-    return larger(sums, fc_corr2d_weight_grad_implicit_gemm.shared_bytes(p));
+    return fc_size_max(sums, fc_corr2d_weight_grad_implicit_gemm.shared_bytes(p));
 }
 
 static size_t slot_bytes(const fc_problem *p)
 {
     const plan s = plan_of(p);
-    return larger(lay_out(p, &s, NULL).bytes, fc_corr2d_weight_grad_implicit_gemm.slot_bytes(p));
+    return fc_size_max(lay_out(p, &s, NULL).bytes, fc_corr2d_weight_grad_implicit_gemm.slot_bytes(p));
 }
 
 /* ---- sums ---------------------------------------------------------------------------------------------------------- */

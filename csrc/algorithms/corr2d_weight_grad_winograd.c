@@ -96,10 +96,10 @@ static plan plan_of(const fc_problem *p)
     if (p->threads > FC_FEW_THREADS) cut_finer(p, &s);
     s.x.v_row = widest(&s.channels);
     s.y.v_row = widest(&s.filters);
-    s.x.v_frequency = fc_winograd_odd_lines(tiles * s.x.v_row + FC_MAX_TILE_ROWS, element);
-    s.y.v_frequency = fc_winograd_odd_lines(tiles * s.y.v_row, element);
+    s.x.v_frequency = fc_odd_lines(tiles * s.x.v_row + FC_MAX_TILE_ROWS, element);
+    s.y.v_frequency = fc_odd_lines(tiles * s.y.v_row, element);
     s.x_block = frequencies * s.x.v_frequency;
-    s.m_frequency = fc_winograd_odd_lines((s.x.v_row + FC_MAX_TILE_ROWS) * s.y.v_row, element);
+    s.m_frequency = fc_odd_lines((s.x.v_row + FC_MAX_TILE_ROWS) * s.y.v_row, element);
     return s;
 }
 
@@ -186,19 +186,17 @@ static size_t sum_bytes(const fc_problem *p, const plan *s)
 static size_t shared_bytes(const fc_problem *p)
 {
     const plan s = plan_of(p);
-    const size_t other = fc_corr2d_weight_grad_implicit_gemm.shared_bytes(p);
     const size_t sums = s.partials > 1 ? fc_size_mul(sum_bytes(p, &s), (size_t)(p->groups * s.partials)) : 0;
-    return sums > other ? sums : other;
+    return fc_size_max(sums, fc_corr2d_weight_grad_implicit_gemm.shared_bytes(p));
 }
 
 static size_t slot_bytes(const fc_problem *p)
 {
     const plan s = plan_of(p);
-    const size_t other = fc_corr2d_weight_grad_implicit_gemm.slot_bytes(p);
     size_t bytes[PARTS], all = 0;
     part_bytes(p, &s, bytes);
     for (int i = 0; i < PARTS; i++) all = fc_size_add(all, bytes[i]);
-    return all > other ? all : other;
+    return fc_size_max(all, fc_corr2d_weight_grad_implicit_gemm.slot_bytes(p));
 }
 
 typedef struct call {

@@ -84,7 +84,7 @@ static bool combines_lane_by_lane(const fc_algorithm *a)
 /* A block of so many planes. */
 static fc_problem block_of(const fc_problem *p, const fc_algorithm *by, ptrdiff_t planes)
 {
-    return turned(p, combines_lane_by_lane(by) ? fc_ceil_div(planes, lanes(p)) * lanes(p) : planes_at_once(p));
+    return turned(p, combines_lane_by_lane(by) ? fc_round_up(planes, lanes(p)) : planes_at_once(p));
 }
 
 typedef struct turned_slot {
@@ -103,8 +103,8 @@ static turned_slot lay_out(const fc_problem *p, const fc_algorithm *by, ptrdiff_
     s.y = fc_pool_take(slot, &s.bytes, (size_t)pixels_written(p) * depth, element);
     if (p->with_indices)
         s.indices = (int64_t *)fc_pool_take(slot, &s.bytes, (size_t)pixels_written(p) * depth, sizeof(int64_t));
-    s.inner = (fc_workspace){.threads = 1, .slot_bytes = by->slot_bytes ? by->slot_bytes(&block) : 0};
-    s.inner.shared = fc_pool_take(slot, &s.bytes, by->shared_bytes ? by->shared_bytes(&block) : 0, 1);
+    s.inner = (fc_workspace){.threads = 1, .slot_bytes = fc_bytes_of(by->slot_bytes, &block)};
+    s.inner.shared = fc_pool_take(slot, &s.bytes, fc_bytes_of(by->shared_bytes, &block), 1);
     s.inner.slots = fc_pool_take(slot, &s.bytes, s.inner.slot_bytes, 1);
     return s;
 }

@@ -118,6 +118,15 @@ static inline ptrdiff_t fc_floor_div(ptrdiff_t a, ptrdiff_t b) { return a / b - 
 
 static inline ptrdiff_t fc_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a / b + (a % b > 0); }
 
+static inline ptrdiff_t fc_round_up(ptrdiff_t count, ptrdiff_t unit) { return fc_ceil_div(count, unit) * unit; }
+
+/* Elements in an odd number of cache lines: what lies so far apart does not meet in one cache set. */
+static inline ptrdiff_t fc_odd_lines(ptrdiff_t elements, ptrdiff_t element)
+{
+    const ptrdiff_t line = FC_CACHE_LINE / element;
+    return (fc_ceil_div(elements, line) | 1) * line;
+}
+
 /* The greatest common divisor. */
 static inline ptrdiff_t fc_gcd(ptrdiff_t a, ptrdiff_t b)
 {

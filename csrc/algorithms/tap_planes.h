@@ -9,7 +9,7 @@
 
 typedef struct fc_tap_planes {
     ptrdiff_t channels, results; /* of a group: read and written */
-    ptrdiff_t taps, planes;
+    ptrdiff_t planes;            /* of products */
     ptrdiff_t source[2], destination[2];
     ptrdiff_t left, pitch;         /* zeros in front of a row, and columns from a row to the next */
     ptrdiff_t rows_at_once, plane; /* of products; elements from a plane to the next */

@@ -18,8 +18,6 @@
 #define NARROW 8 /* columns */
 #define WIDE 20
 
-static ptrdiff_t round_up(ptrdiff_t count, ptrdiff_t unit) { return fc_ceil_div(count, unit) * unit; }
-
 /* Zeros that taps of a row reach in front of it and behind it. */
 static void find_reach(const fc_problem *p, ptrdiff_t reach[2])
 {
@@ -38,22 +36,20 @@ fc_tap_planes fc_tap_planes_of(const fc_problem *p)
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), phases = fc_block_phases(p, 1);
     ptrdiff_t reach[2];
     fc_tap_planes s = {.channels = fc_block_source_channels(p) / p->groups,
-                       .results = fc_block_destination_channels(p) / p->groups,
-                       .taps = p->window[0] * p->window[1]};
+                       .results = fc_block_destination_channels(p) / p->groups};
     for (int i = 0; i < 2; i++) {
         s.source[i] = fc_block_source_size(p)[i];
         s.destination[i] = fc_block_destination_size(p)[i];
     }
-    s.planes = s.taps * s.results;
+    s.planes = p->window[0] * p->window[1] * s.results;
     find_reach(p, reach);
     s.left = reach[0];
     s.pitch = s.source[1] + fc_max(reach[0], reach[1]);
-    s.points = round_up(fc_ceil_div(s.destination[1], phases), k->lanes);
+    s.points = fc_round_up(fc_ceil_div(s.destination[1], phases), k->lanes);
     s.sum_row = phases * s.results * s.points;
     s.rows_at_once = fc_max(1, fc_min(s.source[0], PLANE_BYTES / element / s.planes / s.pitch));
     /* Of a row of sums whole vectors are read. */
-    s.plane = round_up(s.left + s.rows_at_once * s.pitch, k->lanes) + 2 * k->lanes;
-    s.plane = (fc_ceil_div(s.plane * element, FC_CACHE_LINE) | 1) * FC_CACHE_LINE / element;
+    s.plane = fc_odd_lines(fc_round_up(s.left + s.rows_at_once * s.pitch, k->lanes) + 2 * k->lanes, element);
     s.rows = fc_max(1, SUM_BYTES / element / s.sum_row);
     if (p->batch * p->groups < TASKS)
         s.rows = fc_min(s.rows, fc_ceil_div(s.destination[0] * p->batch * p->groups, TASKS));
@@ -121,7 +117,7 @@ static bool mostly_zeros(const fc_problem *p)
     for (int i = 0; i < 2; i++)
         if (fc_window_span(p, i) > 2 * fc_block_source_size(p)[i]) return true;
     const fc_tap_planes s = fc_tap_planes_of(p);
-    const ptrdiff_t multiplied = round_up(s.left + s.rows_at_once * s.pitch, p->kernels->gemm[p->dtype].lanes);
+    const ptrdiff_t multiplied = fc_round_up(s.left + s.rows_at_once * s.pitch, p->kernels->gemm[p->dtype].lanes);
     return 5 * s.rows_at_once * s.source[1] < multiplied;
 }
 

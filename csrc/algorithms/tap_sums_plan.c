@@ -33,9 +33,8 @@ static void cut_rows(fc_tap_sum_plan *s, const fc_gemm_kernels *k, ptrdiff_t pan
 static bool swaps(const fc_problem *p, ptrdiff_t ic, ptrdiff_t oc)
 {
     const fc_gemm_kernels *k = &p->kernels->gemm[p->dtype];
-    const double lanes = k->lanes, rows = k->rows;
-    const double swapped = (double)fc_ceil_div(ic, k->lanes) * lanes * (double)fc_ceil_div(oc, k->rows) * rows;
-    const double straight = (double)fc_ceil_div(oc, k->lanes) * lanes * (double)fc_ceil_div(ic, k->rows) * rows;
+    const double swapped = (double)fc_round_up(ic, k->lanes) * (double)fc_round_up(oc, k->rows);
+    const double straight = (double)fc_round_up(oc, k->lanes) * (double)fc_round_up(ic, k->rows);
     const bool strided = fc_strided(p);
     if (p->layout == FC_NCHW && strided) return false; /* pixels of x that no window reads would be transposed */
     return fc_channels_are_neighbours(p) && swapped <= 1.1 * straight;

@@ -127,18 +127,6 @@ static inline const fc_winograd_methods *fc_winograd_methods_of(const fc_problem
     return p->layout == FC_NCHW ? &fc_winograd_on_planes : &fc_winograd_on_pixels;
 }
 
-static inline ptrdiff_t fc_winograd_round_up(ptrdiff_t count, ptrdiff_t unit)
-{
-    return fc_ceil_div(count, unit) * unit;
-}
-
-/* Elements in an odd number of cache lines: what lies so far apart does not meet in one cache set. */
-static inline ptrdiff_t fc_winograd_odd_lines(ptrdiff_t elements, ptrdiff_t element)
-{
-    const ptrdiff_t line = FC_CACHE_LINE / element;
-    return (fc_ceil_div(elements, line) | 1) * line;
-}
-
 fc_winograd_plan fc_winograd_plan_of(const fc_problem *problem);
 
 /* All of U, in so many parts. */

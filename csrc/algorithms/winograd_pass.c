@@ -133,7 +133,7 @@ bool fc_winograd_dilation_wastes(const fc_problem *p)
     bool dilated = false;
     for (int i = 0; i < 2; i++) {
         const ptrdiff_t step = shape->tile[i] * fc_winograd_dilation(p, i);
-        computed *= (double)(fc_ceil_div(p->out[i], step) * step);
+        computed *= (double)fc_round_up(p->out[i], step);
         outputs *= (double)p->out[i];
         dilated |= step > shape->tile[i];
     }

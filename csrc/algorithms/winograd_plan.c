@@ -74,7 +74,7 @@ static void share_v(const fc_problem *p, fc_winograd_plan *s)
     const ptrdiff_t parts = fc_max(1, p->groups * fc_ceil_div(s->total, FC_WINOGRAD_ROWS));
     s->together = true;
     s->v_parts = fc_min(fc_ceil_div(s->channels, unit), fc_ceil_div(FC_TASKS_A_THREAD * p->threads, parts));
-    s->v_channels = fc_winograd_round_up(fc_ceil_div(s->channels, s->v_parts), unit);
+    s->v_channels = fc_round_up(fc_ceil_div(s->channels, s->v_parts), unit);
 }
 
 /* ---- one thread or two, or groups that are tasks enough ----------------------------------------------------------- */
@@ -108,8 +108,7 @@ static double slowest(const fc_problem *p, ptrdiff_t tasks, ptrdiff_t tiles, ptr
 /* Cuts of tiles and filters that keep all threads busy. Prepared weights lie in pieces already. */
 static void cut_for_threads(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t element)
 {
-    const ptrdiff_t most = FC_WINOGRAD_PIECE / s->lanes,
-                    tiles = fc_winograd_round_up(fc_max(1, s->total), FC_WINOGRAD_ROWS);
+    const ptrdiff_t most = FC_WINOGRAD_PIECE / s->lanes, tiles = fc_round_up(fc_max(1, s->total), FC_WINOGRAD_ROWS);
     const bool small_u = p->out_channels * s->channels * s->frequencies <= MOST_OWN_U / element;
     const double shared_u =
         p->weights_stay ? 0 : (double)p->out_channels * (small_u ? U_TILES : LARGE_U_TILES) / p->threads;
@@ -149,7 +148,7 @@ static bool pieces_first(const fc_problem *p, const fc_winograd_plan *s)
 static double shared_bytes(const fc_problem *p, const fc_winograd_plan *s, ptrdiff_t element)
 {
     const double tiles = (double)fc_ceil_div(s->total, s->block) * (double)(s->block + FC_MAX_TILE_ROWS);
-    const ptrdiff_t channels = fc_winograd_round_up(s->channels, s->lanes);
+    const ptrdiff_t channels = fc_round_up(s->channels, s->lanes);
     return (double)p->groups * (double)s->frequencies * tiles * (double)channels * (double)element;
 }
 
@@ -169,7 +168,7 @@ static void share_out(const fc_problem *p, fc_winograd_plan *s, ptrdiff_t elemen
     const ptrdiff_t rounds = fc_max(1, fc_ceil_div(s->total, p->threads * s->block));
     const ptrdiff_t block = fc_max(FEWEST_TILES_APART, fc_ceil_div(s->total, p->threads * rounds));
     s->apart = true;
-    s->block = fc_min(s->block, fc_winograd_round_up(block, FC_WINOGRAD_ROWS));
+    s->block = fc_min(s->block, fc_round_up(block, FC_WINOGRAD_ROWS));
 }
 
 /* Who makes U: of many small groups each thread what it needs. */
@@ -213,15 +212,15 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
     if (many)
         share_out(p, &s, element);
     else if (!s.apart)
-        s.block = fc_winograd_round_up(fc_max(1, fc_min(s.total, FC_WINOGRAD_PIECE)), FC_WINOGRAD_ROWS);
+        s.block = fc_round_up(fc_max(1, fc_min(s.total, FC_WINOGRAD_PIECE)), FC_WINOGRAD_ROWS);
     s.blocks = fc_ceil_div(s.total, s.block);
-    s.depth = fc_winograd_round_up(fc_ceil_div(s.channels, fc_ceil_div(s.channels, MOST_DEPTH)), FC_MAX_LANES);
+    s.depth = fc_round_up(fc_ceil_div(s.channels, fc_ceil_div(s.channels, MOST_DEPTH)), FC_MAX_LANES);
     s.chunks = fc_ceil_div(s.channels, s.depth);
     s.piece = fc_ceil_div(s.vectors, s.pieces) * lanes;
-    s.v_row = fc_winograd_round_up(s.channels, lanes);
-    s.v_frequency = fc_winograd_odd_lines((s.block + slack) * s.v_row, element);
-    s.v_block = fc_winograd_odd_lines(s.frequencies * s.v_frequency, element);
-    s.u_frequency = fc_winograd_odd_lines(s.depth * s.piece, element);
+    s.v_row = fc_round_up(s.channels, lanes);
+    s.v_frequency = fc_odd_lines((s.block + slack) * s.v_row, element);
+    s.v_block = fc_odd_lines(s.frequencies * s.v_frequency, element);
+    s.u_frequency = fc_odd_lines(s.depth * s.piece, element);
     s.u_chunk = s.frequencies * s.u_frequency;
     s.u_piece = s.chunks * s.u_chunk;
     s.u_group = s.pieces * s.u_piece;
@@ -229,6 +228,6 @@ fc_winograd_plan fc_winograd_plan_of(const fc_problem *p)
         choose_shared_weights(p, &s, element);
     else
         choose_owners(p, &s, element);
-    s.m_frequency = fc_winograd_odd_lines((FC_WINOGRAD_PIECE + slack) * s.m_row, element);
+    s.m_frequency = fc_odd_lines((FC_WINOGRAD_PIECE + slack) * s.m_row, element);
     return s;
 }

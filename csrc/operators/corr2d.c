@@ -48,7 +48,7 @@ typedef struct prepared_parts {
 
 static prepared_parts parts_of(const fc_algorithm *algorithm, const fc_problem *problem)
 {
-    prepared_parts parts = {.made = algorithm->prepared_bytes ? algorithm->prepared_bytes(problem) : 0};
+    prepared_parts parts = {.made = fc_bytes_of(algorithm->prepared_bytes, problem)};
     if (!parts.made) return parts;
     parts.made = fc_size_lines(parts.made);
     parts.plain = algorithm->reads_weights ? fc_weight_bytes(problem) : 0;

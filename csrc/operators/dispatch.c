@@ -58,11 +58,6 @@ fc_status fc_choose(const fc_problem *problem, const char *name, const fc_algori
     return FC_OK;
 }
 
-static size_t bytes_of(size_t (*measure)(const fc_problem *), const fc_problem *problem)
-{
-    return measure ? measure(problem) : 0;
-}
-
 static bool is_correlation(const fc_problem *p) { return p->operation <= FC_CORR2D_WEIGHT_GRAD; }
 
 /* Multiplications and additions of the definition; for pooling one operation a tap. */
@@ -105,9 +100,9 @@ typedef struct block {
 
 static block measure(const fc_problem *problem, const fc_algorithm *algorithm, bool prepare)
 {
-    block b = {.shared = fc_size_lines(bytes_of(algorithm->shared_bytes, problem))};
-    b.prepared = prepare ? fc_size_lines(bytes_of(algorithm->prepared_bytes, problem)) : 0;
-    b.slot = fc_size_lines(bytes_of(algorithm->slot_bytes, problem));
+    block b = {.shared = fc_size_lines(fc_bytes_of(algorithm->shared_bytes, problem))};
+    b.prepared = prepare ? fc_size_lines(fc_bytes_of(algorithm->prepared_bytes, problem)) : 0;
+    b.slot = fc_size_lines(fc_bytes_of(algorithm->slot_bytes, problem));
     b.total = fc_size_add(fc_size_add(b.shared, b.prepared), fc_size_mul(b.slot, (size_t)problem->threads));
     return b;
 }
@@ -124,7 +119,7 @@ fc_status fc_dispatch(const fc_problem *asked, const fc_operands *operands, cons
     if (status) return status;
     if (writes_nothing(problem)) return fc_succeed(error);
 
-    bool prepare = !used.prepared && bytes_of(algorithm->prepared_bytes, problem) > 0;
+    bool prepare = !used.prepared && fc_bytes_of(algorithm->prepared_bytes, problem) > 0;
     b = measure(problem, algorithm, prepare);
     memory = fc_take_workspace(b.total);
     if (!memory) return fc_fail(error, FC_NO_MEMORY, "no memory for a workspace of %zu bytes", b.total);

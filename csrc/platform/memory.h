@@ -36,6 +36,8 @@ static inline size_t fc_size_mul(size_t a, size_t b)
     return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
 }
 
+static inline size_t fc_size_max(size_t a, size_t b) { return a > b ? a : b; }
+
 /* Rounds up to whole cache lines, plus one line: blocks whose size is a power of two do not start on one cache set. */
 static inline size_t fc_size_lines(size_t bytes)
 {
