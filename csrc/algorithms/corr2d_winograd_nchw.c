@@ -6,7 +6,7 @@
 #include "algorithms/winograd.h"
 #include "platform/memory.h"
 
-#define RUN_COLUMNS 32 /* outputs of a run along its row, about */
+#define RUN_COLUMNS 96 /* outputs of a run along its row, about: of 32 to 192, the fastest */
 #define LARGE_PLANE_BYTES (128 * 1024)
 
 static const char *decline(const fc_problem *p)

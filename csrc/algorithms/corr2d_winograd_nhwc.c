@@ -32,6 +32,7 @@ static void input(const fc_winograd_call *c, const fc_winograd_block *block, fc_
     const fc_winograd_plan *s = &c->plan;
     fc_winograd_input tile = {.channels = channels.end - channels.first, .frequency_step = s->v_frequency};
     fc_winograd_area image = {.to = {p->in[0], p->in[1]}, .row_step = 1, .pixel_bytes = p->channels * c->element};
+    tile.pixel_ahead = (s->dilation[1] > 1 ? 1 : s->tile[1] * s->stride) * image.pixel_bytes; /* of the next tile */
     memset(scratch, 0, (size_t)(tile.channels * c->element));
     for (ptrdiff_t t = 0; t < block->tiles;) {
         const fc_winograd_run run = run_of(s, block, t);

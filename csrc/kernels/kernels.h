@@ -242,10 +242,12 @@ typedef enum fc_winograd_form {
 #define FC_MAX_FREQUENCIES 36
 #define FC_MAX_WINOGRAD_OUTPUTS 25 /* of a tile */
 
-/* One tile: its pixels row by row, channels next to each other. */
+/* One tile: its pixels row by row, channels next to each other. What lies so many bytes behind each is fetched on the way,
+ * unless it is 0: a tile's pixels are too many runs for the processor to follow. */
 typedef struct fc_winograd_input {
     ptrdiff_t channels;
     const void *pixel[FC_MAX_FREQUENCIES];
+    ptrdiff_t pixel_ahead;
     void *v; /* [frequency][channel]: zeros behind the last one */
     ptrdiff_t frequency_step;
 } fc_winograd_input;

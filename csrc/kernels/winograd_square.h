@@ -15,6 +15,7 @@ static inline void FORM(input_vector)(const fc_winograd_input *t, ptrdiff_t c, T
         for (int i = 0; i < inputs; i++) {
             const T *pixel = (const T *)t->pixel[i * inputs + j] + c;
             d[i] = full ? W(load)(pixel) : W(load_masked)(pixel, mask);
+            if (t->pixel_ahead) fc_fetch(pixel, t->pixel_ahead);
         }
         W(SPREAD)(d, row);
         UNROLL
