@@ -125,25 +125,56 @@ static size_t slot_bytes(const fc_problem *p)
     return fc_gemm_nhwc_slot_bytes(&t);
 }
 
-static size_t packed_bytes(const fc_problem *p)
+static size_t prepared_bytes(const fc_problem *p)
 {
     const fc_pixel_correlation job = job_of(p);
     return fc_size_mul(fc_gemm_nhwc_packed(&job, &p->kernels->gemm[p->dtype]), fc_dtype_size(p->dtype));
 }
 
-/* The panels, and behind them the weights in HWIO, from which they are packed. */
-static size_t prepared_bytes(const fc_problem *p) { return fc_size_add(packed_bytes(p), fc_weight_bytes(p)); }
+typedef struct packing {
+    const fc_problem *p;
+    const char *w;
+    char *to;
+    fc_panels panels;
+} packing;
 
+/* A panel from weights in OIHW, in which the channels of a pixel lie apart: a row of a channel's kernel at a time. */
+static void pack_panel(void *context, ptrdiff_t task, int slot)
+{
+    const packing *c = context;
+    const fc_problem *p = c->p;
+    const fc_panel_cut panel = fc_panel_at(&c->panels, task);
+    const fc_strides ws = fc_weight_strides(p);
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), taps = p->window[1];
+    const ptrdiff_t width = panel.vectors * c->panels.lanes, depth = p->window[0] * taps * p->channels;
+    const char *from = c->w + panel.first * ws.n * element;
+    char *to = c->to + panel.first * depth * element;
+    (void)slot;
+    if (panel.columns < width) memset(to, 0, (size_t)(depth * width * element));
+    for (ptrdiff_t i = 0; i < p->window[0]; i++)
+        for (ptrdiff_t channel = 0; channel < p->channels; channel++)
+            p->kernels->pool[p->dtype].transpose(
+                panel.columns, taps, to + (i * taps * p->channels + channel) * width * element, p->channels * width,
+                from + (channel * ws.c + i * ws.h) * element, ws.n);
+}
+
+/* Rows of a window are one where they follow each other in the weights as well, and else taps by themselves. */
 static void prepare(const fc_problem *p, const void *w, void *prepared)
 {
-    const fc_pixel_correlation job = job_of(p);
+    fc_pixel_correlation job = job_of(p);
     const fc_strides ws = fc_weight_strides(p);
-    const ptrdiff_t o = p->out_channels, row = p->window[1] * p->channels * o;
-    const fc_weight_steps steps = {.channel = o, .column = 1, .tap = {row, 0}};
-    char *hwio = (char *)prepared + packed_bytes(p);
-    fc_strided_copy(fc_dtype_size(p->dtype), (const ptrdiff_t[4]){p->window[0], p->window[1], p->channels, o},
-                    (const ptrdiff_t[4]){ws.h, ws.w, ws.c, ws.n}, w, hwio);
-    fc_gemm_nhwc_pack(p, &job, hwio, &steps, prepared);
+    if (ws.w == 1 && p->weight_layout == FC_OIHW) {
+        const packing c = {p, w, prepared,
+                           fc_panels_of(job.columns, p->kernels->gemm[p->dtype].lanes, FC_MAX_TILE_VECTORS)};
+        fc_parallel_for(c.panels.count, fc_weight_bytes(p) < MANY_WEIGHT_BYTES ? 1 : p->threads, true, pack_panel,
+                        (void *)&c);
+        return;
+    }
+    if (ws.w != p->channels * ws.c) {
+        job.axis[1].taps = p->window[1];
+        job.channels = p->channels;
+    }
+    fc_gemm_nhwc_pack(p, &job, w, &(fc_weight_steps){.channel = ws.c, .column = ws.n, .tap = {ws.h, ws.w}}, prepared);
 }
 
 typedef struct copying {

@@ -25,6 +25,14 @@ static void find_taps(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, const fc
     }
 }
 
+/* So many taps from `tap` on, at most `most`: whole rows of the kernel, where these fit, which may be moved as one. */
+static ptrdiff_t whole_rows(const fc_gemm_nchw_call *c, const fc_chunk *chunk, ptrdiff_t tap, ptrdiff_t most)
+{
+    const ptrdiff_t left = chunk->inners - tap, past_row = (chunk->inner + tap + most) % c->job->axis[1].taps;
+    if (most >= left) return left;
+    return past_row < most ? most - past_row : most;
+}
+
 /* Packs all panels of a block for one chunk. Planes are the outer loop of the copying, panels the inner one: what is
  * read from a plane at once is long enough for the hardware to fetch ahead. */
 void fc_gemm_nchw_pack(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, ptrdiff_t panels, const fc_chunk *chunk,
@@ -52,23 +60,22 @@ void fc_gemm_nchw_pack(fc_gemm_nchw_slot *s, const fc_gemm_nchw_call *c, ptrdiff
                                    .masks = s->masks,
                                    .whole = s->whole});
         for (ptrdiff_t tap = 0; tap < chunk->inners;) {
-            const ptrdiff_t taps = fc_min(chunk->inners - tap, (FC_MAX_MOVES - pack.count) / vectors);
+            const ptrdiff_t taps = whole_rows(c, chunk, tap, (FC_MAX_MOVES - pack.count) / vectors);
             const ptrdiff_t from = tap * vectors * lanes * (ptrdiff_t)c->element;
             if (taps == 0) {
                 c->kernels->pack(&pack);
                 pack.count = 0;
                 continue;
             }
-            c->kernels->find_moves(&(fc_find_moves){.taps = taps,
-                                                    .tap_offset = s->tap_offset + tap,
-                                                    .vectors = vectors,
-                                                    .lanes = panel->lanes,
-                                                    .masks = panel->inner ? NULL : s->masks + from,
-                                                    .whole = s->whole + tap * vectors,
-                                                    .panel = (char *)panel->packed + from,
-                                                    .panel_step = step,
-                                                    .moves = s->moves + pack.count});
-            pack.count += taps * vectors;
+            pack.count += c->kernels->find_moves(&(fc_find_moves){.taps = taps,
+                                                                  .tap_offset = s->tap_offset + tap,
+                                                                  .vectors = vectors,
+                                                                  .lanes = panel->lanes,
+                                                                  .masks = panel->inner ? NULL : s->masks + from,
+                                                                  .whole = s->whole + tap * vectors,
+                                                                  .panel = (char *)panel->packed + from,
+                                                                  .panel_step = step,
+                                                                  .moves = s->moves + pack.count});
             tap += taps;
         }
     }

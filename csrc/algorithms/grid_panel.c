@@ -65,6 +65,7 @@ static bool find_runs(fc_lanes *lanes, const grid *g, grid_point at, ptrdiff_t u
 static void find_pattern(fc_lanes *lanes, const grid *g, grid_point at, ptrdiff_t used)
 {
     const ptrdiff_t step = g->columns->source_step, start = source_place(g, at);
+    lanes->used = (int)used;
     lanes->full = step <= 2 && used == g->lanes && at.column + used <= g->columns->points;
     if (step <= 2 && find_runs(lanes, g, at, used)) return;
     lanes->pattern = FC_LANES_ANY;

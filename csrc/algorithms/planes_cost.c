@@ -2,6 +2,7 @@
 #include "algorithms/planes_cost.h"
 
 #define MUCH_SLOWER 1.25
+#define SLOWER 1.05 /* where rules were measured before panels took runs */
 #define MOST_DILATION 2
 #define CALL 8000.0 /* of any of them */
 
@@ -46,7 +47,7 @@ static double turned_gemm(const fc_problem *p, const shape *s)
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     const double pixels = s->images * s->outputs;
     const double moved = 1.25 * s->images * (s->inputs + s->filters * s->outputs);
-    const double packed = s->raw ? (rows ? 4.3 : 1.4) * s->filters * s->depth : 0;
+    const double packed = s->raw ? 1.6 * s->filters * s->depth : 0;
     const double multiplied = 1.05 * pixels * (double)fc_ceil_div(p->out_channels, lanes) * s->depth;
     return moved + packed + multiplied + pixels * (rows ? 5 * (double)p->window[0] : 18 * s->taps);
 }
@@ -58,11 +59,19 @@ static double padded_rows(const fc_problem *p, const shape *s)
     return s->images * (copied + begun + (s->apart ? 1.3 : 1) * s->row_vectors * s->filters * s->depth);
 }
 
+/* Whether lanes lie apart and read runs of taps, all of them inside. */
+static bool moves_runs(const fc_problem *p)
+{
+    return p->stride[1] > 2 && p->window[1] > 2 && p->dilation[1] == 1 && !p->pad_before[1] && !p->pad_after[1];
+}
+
 /* What a vector of a panel takes for a tap of a plane: pieces of rows, and what lies apart or reaches over the border. */
 static double packed(const fc_problem *p, const shape *s)
 {
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     const bool rows = p->out[1] >= lanes, short_rows = 4 * p->out[1] <= lanes, large = s->taps > 25;
+    if (moves_runs(p))
+        return (s->wide ? 1 : 0.5) * (14 + 100 / (double)fc_min(p->window[1], lanes)) + (short_rows ? 25 : 0);
     double cost = short_rows ? 115 : 42;
     if (!s->apart) cost = rows ? 17 : short_rows ? 52 : 24;
     if (s->apart && p->stride[1] <= 2) cost = rows ? 25 : 45;
@@ -132,6 +141,12 @@ static bool others_take(const fc_problem *p)
            fc_takes(&fc_corr2d_depthwise_nchw, p);
 }
 
+/* Whether a way is estimated to lose so much to the best that its rules are not heeded. */
+static bool is_slow(const fc_problem *p, const shape *s, fc_planes_way way, fc_planes_way best)
+{
+    return cost_of(p, s, way) > (moves_runs(p) ? SLOWER : MUCH_SLOWER) * cost_of(p, s, best);
+}
+
 const char *fc_planes_pass(const fc_problem *p, fc_planes_way way)
 {
     const char *reason = rules_of(p, way);
@@ -139,10 +154,8 @@ const char *fc_planes_pass(const fc_problem *p, fc_planes_way way)
     const shape s = shape_of(p);
     const fc_planes_way best = cheapest(p, &s);
     if (way != best)
-        return reason || cost_of(p, &s, way) <= MUCH_SLOWER * cost_of(p, &s, best) || others_take(p)
-                   ? reason
-                   : "another is estimated to be much faster";
-    if (!reason || cost_of(p, &s, way_of_rules(p)) <= MUCH_SLOWER * cost_of(p, &s, best) || others_take(p))
-        return reason;
+        return reason || !is_slow(p, &s, way, best) || others_take(p) ? reason
+                                                                      : "another is estimated to be much faster";
+    if (!reason || !is_slow(p, &s, way_of_rules(p), best) || others_take(p)) return reason;
     return NULL;
 }

@@ -77,8 +77,8 @@ typedef enum fc_lane_pattern { FC_LANES_RUNS, FC_LANES_EVEN, FC_LANES_ANY } fc_l
 
 typedef struct fc_lanes {
     fc_lane_pattern pattern;
-    int runs;
-    bool full; /* one run of all lanes */
+    int runs, used; /* of used lanes */
+    bool full;      /* one run of all lanes */
     ptrdiff_t base[FC_MAX_RUNS];
     union {
         int32_t f32[FC_MAX_RUNS][FC_MAX_LANES];
@@ -91,23 +91,33 @@ typedef struct fc_lanes {
 } fc_lanes;
 
 /* How one vector of one tap gets from a plane of the source into a panel, the same for every plane. EVEN_RUNS have two
- * masks each, of the elements that load_mixed reads. */
+ * masks each, of the elements that load_mixed reads. TURNED is that of several taps next to each other, of which the first `runs` lanes
+ * have a run each. */
 typedef struct fc_move {
-    enum { FC_MOVE_WHOLE, FC_MOVE_EVEN, FC_MOVE_ONE_RUN, FC_MOVE_RUNS, FC_MOVE_EVEN_RUNS, FC_MOVE_ANY } kind;
+    enum {
+        FC_MOVE_WHOLE,
+        FC_MOVE_EVEN,
+        FC_MOVE_ONE_RUN,
+        FC_MOVE_RUNS,
+        FC_MOVE_EVEN_RUNS,
+        FC_MOVE_ANY,
+        FC_MOVE_TURNED
+    } kind;
     int runs;
     ptrdiff_t at[FC_MAX_RUNS]; /* from the plane's start */
     const void *index;
     void *to; /* of the first plane; later ones follow to_step apart */
     ptrdiff_t to_step;
+    ptrdiff_t taps, tap_step; /* of TURNED */
     union {
         int32_t f32[2 * FC_MAX_RUNS][FC_MAX_LANES];
         int64_t f64[2 * FC_MAX_RUNS][FC_MAX_LANES / 2];
     } mask;
 } fc_move;
 
-/* Finds the moves, [tap][vector], of some taps of one panel: panel[plane][tap][vector][lane] = the source at
- * tap_offset[tap] + place of the lane, or zero where the lane is not in use or masked out. masks and whole are those of
- * fc_window_masks for these taps; masks NULL: every lane in use lies inside the source for every tap. */
+/* Finds the moves, at most one for every tap and vector, of some taps of one panel: panel[plane][tap][vector][lane] = the
+ * source at tap_offset[tap] + place of the lane, or zero where the lane is not in use or masked out. masks and whole are those
+ * of fc_window_masks for these taps; masks NULL: every lane in use lies inside the source for every tap. Returns how many. */
 typedef struct fc_find_moves {
     ptrdiff_t taps;
     const ptrdiff_t *tap_offset;
@@ -304,7 +314,7 @@ typedef struct fc_gemm_kernels {
     void (*depthwise_pixels)(const fc_depthwise_pixels *pixels); /* all of them */
     void (*depthwise_pixel)(const fc_depthwise_pixels *pixels);  /* the first alone */
     void (*depthwise_line)(const fc_depthwise_line *line);
-    void (*find_moves)(const fc_find_moves *find);
+    ptrdiff_t (*find_moves)(const fc_find_moves *find);
     void (*pack)(const fc_pack *pack);
     void (*window_masks)(const fc_window_masks *masks);
     /* float32 and float64 only */

@@ -39,20 +39,54 @@ static void W(find_move)(fc_move *move, const fc_lanes *lanes, ptrdiff_t offset,
     }
 }
 
-static void W(find_moves)(const fc_find_moves *f)
+/* Taps from `tap` on that lie next to each other, up to as many as a vector has lanes. */
+static ptrdiff_t W(neighbours)(const fc_find_moves *f, ptrdiff_t tap)
 {
-    enum { lanes = W(LANES) };
-    const I *mask = f->masks;
-    const unsigned char *whole = f->whole;
-    fc_move *move = f->moves;
-    T *to = f->panel;
-    for (ptrdiff_t t = 0; t < f->taps; t++)
-        for (ptrdiff_t v = 0; v < f->vectors; v++, move++, to += lanes) {
-            W(find_move)(move, &f->lanes[v], f->tap_offset[t], mask, !mask || *whole++);
-            move->to = to;
-            move->to_step = f->panel_step;
-            if (mask) mask += lanes;
-        }
+    ptrdiff_t count = 1;
+    while (count < W(LANES) && tap + count < f->taps && f->tap_offset[tap + count] == f->tap_offset[tap] + count)
+        count++;
+    return count;
+}
+
+static bool W(are_whole)(const fc_find_moves *f, ptrdiff_t tap, ptrdiff_t taps, ptrdiff_t vector)
+{
+    for (ptrdiff_t t = tap; f->masks && t < tap + taps; t++)
+        if (!f->whole[t * f->vectors + vector]) return false;
+    return true;
+}
+
+/* The moves of one vector for taps that are neighbours: a single one, where lanes lie apart and a tap by itself would be
+ * gathered. */
+static ptrdiff_t W(find_moves_of_vector)(const fc_find_moves *f, ptrdiff_t tap, ptrdiff_t taps, ptrdiff_t v,
+                                         fc_move *move)
+{
+    enum { fewest_turned = 3, lanes = W(LANES) };
+    const fc_lanes *place = &f->lanes[v];
+    const bool turned = place->pattern == FC_LANES_ANY && taps >= fewest_turned && W(are_whole)(f, tap, taps, v);
+    for (ptrdiff_t t = tap; t < tap + taps; t++, move++) {
+        const ptrdiff_t at = t * f->vectors + v;
+        const I *mask = f->masks ? (const I *)f->masks + at * lanes : NULL;
+        move->to = (T *)f->panel + at * lanes;
+        move->to_step = f->panel_step;
+        move->taps = taps;
+        move->tap_step = f->vectors * lanes;
+        W(find_move)(move, place, f->tap_offset[t], mask, !mask || f->whole[at]);
+        if (!turned) continue;
+        move->kind = FC_MOVE_TURNED;
+        move->runs = place->used;
+        return 1;
+    }
+    return taps;
+}
+
+static ptrdiff_t W(find_moves)(const fc_find_moves *f)
+{
+    ptrdiff_t found = 0, taps;
+    for (ptrdiff_t t = 0; t < f->taps; t += taps) {
+        taps = W(neighbours)(f, t);
+        for (ptrdiff_t v = 0; v < f->vectors; v++) found += W(find_moves_of_vector)(f, t, taps, v, f->moves + found);
+    }
+    return found;
 }
 
 static inline W(vec) W(fetch_runs)(const T *plane, const fc_move *move)
@@ -70,6 +104,22 @@ static inline W(vec) W(fetch_even_runs)(const T *plane, const fc_move *move)
         v = W(or)(v, W(load_mixed_masked)(plane + move->at[r], W(mask_load)(move->mask.S[2 * r]),
                                           W(mask_load)(move->mask.S[2 * r + 1])));
     return W(unmix)(v);
+}
+
+/* A run of each lane: one lane of each tap after the other. */
+static inline void W(turn_runs)(const T *plane, const fc_move *move, T *to)
+{
+    enum { lanes = W(LANES) };
+    const I *index = move->index;
+    const W(mask) mask = W(first_lanes)(move->taps);
+    W(vec) v[lanes];
+    UNROLL
+    for (int l = 0; l < lanes; l++)
+        v[l] = l < move->runs ? W(load_first)(plane + index[l], move->taps, mask) : W(zero)();
+    W(transpose_lanes)(v);
+    UNROLL
+    for (int k = 0; k < lanes; k++, to += move->tap_step)
+        if (k < move->taps) W(store)(to, v[k]);
 }
 
 /* One move for a few planes. */
@@ -101,6 +151,9 @@ static inline void W(make_move)(const fc_move *move, const T *plane, ptrdiff_t p
             W(store)(to, W(gather_masked)(plane, move->index, mask));
         return;
     }
+    case FC_MOVE_TURNED:
+        for (plane += at; planes > 0; planes--, plane += plane_step, to += to_step) W(turn_runs)(plane, move, to);
+        return;
     }
 }
 
