@@ -46,7 +46,7 @@ static double turned_gemm(const fc_problem *p, const shape *s)
     const bool rows = fc_turned_gemm_takes_rows(p);
     const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes;
     const double pixels = s->images * s->outputs;
-    const double moved = 1.25 * s->images * (s->inputs + s->filters * s->outputs);
+    const double moved = 2 * s->images * (s->inputs + s->filters * s->outputs);
     const double packed = s->raw ? 1.6 * s->filters * s->depth : 0;
     const double multiplied = 1.05 * pixels * (double)fc_ceil_div(p->out_channels, lanes) * s->depth;
     return moved + packed + multiplied + pixels * (rows ? 5 * (double)p->window[0] : 18 * s->taps);
