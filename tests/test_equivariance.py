@@ -15,7 +15,7 @@ from numerics import assert_close, assert_same_bits, fresh_rng, random_array
 
 import fastconv
 
-TRANSFORMS = ("winograd_nchw", "winograd_nhwc")
+TRANSFORMS = ("winograd_nchw", "winograd_nhwc", "winograd_small")
 SHIFTS = ((0, 1), (1, 0), (1, 1), (3, 5), (7, 2))
 
 

@@ -11,6 +11,7 @@ from numerics import assert_close, assert_same_bits, fresh_rng
 import fastconv
 
 NAMES = {"NCHW": "winograd_nchw", "NHWC": "winograd_nhwc"}
+TILES = ("large", "small")
 CASES = (
     Case("blocks-apart", (3, 5, 68, 66), (7, 3, 3), padding=pad(1)),
     Case("deep-blocks", (2, 1100, 20, 38), (3, 3, 3), padding=pad(1)),
@@ -51,39 +52,56 @@ CASES = (
 )
 
 
-def run(case: Case, dtype: str, layout: str) -> np.ndarray:
+def of_tiles(cases: tuple[Case, ...]) -> pytest.MarkDecorator:
+    """Of each case the sizes of tiles that there are for its kernel."""
+    both = [
+        pytest.param(case, tiles, id=f"{case}-{tiles}")
+        for case in cases
+        for tiles in TILES
+        if tiles == "large" or (case.w[1:] == (3, 3) and case.stride == (1, 1))
+    ]
+    return pytest.mark.parametrize(("case", "tiles"), both)
+
+
+def name_of(layout: str, tiles: str) -> str:
+    return NAMES[layout] if tiles == "large" else "winograd_small"
+
+
+def run(case: Case, dtype: str, layout: str, name: str) -> np.ndarray:
     p = problem(case, layout, dtype)
     out = guarded(case.y_shape(layout), p.dtype)
-    fastconv.corr2d(p.x, p.w, p.bias, **case.options, layout=layout, algorithm=NAMES[layout], out=out.array)
-    return out.check(NAMES[layout])
+    fastconv.corr2d(p.x, p.w, p.bias, **case.options, layout=layout, algorithm=name, out=out.array)
+    return out.check(name)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@of_tiles(CASES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("layout", NAMES)
-def test_every_loop_ends_right(isa: str, layout: str, dtype: str, case: Case):
+def test_every_loop_ends_right(isa: str, layout: str, dtype: str, case: Case, tiles: str):
+    name = name_of(layout, tiles)
     fastconv.set_num_threads(3)
-    three = run(case, dtype, layout)
-    assert_close(three, expected("corr2d", case, layout, dtype)[0], f"{isa} {layout} {case}")
+    three = run(case, dtype, layout, name)
+    assert_close(three, expected("corr2d", case, layout, dtype)[0], f"{isa} {name} {layout} {case}")
     fastconv.set_num_threads(2)
-    assert_same_bits(run(case, dtype, layout), three, f"{isa} {layout} {case}: two threads")
+    assert_same_bits(run(case, dtype, layout, name), three, f"{isa} {name} {layout} {case}: two threads")
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@of_tiles(CASES)
 @pytest.mark.parametrize("layout", NAMES)
-def test_an_image_does_not_see_its_batch(isa: str, layout: str, case: Case):
-    p, together = problem(case, layout, "float32"), run(case, "float32", layout)
+def test_an_image_does_not_see_its_batch(isa: str, layout: str, case: Case, tiles: str):
+    name = name_of(layout, tiles)
+    p, together = problem(case, layout, "float32"), run(case, "float32", layout, name)
     for n in range(case.x[0]):
-        alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, layout=layout, algorithm=NAMES[layout])
-        assert_same_bits(alone, together[n], f"{isa} {layout} {case} image {n}")
+        alone = fastconv.corr2d(p.x[n], p.w, p.bias, **case.options, layout=layout, algorithm=name)
+        assert_same_bits(alone, together[n], f"{isa} {name} {layout} {case} image {n}")
 
 
-def input_gradient(case: Case, dtype: str, layout: str) -> np.ndarray:
+def input_gradient(case: Case, dtype: str, layout: str, name: str) -> np.ndarray:
     p = problem(case, layout, dtype)
     out = guarded(p.x.shape, p.dtype)
-    options = {**case.options, "layout": layout, "algorithm": NAMES[layout]}
+    options = {**case.options, "layout": layout, "algorithm": name}
     fastconv.corr2d_input_grad(p.grad_y, p.w, p.x.shape, **options, out=out.array)
-    return out.check(NAMES[layout])
+    return out.check(name)
 
 
 # Of every form: maps that end within a tile, more channels than a chain of sums or a piece has.
@@ -112,28 +130,32 @@ GRADIENTS = (
 )
 
 
-@pytest.mark.parametrize("case", GRADIENTS, ids=str)
+@of_tiles(GRADIENTS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("layout", NAMES)
-def test_input_gradients_of_every_form(isa: str, layout: str, dtype: str, case: Case):
+def test_input_gradients_of_every_form(isa: str, layout: str, dtype: str, case: Case, tiles: str):
+    name = name_of(layout, tiles)
     fastconv.set_num_threads(3)
-    gradient = input_gradient(case, dtype, layout)
-    assert_close(gradient, expected("corr2d_input_grad", case, layout, dtype)[0], f"{isa} {layout} {case}")
+    gradient = input_gradient(case, dtype, layout, name)
+    assert_close(gradient, expected("corr2d_input_grad", case, layout, dtype)[0], f"{isa} {name} {layout} {case}")
     fastconv.set_num_threads(1)
-    assert_same_bits(input_gradient(case, dtype, layout), gradient, f"{isa} {layout} {case}: one thread")
+    assert_same_bits(input_gradient(case, dtype, layout, name), gradient, f"{isa} {name} {layout} {case}: one thread")
 
 
+@pytest.mark.parametrize("tiles", TILES)
 @pytest.mark.parametrize("layout", NAMES)
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 4)], ids=str)
 @pytest.mark.parametrize("groups", [1, 3])
-def test_input_gradients_of_what_is_not_finite(isa: str, groups: int, dilation: tuple[int, int], layout: str):
+def test_input_gradients_of_what_is_not_finite(
+    isa: str, groups: int, dilation: tuple[int, int], layout: str, tiles: str
+):
     padding = ((dilation[0],) * 2, (dilation[1],) * 2)
     case = Case("", (2, 15, 9, 11), (18, 3, 3), padding=padding, dilation=dilation, groups=groups)
     p = problem(case, layout, "float32")
     p.grad_y.reshape(-1)[[3, 700, -5]] = np.nan, np.inf, -np.inf
     options = {**case.options, "layout": layout}
     exact = fastconv.corr2d_input_grad(p.grad_y, p.w, p.x.shape, **options, algorithm="direct")
-    gradient = fastconv.corr2d_input_grad(p.grad_y, p.w, p.x.shape, **options, algorithm=NAMES[layout])
+    gradient = fastconv.corr2d_input_grad(p.grad_y, p.w, p.x.shape, **options, algorithm=name_of(layout, tiles))
     assert 0 < np.isfinite(exact).sum() < exact.size
     np.testing.assert_allclose(gradient, exact, rtol=1e-4, atol=1e-4)
 

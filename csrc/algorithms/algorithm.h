@@ -47,6 +47,7 @@ const fc_algorithm *const *fc_algorithms(fc_operation operation);
 /* The first that neither declines the problem nor is passed over. */
 const fc_algorithm *fc_algorithm_for(const fc_problem *problem);
 
+extern const fc_algorithm fc_corr2d_winograd_small;
 extern const fc_algorithm fc_corr2d_winograd_nchw;
 extern const fc_algorithm fc_corr2d_winograd_nhwc;
 extern const fc_algorithm fc_corr2d_dot;
@@ -64,6 +65,7 @@ extern const fc_algorithm fc_corr2d_tap_planes; /* and the input gradient */
 extern const fc_algorithm fc_corr2d_implicit_gemm_nchw;
 extern const fc_algorithm fc_corr2d_implicit_gemm_nhwc;
 extern const fc_algorithm fc_corr2d_direct;
+extern const fc_algorithm fc_corr2d_input_grad_winograd_small;
 extern const fc_algorithm fc_corr2d_input_grad_winograd_nchw;
 extern const fc_algorithm fc_corr2d_input_grad_winograd_nhwc;
 extern const fc_algorithm fc_corr2d_input_grad_depthwise_block;

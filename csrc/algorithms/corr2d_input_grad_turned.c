@@ -95,5 +95,6 @@ static void prepare(const fc_problem *p, const void *w, void *prepared, const fc
 INPUT_GRAD_BY(depthwise_nchw);
 INPUT_GRAD_BY(padded_rows);
 INPUT_GRAD_BY(padded_pixels);
+INPUT_GRAD_BY(winograd_small);
 INPUT_GRAD_BY(winograd_nchw);
 INPUT_GRAD_BY(winograd_nhwc);

@@ -33,6 +33,7 @@ typedef struct fc_problem {
     bool with_bias;    /* there is a bias, or a gradient for it */
     bool weights_stay; /* they are prepared for many calls */
     bool turned;       /* they are read turned by half, with their channels exchanged: w is the last tap */
+    bool small_tiles;  /* of Winograd's algorithm */
     /* pooling */
     bool count_include_pad, with_indices, has_divisor;
     int64_t divisor;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* winograd.h -- correlation with stride 1 by Winograd's minimal algorithms, with 2 to 4 times fewer multiplications: the
- * forms F(4x4, 3x3), F(2x2, 5x5), and F(4, 3) and F(3, 7) along one axis. What both layouts share; see
+ * forms F(4x4, 3x3), F(2x2, 3x3), F(2x2, 5x5), and F(4, 3) and F(3, 7) along one axis. What both layouts share; see
  * kernels/winograd.h for the transforms.
  *
  * The tiles of outputs of all images are one list, so that small images fill blocks together. A block of them is
@@ -27,10 +27,12 @@
 #define FC_WINOGRAD_TURNED 2 /* vectors of channels that planes are turned by */
 #define FC_WINOGRAD_ROWS 8   /* tiles in whole tiles of products: blocks are cut between them */
 
-/* A form and its transpose for the gradients of weights, the kernels it is for, and the outputs of a tile. */
+/* A form and its transpose for the gradients of weights (FC_WINOGRAD_FORMS: none), the kernels it is for, the outputs of a tile,
+ * and whether it is the one with small tiles. */
 typedef struct fc_winograd_shape {
     fc_winograd_form form, grad;
     ptrdiff_t stride, taps[2], tile[2];
+    bool small;
 } fc_winograd_shape;
 
 /* The shape of one call, and of its memory; steps count elements. */

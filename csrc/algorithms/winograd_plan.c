@@ -24,22 +24,22 @@
 #define TILES_MORE 4 /* so much longer, in tiles and filters, a task takes for what is done once */
 #define FILTERS_MORE 18
 
-/* Tried in this order. */
 static const fc_winograd_shape shapes[] = {
-    {FC_WINOGRAD_3X3, FC_WINOGRAD_3X3_GRAD, 1, {3, 3}, {4, 4}},
-    {FC_WINOGRAD_3X3_APART, FC_WINOGRAD_3X3_APART_GRAD, 2, {3, 3}, {2, 2}},
-    {FC_WINOGRAD_5X5, FC_WINOGRAD_5X5_GRAD, 1, {5, 5}, {2, 2}},
-    {FC_WINOGRAD_3, FC_WINOGRAD_3_GRAD, 1, {1, 3}, {1, 4}},
-    {FC_WINOGRAD_3, FC_WINOGRAD_3_GRAD, 1, {3, 1}, {4, 1}},
-    {FC_WINOGRAD_7, FC_WINOGRAD_7_GRAD, 1, {1, 7}, {1, 3}},
-    {FC_WINOGRAD_7, FC_WINOGRAD_7_GRAD, 1, {7, 1}, {3, 1}},
+    {FC_WINOGRAD_3X3, FC_WINOGRAD_3X3_GRAD, 1, {3, 3}, {4, 4}, false},
+    {FC_WINOGRAD_3X3_SMALL, FC_WINOGRAD_FORMS, 1, {3, 3}, {2, 2}, true},
+    {FC_WINOGRAD_3X3_APART, FC_WINOGRAD_3X3_APART_GRAD, 2, {3, 3}, {2, 2}, false},
+    {FC_WINOGRAD_5X5, FC_WINOGRAD_5X5_GRAD, 1, {5, 5}, {2, 2}, false},
+    {FC_WINOGRAD_3, FC_WINOGRAD_3_GRAD, 1, {1, 3}, {1, 4}, false},
+    {FC_WINOGRAD_3, FC_WINOGRAD_3_GRAD, 1, {3, 1}, {4, 1}, false},
+    {FC_WINOGRAD_7, FC_WINOGRAD_7_GRAD, 1, {1, 7}, {1, 3}, false},
+    {FC_WINOGRAD_7, FC_WINOGRAD_7_GRAD, 1, {7, 1}, {3, 1}, false},
 };
 
 const fc_winograd_shape *fc_winograd_shape_of(const fc_problem *p)
 {
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         if (p->window[0] == shapes[i].taps[0] && p->window[1] == shapes[i].taps[1] &&
-            p->stride[0] == shapes[i].stride && p->stride[1] == shapes[i].stride)
+            p->stride[0] == shapes[i].stride && p->stride[1] == shapes[i].stride && p->small_tiles == shapes[i].small)
             return &shapes[i];
     return NULL;
 }
@@ -48,7 +48,8 @@ const char *fc_winograd_decline(const fc_problem *p)
 {
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "dtype is not float32 or float64";
     if (!fc_winograd_shape_of(p))
-        return "kernel is not 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1 with stride 1, or 3x3 with stride 2";
+        return p->small_tiles ? "kernel is not 3x3 with stride 1"
+                              : "kernel is not 3x3, 5x5, 1x3, 3x1, 1x7 or 7x1 with stride 1, or 3x3 with stride 2";
     const ptrdiff_t down = fc_winograd_dilation(p, 0), across = fc_winograd_dilation(p, 1);
     if (fc_strided(p) && (down > 1 || across > 1)) return "a stride and a dilation together";
     if (down > MOST_DILATION || across > MOST_DILATION) return "dilation is more than 8";

@@ -238,6 +238,7 @@ typedef struct fc_transpose {
  * have no weights. Frequencies lie frequency_step apart; whole vectors of them are written. */
 typedef enum fc_winograd_form {
     FC_WINOGRAD_3X3,
+    FC_WINOGRAD_3X3_SMALL,
     FC_WINOGRAD_5X5,
     FC_WINOGRAD_3X3_APART,
     FC_WINOGRAD_3,

@@ -109,6 +109,7 @@
                      {group_pixels_##type##_2_0, group_pixels_##type##_2_1}},                                          \
     .phase_points = PHASE_POINTS, FC_SHARED_LANES(type).transpose = transpose_vectors_##type,                          \
     .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type),                                               \
+                 [FC_WINOGRAD_3X3_SMALL] = FC_WINOGRAD_TABLE(small, 3, type),                                          \
                  [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                               \
                  [FC_WINOGRAD_3X3_APART] = FC_WINOGRAD_TABLE(apart, 3, type),                                          \
                  [FC_WINOGRAD_3] = FC_WINOGRAD_TABLE(line, 3, type),                                                   \

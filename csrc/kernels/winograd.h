@@ -174,6 +174,32 @@ static inline void W(raise7)(const W(vec) g[7], W(vec) u[9])
     u[8] = g[6];
 }
 
+/* ---- two outputs of three taps ------------------------------------------------------------------------------------ */
+
+/* By the points 0, 1, -1 and infinity. */
+static inline void W(spread4)(const W(vec) d[4], W(vec) v[4])
+{
+    v[0] = W(sub)(d[0], d[2]);
+    v[1] = W(add)(d[1], d[2]);
+    v[2] = W(sub)(d[2], d[1]);
+    v[3] = W(sub)(d[3], d[1]);
+}
+
+static inline void W(gather3_small)(const W(vec) m[4], W(vec) y[2])
+{
+    y[0] = W(add)(m[0], W(add)(m[1], m[2]));
+    y[1] = W(add)(W(sub)(m[1], m[2]), m[3]);
+}
+
+static inline void W(raise3_small)(const W(vec) g[3], W(vec) u[4])
+{
+    const W(vec) even = W(times)(&W(six).half, W(add)(g[0], g[2])), odd = W(times)(&W(six).half, g[1]);
+    u[0] = g[0];
+    u[1] = W(add)(even, odd);
+    u[2] = W(sub)(even, odd);
+    u[3] = g[2];
+}
+
 /* ---- 3x3 of every second pixel ------------------------------------------------------------------------------------ */
 
 /* Two outputs y = (w0 d0 + w1 d1 + w2 d2, w0 d2 + w1 d3 + w2 d4): of the even inputs two taps by the points 0, 1 and
@@ -290,6 +316,16 @@ static inline void W(gather_taps7)(const W(vec) u[9], W(vec) g[7])
 #define RAISE raise3
 #define SHAPE square
 #define WINDOW 6
+#include "kernels/winograd_square.h"
+
+#define INPUTS 4
+#define SPREAD spread4
+#define TAPS 3
+#define OUTPUTS 2
+#define GATHER gather3_small
+#define RAISE raise3_small
+#define SHAPE small
+#define WINDOW 4
 #include "kernels/winograd_square.h"
 
 #define INPUTS 6

@@ -41,7 +41,7 @@ static unsigned wanted_of(fc_operation operation, const char *algorithm)
     wanted |= LONG_SUMS;
     if (operation != FC_CORR2D) wanted |= SPIKES;
     if (!strcmp(algorithm, "padded_pixels") && operation == FC_CORR2D) wanted |= TALL;
-    if (!strncmp(algorithm, "winograd", 8) && operation == FC_CORR2D) wanted |= APART;
+    if (!strncmp(algorithm, "winograd_n", 10) && operation == FC_CORR2D) wanted |= APART;
     if (!strcmp(algorithm, "grouped_pixels")) wanted |= FULL_GROUPS;
     if (!strcmp(algorithm, "inner_product")) wanted |= SMALL_MAPS;
     if (!strcmp(algorithm, "phases")) wanted |= FULL_GROUPS;
