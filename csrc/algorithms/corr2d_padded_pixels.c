@@ -164,8 +164,7 @@ static void prepare(const fc_problem *p, const void *w, void *prepared)
     fc_pixel_correlation job = job_of(p);
     const fc_strides ws = fc_weight_strides(p);
     if (ws.w == 1 && p->weight_layout == FC_OIHW) {
-        const packing c = {p, w, prepared,
-                           fc_panels_of(job.columns, p->kernels->gemm[p->dtype].lanes, FC_MAX_TILE_VECTORS)};
+        const packing c = {p, w, prepared, fc_gemm_nhwc_panels(&job, &p->kernels->gemm[p->dtype])};
         fc_parallel_for(c.panels.count, fc_weight_bytes(p) < MANY_WEIGHT_BYTES ? 1 : p->threads, true, pack_panel,
                         (void *)&c);
         return;
@@ -252,7 +251,7 @@ static void multiply(const fc_problem *p, const fc_pixel_correlation *job, const
         return;
     }
     const ptrdiff_t enough = fc_min(p->out[0], fc_ceil_div(fc_enough_tasks(p), fc_max(1, job->batch)));
-    const rows_call c = {p, job, fc_panels_of(p->out_channels, p->kernels->gemm[p->dtype].lanes, FC_MAX_TILE_VECTORS),
+    const rows_call c = {p, job, fc_gemm_nhwc_panels(job, &p->kernels->gemm[p->dtype]),
                          fc_max(enough, fc_ceil_div(p->out[0], ROWS_OF_A_TASK))};
     fc_parallel_shares(job->batch * c.blocks, workspace->threads, true, run_rows, (void *)&c);
 }

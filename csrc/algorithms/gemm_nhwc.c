@@ -271,7 +271,7 @@ void fc_gemm_nhwc(const fc_problem *p, const fc_pixel_correlation *job, const fc
     c.images = c.together ? job->batch : 1;
     const ptrdiff_t points = c.images * map, batches = c.together ? 1 : job->batch, enough = fc_enough_tasks(p);
     c.chunks = fc_chunks_of(fc_taps_of(job), job->channels);
-    c.panels = fc_panels_of(job->columns, c.kernels->lanes, FC_MAX_TILE_VECTORS);
+    c.panels = fc_gemm_nhwc_panels(job, c.kernels);
     c.group_elements = (ptrdiff_t)fc_gemm_nhwc_group(job, c.kernels);
     c.tile_rows = c.kernels->rows;
     c.tile = c.kernels->tile;

@@ -27,6 +27,16 @@ typedef struct fc_pixel_correlation {
 
 static inline ptrdiff_t fc_taps_of(const fc_pixel_correlation *job) { return job->axis[0].taps * job->axis[1].taps; }
 
+/* Panels of the weights. Where there are some, an even number: two threads share them out evenly. */
+#define FC_SOME_PANELS 5
+#define FC_MANY_PANELS 16
+static inline fc_panels fc_gemm_nhwc_panels(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels)
+{
+    fc_panels panels = fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS);
+    if (panels.count >= FC_SOME_PANELS && panels.count < FC_MANY_PANELS) panels.count = fc_round_up(panels.count, 2);
+    return panels;
+}
+
 /* Elements of the packed weights: [groups][panels][taps][channels][lanes of the panel], zeros behind the last column.
  */
 size_t fc_gemm_nhwc_group(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels); /* of one group */

@@ -12,7 +12,7 @@
 
 size_t fc_gemm_nhwc_group(const fc_pixel_correlation *job, const fc_gemm_kernels *kernels)
 {
-    const fc_panels panels = fc_panels_of(job->columns, kernels->lanes, FC_MAX_TILE_VECTORS);
+    const fc_panels panels = fc_gemm_nhwc_panels(job, kernels);
     return fc_size_mul(fc_size_mul((size_t)panels.vectors, (size_t)kernels->lanes),
                        fc_size_mul((size_t)fc_taps_of(job), (size_t)job->channels));
 }
@@ -84,13 +84,12 @@ typedef struct packing {
 static packing packing_of(const fc_problem *p, const fc_pixel_correlation *job, const void *weights,
                           const fc_weight_steps *steps, void *packed)
 {
-    const ptrdiff_t lanes = p->kernels->gemm[job->dtype].lanes;
     return (packing){.p = p,
                      .job = job,
                      .weights = weights,
                      .steps = steps,
                      .packed = packed,
-                     .panels = fc_panels_of(job->columns, lanes, FC_MAX_TILE_VECTORS)};
+                     .panels = fc_gemm_nhwc_panels(job, &p->kernels->gemm[job->dtype])};
 }
 
 static void pack_panel(void *context, ptrdiff_t task, int slot_number)
