@@ -143,9 +143,28 @@ typedef struct panel_work {
     const char *weights, *bias;
     ptrdiff_t channels, columns; /* before this group's, and this panel's */
     bool first_chunk;
-    const char *next; /* panel's weights, and how many bytes of them to fetch at every step */
-    ptrdiff_t next_step;
+    const char *next; /* panel's weights, and how far to go in them at every step and from tile to tile */
+    ptrdiff_t next_step, next_tile;
+    const void *unpacked; /* raw weights that the first tile packs on its way, or NULL */
 } panel_work;
+
+/* As fc_tile does, of weights that lie in rows. */
+static void multiply_and_pack(slot *s, const call *c, const fc_tile *tile, ptrdiff_t vectors)
+{
+    const void *a[FC_MAX_TILE_ROWS], *init[FC_MAX_TILE_ROWS];
+    void *out[FC_MAX_TILE_ROWS];
+    fc_tile whole = *tile;
+    for (ptrdiff_t r = 0; r < c->kernels->rows; r++) { /* the last one again */
+        const ptrdiff_t row = fc_min(r, c->tile_rows - 1);
+        a[r] = tile->a[row];
+        init[r] = tile->init[row];
+        out[r] = r < c->tile_rows ? tile->c[r] : s->nowhere;
+    }
+    whole.a = a;
+    whole.init = init;
+    whole.c = out;
+    c->kernels->pack_tile[vectors - 1](&whole, s->panel);
+}
 
 static void run_tile(slot *s, const call *c, ptrdiff_t index, const panel_work *work)
 {
@@ -165,19 +184,25 @@ static void run_tile(slot *s, const call *c, ptrdiff_t index, const panel_work *
         init[r] = !whole ? s->zeros : work->first_chunk ? start : out[r];
     }
     if (!whole || (work->first_chunk && !work->bias)) init_step = 0;
-    c->tile[work->panel.vectors - 1](
-        &(fc_tile){.segments = points->outside ? 0 : chunk->outers,
-                   .depth = chunk->inners,
-                   .a = s->a + index * chunk->outers * c->tile_rows,
-                   .a_offset = work->channels,
-                   .b = s->b,
-                   .a_step = 1,
-                   .b_step = width,
-                   .init = init,
-                   .init_step = init_step,
-                   .c = out,
-                   .b_ahead = work->next + index * chunk->outers * chunk->inners * work->next_step,
-                   .b_ahead_step = work->next_step});
+    fc_tile tile = {.segments = points->outside ? 0 : chunk->outers,
+                    .depth = chunk->inners,
+                    .a = s->a + index * chunk->outers * c->tile_rows,
+                    .a_offset = work->channels,
+                    .b = s->b,
+                    .a_step = 1,
+                    .b_step = width,
+                    .init = init,
+                    .init_step = init_step,
+                    .c = out,
+                    .b_ahead = work->next + index * work->next_tile,
+                    .b_ahead_step = work->next_step};
+    if (work->unpacked && index == 0) {
+        tile.b = &work->unpacked;
+        tile.b_step = c->job->raw_steps.channel;
+        multiply_and_pack(s, c, &tile, work->panel.vectors);
+    } else {
+        c->tile[work->panel.vectors - 1](&tile);
+    }
     if (whole) return;
     c->kernels->scatter(&(fc_scatter){.rows = points->used,
                                       .lanes = work->panel.columns,
@@ -189,31 +214,63 @@ static void run_tile(slot *s, const call *c, ptrdiff_t index, const panel_work *
                                       .where = NULL});
 }
 
+/* Whether the first tile can pack a panel's chunk on its way: whole rows of raw weights, of one tap. */
+static bool packs_on_the_way(const slot *s, const call *c, const fc_panel_cut *panel, const fc_chunk *chunk)
+{
+    return c->job->raw_steps.column == 1 && chunk->outers == 1 &&
+           panel->columns == panel->vectors * c->kernels->lanes && c->tile_rows <= c->kernels->rows &&
+           !s->points[0].outside;
+}
+
+/* The weights that are used behind a panel's: the next panel's, or the first one's of the next chunk. Raw ones lie in rows too
+ * far apart for the processor to see where they lead: each tile but the one that packs brings a cache line of every row. */
+static void look_ahead(const call *c, ptrdiff_t tiles, ptrdiff_t group, const fc_panel_cut *next, const fc_chunk *chunk,
+                       panel_work *work)
+{
+    const fc_pixel_correlation *job = c->job;
+    const ptrdiff_t width = work->panel.vectors * c->kernels->lanes;
+    work->next = work->weights;
+    if (!job->raw) {
+        work->next += fc_taps_of(job) * job->channels * width * c->element;
+        work->next_step = fc_ceil_div(width * c->element, tiles);
+        work->next_tile = work->chunk->outers * work->chunk->inners * work->next_step;
+    } else if (job->raw_steps.column == 1) {
+        const ptrdiff_t at = fc_weight_at(job, &job->raw_steps, group, chunk->outer, chunk->inner, next->first);
+        work->next = (const char *)job->raw + at * c->element - (work->unpacked ? FC_CACHE_LINE : 0);
+        work->next_step = job->raw_steps.channel * c->element;
+        work->next_tile = FC_CACHE_LINE;
+    }
+}
+
 /* The groups and panels of a task, for one chunk and the tiles at hand: a panel stays in the first-level cache while all
- * tiles use it, and the next one is fetched meanwhile. */
-static void run_panels(slot *s, const call *c, ptrdiff_t tiles, const fc_chunk *chunk, bool first_chunk,
-                       fc_range groups, fc_range panels)
+ * tiles use it, and what comes next is fetched meanwhile. */
+static void run_panels(slot *s, const call *c, ptrdiff_t tiles, const fc_chunk *chunk, const fc_chunk *next_chunk,
+                       bool first_chunk, fc_range groups, fc_range panels)
 {
     const fc_pixel_correlation *job = c->job;
     const ptrdiff_t depth = fc_taps_of(job) * job->channels, start = chunk->outer * job->channels + chunk->inner;
     for (ptrdiff_t g = groups.first; g < groups.end; g++)
         for (ptrdiff_t i = panels.first; i < panels.end; i++) {
+            const bool last = i == panels.end - 1;
             const fc_panel_cut panel = fc_panel_at(&c->panels, i);
+            const fc_panel_cut next = fc_panel_at(&c->panels, last ? panels.first : i + 1);
             const ptrdiff_t width = panel.vectors * c->kernels->lanes;
             const ptrdiff_t at = g * c->group_elements + depth * panel.first + start * width;
             const ptrdiff_t column = g * job->columns + panel.first;
-            const char *weights = job->raw ? s->panel : (const char *)job->weights + at * c->element;
-            const panel_work work = {.chunk = chunk,
-                                     .panel = panel,
-                                     .weights = weights,
-                                     .bias = job->bias ? (const char *)job->bias + column * c->element : NULL,
-                                     .channels = (g - groups.first) * job->channels,
-                                     .columns = column - groups.first * job->columns,
-                                     .first_chunk = first_chunk,
-                                     .next = weights + (job->raw ? 0 : depth * width * c->element),
-                                     .next_step = job->raw ? 0 : fc_ceil_div(width * c->element, tiles)};
-            if (job->raw)
+            panel_work work = {.chunk = chunk,
+                               .panel = panel,
+                               .weights = job->raw ? s->panel : (const char *)job->weights + at * c->element,
+                               .bias = job->bias ? (const char *)job->bias + column * c->element : NULL,
+                               .channels = (g - groups.first) * job->channels,
+                               .columns = column - groups.first * job->columns,
+                               .first_chunk = first_chunk};
+            if (job->raw && packs_on_the_way(s, c, &panel, chunk))
+                work.unpacked =
+                    (const char *)job->raw +
+                    fc_weight_at(job, &job->raw_steps, g, chunk->outer, chunk->inner, panel.first) * c->element;
+            else if (job->raw)
                 fc_gemm_nhwc_pack_chunk(c->p, job, job->raw, &job->raw_steps, g, &panel, chunk, width, s->panel);
+            look_ahead(c, tiles, g, &next, last ? next_chunk : chunk, &work);
             for (ptrdiff_t t = 0; t < chunk->outers; t++)
                 s->b[t] = work.weights + t * chunk->inners * width * c->element;
             for (ptrdiff_t t = 0; t < tiles; t++) run_tile(s, c, t, &work);
@@ -241,6 +298,7 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     memset(s->zeros, 0, (size_t)(((groups.end - groups.first) * job->channels + FC_DEPTH) * c->element));
     for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
         const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
+        const fc_chunk next = fc_chunk_at(&c->chunks, fc_min(q + 1, c->chunks.count - 1));
         const bool outside = c->together && chunk_is_outside(c, &chunk);
         const ptrdiff_t pointers = chunk.outers * c->tile_rows,
                         end = fc_cut(c->tiles, c->point_blocks, point_block + 1);
@@ -252,7 +310,7 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
                 find_sources(s, c, &chunk, &s->points[t], s->a + t * pointers);
                 if (c->together) s->points[t].outside = outside;
             }
-            run_panels(s, c, tiles, &chunk, q == 0, groups, panels);
+            run_panels(s, c, tiles, &chunk, &next, q == 0, groups, panels);
         }
     }
 }

@@ -27,6 +27,15 @@ typedef struct fc_pixel_correlation {
 
 static inline ptrdiff_t fc_taps_of(const fc_pixel_correlation *job) { return job->axis[0].taps * job->axis[1].taps; }
 
+/* Where a weight lies, in elements. */
+static inline ptrdiff_t fc_weight_at(const fc_pixel_correlation *job, const fc_weight_steps *steps, ptrdiff_t group,
+                                     ptrdiff_t tap, ptrdiff_t channel, ptrdiff_t column)
+{
+    const ptrdiff_t taps = job->axis[1].taps;
+    return group * steps->group + tap / taps * steps->tap[0] + tap % taps * steps->tap[1] + channel * steps->channel +
+           column * steps->column;
+}
+
 /* Panels of the weights. Where there are some, an even number: two threads share them out evenly. */
 #define FC_SOME_PANELS 5
 #define FC_MANY_PANELS 16

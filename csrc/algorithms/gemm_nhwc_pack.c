@@ -39,14 +39,10 @@ static void pack_rows(const fc_problem *p, ptrdiff_t channels, ptrdiff_t columns
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
     if (columns < width) memset(to, 0, (size_t)(channels * width * element));
-    if (steps->column == 1) {
-        const ptrdiff_t bytes = columns * element;
-        for (ptrdiff_t c = 0; c < channels; c++, from += steps->channel * element) {
-            fc_fetch(from, bytes); /* the next panel */
-            fc_fetch(from, 2 * bytes - 1);
-            memcpy(to + c * width * element, from, (size_t)bytes);
-        }
-    } else if (steps->channel == 1)
+    if (steps->column == 1) /* integers are moved as the floats of their size */
+        p->kernels->gemm[element == 4 ? FC_F32 : FC_F64].copy_pixels(channels, columns, to, width, from,
+                                                                     steps->channel);
+    else if (steps->channel == 1)
         p->kernels->pool[p->dtype].transpose(columns, channels, to, width, from, steps->column);
     else if (element == 4)
         strided_rows32(channels, columns, (const uint32_t *)(const void *)from, steps->channel, steps->column, width,
@@ -62,9 +58,7 @@ void fc_gemm_nhwc_pack_chunk(const fc_problem *p, const fc_pixel_correlation *jo
 {
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype);
     for (ptrdiff_t t = chunk->outer; t < chunk->outer + chunk->outers; t++) {
-        const ptrdiff_t from = group * steps->group + t / job->axis[1].taps * steps->tap[0] +
-                               t % job->axis[1].taps * steps->tap[1] + chunk->inner * steps->channel +
-                               panel->first * steps->column;
+        const ptrdiff_t from = fc_weight_at(job, steps, group, t, chunk->inner, panel->first);
         pack_rows(p, chunk->inners, panel->columns, (const char *)weights + from * element, steps, width, to);
         to += chunk->inners * width * element;
     }
