@@ -16,6 +16,8 @@
 #define SMALL_MAP 200          /* pixels, whose rows do not fill vectors */
 #define LARGE_MAP 2500         /* whose rows fill several */
 #define MOST_OUTPUTS 450       /* of a map, beyond which planes are read as fast */
+#define MOST_PIXELS 250        /* of gradients of 1x1 kernels, */
+#define FEW_PIXELS 90          /* and of those with sums that are not long */
 #define MANY_OUTPUTS 150       /* of all images, that pay for packing any weights in every call */
 #define FEW_OUTPUTS 40         /* of all images, that do not pay for two turns */
 #define RAW_BYTES (384 * 1024) /* of weights that outputs in between pay for */
@@ -117,6 +119,16 @@ const char *fc_turned_gemm_rules(const fc_problem *p)
 
 static const char *pass_forward(const fc_problem *p) { return fc_planes_pass(p, FC_PLANES_TURNED_GEMM); }
 
+/* Of a 1x1 kernel without stride, whose turned weights cost planes little: whether these are as fast, by one thread and by two,
+ * that hand each other what they turn. */
+static bool planes_fill_vectors(const fc_problem *p)
+{
+    const ptrdiff_t pixels = p->in[0] * p->in[1];
+    if (pixels > MOST_PIXELS) return true;
+    if (p->out_channels >= 256 * p->groups && p->channels >= 128 * p->groups) return false;
+    return pixels > FEW_PIXELS || pixels % p->kernels->gemm[p->dtype].lanes == 0;
+}
+
 /* Measured over the same, and the layers of ResNet-50, InceptionV3 and MobileNetV2. */
 static const char *pass_input_grad(const fc_problem *p)
 {
@@ -125,6 +137,7 @@ static const char *pass_input_grad(const fc_problem *p)
         return "there are too few channels on one side";
     if (!fc_turned_gemm_fits(p)) return "an image is too large to copy";
     if (p->in[0] * p->in[1] > MOST_OUTPUTS && !fc_strided(p)) return "rows of so large a map fill vectors";
+    if (one_tap && !fc_strided(p) && planes_fill_vectors(p)) return "the map fills vectors";
     return NULL;
 }
 
