@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* corr2d_winograd_small.c -- F(2x2, 3x3) of winograd.h, in both layouts: 16 products a tile where F(4x4, 3x3) has 36.
  *
- * Large tiles save 4 of 9 multiplications and small ones 2.25, but transformed weights of the large are 36/9 of the weights and
- * those of the small 16/9. On small maps there are few tiles to use them, reading them takes longer than the products, and a
- * large tile that is cut off by the map saves less. */
+ * Large tiles leave 2.25 of the 9 multiplications of an output and small ones 4, but transformed weights of the large are 36/9 of
+ * the weights and those of the small 16/9. On small maps there are few tiles to use them, reading them takes longer than the
+ * products, and a large tile that is cut off by the map saves less. */
 #include "algorithms/winograd.h"
 
 #define LARGE_TILE 4
@@ -42,10 +42,12 @@ static double fewest_prepared(const fc_problem *p)
     return p->layout == FC_NCHW ? 4e4 : 1.2e5;
 }
 
-/* Measured over maps of 3 to 20 pixels, 16 to 1024 channels and filters, one to eight images. */
+/* Measured over square maps of 3 to 20 pixels, 16 to 1024 channels and filters, one to eight images. It holds for maps of one or
+ * two rows as well. */
 static const char *pass(const fc_problem *p)
 {
     const double pairs = (double)p->channels * (double)p->out_channels;
+    if (!p->batch || !p->out[0] || !p->out[1]) return "there are no outputs";
     const double share = 16 * tiles(p, SMALL_TILE) / (36 * tiles(p, LARGE_TILE));
     if (p->groups > 1 || p->dilation[0] > 1 || p->dilation[1] > 1) return "there are groups or a dilation";
     if (share > 1) return "large tiles save more";

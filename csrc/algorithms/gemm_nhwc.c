@@ -143,8 +143,9 @@ typedef struct panel_work {
     const char *weights, *bias;
     ptrdiff_t channels, columns; /* before this group's, and this panel's */
     bool first_chunk;
-    const char *next; /* panel's weights, and how far to go in them at every step and from tile to tile */
-    ptrdiff_t next_step, next_tile;
+    const char
+        *next; /* panel's weights, how far to go in them at every step and from tile to tile, and how many tiles do */
+    ptrdiff_t next_step, next_tile, next_tiles;
     const void *unpacked; /* raw weights that the first tile packs on its way, or NULL */
 } panel_work;
 
@@ -194,8 +195,8 @@ static void run_tile(slot *s, const call *c, ptrdiff_t index, const panel_work *
                     .init = init,
                     .init_step = init_step,
                     .c = out,
-                    .b_ahead = work->next + index * work->next_tile,
-                    .b_ahead_step = work->next_step};
+                    .b_ahead = work->next + fc_min(index, work->next_tiles) * work->next_tile,
+                    .b_ahead_step = index < work->next_tiles ? work->next_step : 0};
     if (work->unpacked && index == 0) {
         tile.b = &work->unpacked;
         tile.b_step = c->job->raw_steps.channel;
@@ -234,11 +235,13 @@ static void look_ahead(const call *c, ptrdiff_t tiles, ptrdiff_t group, const fc
         work->next += fc_taps_of(job) * job->channels * width * c->element;
         work->next_step = fc_ceil_div(width * c->element, tiles);
         work->next_tile = work->chunk->outers * work->chunk->inners * work->next_step;
+        work->next_tiles = tiles;
     } else if (job->raw_steps.column == 1) {
         const ptrdiff_t at = fc_weight_at(job, &job->raw_steps, group, chunk->outer, chunk->inner, next->first);
         work->next = (const char *)job->raw + at * c->element - (work->unpacked ? FC_CACHE_LINE : 0);
         work->next_step = job->raw_steps.channel * c->element;
         work->next_tile = FC_CACHE_LINE;
+        work->next_tiles = fc_ceil_div(width * c->element, FC_CACHE_LINE) + (work->unpacked ? 1 : 0);
     }
 }
 

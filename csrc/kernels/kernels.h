@@ -254,7 +254,7 @@ typedef enum fc_winograd_form {
 #define FC_MAX_WINOGRAD_OUTPUTS 25 /* of a tile */
 
 /* One tile: its pixels row by row, channels next to each other. What lies so many bytes behind each is fetched on the way,
- * unless it is 0: a tile's pixels are too many runs for the processor to follow. */
+ * unless it is 0: the pixels of a square are too many runs for the processor to follow. Lines do without. */
 typedef struct fc_winograd_input {
     ptrdiff_t channels;
     const void *pixel[FC_MAX_FREQUENCIES];
