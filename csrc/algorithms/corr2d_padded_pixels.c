@@ -131,44 +131,11 @@ static size_t prepared_bytes(const fc_problem *p)
     return fc_size_mul(fc_gemm_nhwc_packed(&job, &p->kernels->gemm[p->dtype]), fc_dtype_size(p->dtype));
 }
 
-typedef struct packing {
-    const fc_problem *p;
-    const char *w;
-    char *to;
-    fc_panels panels;
-} packing;
-
-/* A panel from weights in OIHW, in which the channels of a pixel lie apart: a row of a channel's kernel at a time. */
-static void pack_panel(void *context, ptrdiff_t task, int slot)
-{
-    const packing *c = context;
-    const fc_problem *p = c->p;
-    const fc_panel_cut panel = fc_panel_at(&c->panels, task);
-    const fc_strides ws = fc_weight_strides(p);
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(p->dtype), taps = p->window[1];
-    const ptrdiff_t width = panel.vectors * c->panels.lanes, depth = p->window[0] * taps * p->channels;
-    const char *from = c->w + panel.first * ws.n * element;
-    char *to = c->to + panel.first * depth * element;
-    (void)slot;
-    if (panel.columns < width) memset(to, 0, (size_t)(depth * width * element));
-    for (ptrdiff_t i = 0; i < p->window[0]; i++)
-        for (ptrdiff_t channel = 0; channel < p->channels; channel++)
-            p->kernels->pool[p->dtype].transpose(
-                panel.columns, taps, to + (i * taps * p->channels + channel) * width * element, p->channels * width,
-                from + (channel * ws.c + i * ws.h) * element, ws.n);
-}
-
 /* Rows of a window are one where they follow each other in the weights as well, and else taps by themselves. */
 static void prepare(const fc_problem *p, const void *w, void *prepared)
 {
     fc_pixel_correlation job = job_of(p);
     const fc_strides ws = fc_weight_strides(p);
-    if (ws.w == 1 && p->weight_layout == FC_OIHW) {
-        const packing c = {p, w, prepared, fc_gemm_nhwc_panels(&job, &p->kernels->gemm[p->dtype])};
-        fc_parallel_for(c.panels.count, fc_weight_bytes(p) < MANY_WEIGHT_BYTES ? 1 : p->threads, true, pack_panel,
-                        (void *)&c);
-        return;
-    }
     if (ws.w != p->channels * ws.c) {
         job.axis[1].taps = p->window[1];
         job.channels = p->channels;

@@ -12,13 +12,13 @@
 #include "algorithms/wave.h"
 #include "platform/memory.h"
 
-#define FEW_FILTERS 32   /* of one tap, which rows of pixels do with few instructions */
-#define SMALL_MAP 200    /* pixels, whose rows do not fill vectors */
-#define LARGE_MAP 2500   /* whose rows fill several */
-#define MOST_OUTPUTS 450 /* of a map, beyond which planes are read as fast */
-#define MOST_PIXELS 250  /* of gradients of 1x1 kernels, */
-#define FEW_PIXELS 90    /* and of those with fewer steps in their sums than */
-#define LONG_SUMS 256
+#define FEW_FILTERS 32         /* of one tap, which rows of pixels do with few instructions */
+#define SMALL_MAP 200          /* pixels, whose rows do not fill vectors */
+#define LARGE_MAP 2500         /* whose rows fill several */
+#define MOST_OUTPUTS 450       /* of a map, beyond which planes are read as fast */
+#define MOST_PIXELS 250        /* of gradients of 1x1 kernels, */
+#define FEW_PIXELS 90          /* and of those whose sums are not long, */
+#define LONG_SUMS 256          /* in steps */
 #define MANY_OUTPUTS 150       /* of all images, that pay for packing any weights in every call */
 #define FEW_OUTPUTS 40         /* of all images, that do not pay for two turns */
 #define RAW_BYTES (384 * 1024) /* of weights that outputs in between pay for */

@@ -143,8 +143,8 @@ typedef struct panel_work {
     const char *weights, *bias;
     ptrdiff_t channels, columns; /* before this group's, and this panel's */
     bool first_chunk;
-    const char
-        *next; /* panel's weights, how far to go in them at every step and from tile to tile, and how many tiles do */
+    /* What to fetch: from where, how far to go at every step and from tile to tile, and how many tiles do. */
+    const char *next;
     ptrdiff_t next_step, next_tile, next_tiles;
     const void *unpacked; /* raw weights that the first tile packs on its way, or NULL */
 } panel_work;
@@ -215,6 +215,13 @@ static void run_tile(slot *s, const call *c, ptrdiff_t index, const panel_work *
                                       .where = NULL});
 }
 
+static const char *raw_at(const call *c, ptrdiff_t group, const fc_panel_cut *panel, const fc_chunk *chunk)
+{
+    const fc_pixel_correlation *job = c->job;
+    return (const char *)job->raw +
+           fc_weight_at(job, &job->raw_steps, group, chunk->outer, chunk->inner, panel->first) * c->element;
+}
+
 /* Whether the first tile can pack a panel's chunk on its way: whole rows of raw weights, of one tap. */
 static bool packs_on_the_way(const slot *s, const call *c, const fc_panel_cut *panel, const fc_chunk *chunk)
 {
@@ -237,8 +244,7 @@ static void look_ahead(const call *c, ptrdiff_t tiles, ptrdiff_t group, const fc
         work->next_tile = work->chunk->outers * work->chunk->inners * work->next_step;
         work->next_tiles = tiles;
     } else if (job->raw_steps.column == 1) {
-        const ptrdiff_t at = fc_weight_at(job, &job->raw_steps, group, chunk->outer, chunk->inner, next->first);
-        work->next = (const char *)job->raw + at * c->element - (work->unpacked ? FC_CACHE_LINE : 0);
+        work->next = raw_at(c, group, next, chunk) - (work->unpacked ? FC_CACHE_LINE : 0);
         work->next_step = job->raw_steps.channel * c->element;
         work->next_tile = FC_CACHE_LINE;
         work->next_tiles = fc_ceil_div(width * c->element, FC_CACHE_LINE) + (work->unpacked ? 1 : 0);
@@ -268,9 +274,7 @@ static void run_panels(slot *s, const call *c, ptrdiff_t tiles, const fc_chunk *
                                .columns = column - groups.first * job->columns,
                                .first_chunk = first_chunk};
             if (job->raw && packs_on_the_way(s, c, &panel, chunk))
-                work.unpacked =
-                    (const char *)job->raw +
-                    fc_weight_at(job, &job->raw_steps, g, chunk->outer, chunk->inner, panel.first) * c->element;
+                work.unpacked = raw_at(c, g, &panel, chunk);
             else if (job->raw)
                 fc_gemm_nhwc_pack_chunk(c->p, job, job->raw, &job->raw_steps, g, &panel, chunk, width, s->panel);
             look_ahead(c, tiles, g, &next, last ? next_chunk : chunk, &work);

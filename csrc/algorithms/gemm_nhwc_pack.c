@@ -4,7 +4,6 @@
 
 #include "algorithms/gemm_nhwc.h"
 #include "algorithms/turned_taps.h"
-#include "platform/fetch.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
@@ -86,6 +85,22 @@ static packing packing_of(const fc_problem *p, const fc_pixel_correlation *job, 
                      .panels = fc_gemm_nhwc_panels(job, &p->kernels->gemm[job->dtype])};
 }
 
+/* Taps of a row that lie side by side: those of one channel at a time. */
+static void pack_tap_rows(const packing *c, ptrdiff_t group, const fc_panel_cut *panel, char *to)
+{
+    const fc_pixel_correlation *job = c->job;
+    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype), width = panel->vectors * c->panels.lanes;
+    const ptrdiff_t row = job->axis[1].taps, taps = fc_taps_of(job);
+    if (panel->columns < width) memset(to, 0, (size_t)(taps * job->channels * width * element));
+    for (ptrdiff_t tap = 0; tap < taps; tap += row)
+        for (ptrdiff_t channel = 0; channel < job->channels; channel++) {
+            const ptrdiff_t from = fc_weight_at(job, c->steps, group, tap, channel, panel->first);
+            c->p->kernels->pool[c->p->dtype].transpose(
+                panel->columns, row, to + (tap * job->channels + channel) * width * element, job->channels * width,
+                (const char *)c->weights + from * element, c->steps->column);
+        }
+}
+
 static void pack_panel(void *context, ptrdiff_t task, int slot_number)
 {
     const packing *c = context;
@@ -95,8 +110,11 @@ static void pack_panel(void *context, ptrdiff_t task, int slot_number)
     const ptrdiff_t to = group * c->group_elements + depth * panel.first;
     const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype);
     (void)slot_number;
-    fc_gemm_nhwc_pack_chunk(c->p, c->job, c->weights, c->steps, group, &panel, &all, panel.vectors * c->panels.lanes,
-                            c->packed + to * element);
+    if (c->job->axis[1].taps > 1 && c->steps->tap[1] == 1)
+        pack_tap_rows(c, group, &panel, c->packed + to * element);
+    else
+        fc_gemm_nhwc_pack_chunk(c->p, c->job, c->weights, c->steps, group, &panel, &all,
+                                panel.vectors * c->panels.lanes, c->packed + to * element);
 }
 
 /* A few channels of a vector of columns are turned at a time, with all their taps. */
@@ -114,8 +132,7 @@ static void pack_taps(void *context, ptrdiff_t task, int slot_number)
     for (ptrdiff_t first = 0; first < panel.columns; first += lanes)
         for (ptrdiff_t channel = 0; channel < all; channel += few) {
             const ptrdiff_t channels = fc_min(few, all - channel);
-            const ptrdiff_t from =
-                group * c->steps->group + (panel.first + first) * c->steps->column + channel * c->steps->channel;
+            const ptrdiff_t from = fc_weight_at(c->job, c->steps, group, 0, channel, panel.first + first);
             fc_transpose turn = fc_turned_taps(taps, channels, c->steps->channel, lanes);
             turn.rows = fc_min(lanes, panel.columns - first);
             turn.from = (const char *)c->weights + from * element;

@@ -77,7 +77,7 @@ typedef enum fc_lane_pattern { FC_LANES_RUNS, FC_LANES_EVEN, FC_LANES_ANY } fc_l
 
 typedef struct fc_lanes {
     fc_lane_pattern pattern;
-    int runs, used; /* of used lanes */
+    int runs, used; /* the latter in lanes */
     bool full;      /* one run of all lanes */
     ptrdiff_t base[FC_MAX_RUNS];
     union {

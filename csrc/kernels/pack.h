@@ -62,19 +62,23 @@ static ptrdiff_t W(find_moves_of_vector)(const fc_find_moves *f, ptrdiff_t tap, 
 {
     enum { fewest_turned = 3, lanes = W(LANES) };
     const fc_lanes *place = &f->lanes[v];
-    const bool turned = place->pattern == FC_LANES_ANY && taps >= fewest_turned && W(are_whole)(f, tap, taps, v);
-    for (ptrdiff_t t = tap; t < tap + taps; t++, move++) {
-        const ptrdiff_t at = t * f->vectors + v;
-        const I *mask = f->masks ? (const I *)f->masks + at * lanes : NULL;
-        move->to = (T *)f->panel + at * lanes;
+    if (place->pattern == FC_LANES_ANY && taps >= fewest_turned && W(are_whole)(f, tap, taps, v)) {
+        move->kind = FC_MOVE_TURNED;
+        move->runs = place->used;
+        move->at[0] = place->base[0] + f->tap_offset[tap];
+        move->index = place->index.S;
+        move->to = (T *)f->panel + (tap * f->vectors + v) * lanes;
         move->to_step = f->panel_step;
         move->taps = taps;
         move->tap_step = f->vectors * lanes;
-        W(find_move)(move, place, f->tap_offset[t], mask, !mask || f->whole[at]);
-        if (!turned) continue;
-        move->kind = FC_MOVE_TURNED;
-        move->runs = place->used;
         return 1;
+    }
+    for (ptrdiff_t t = tap; t < tap + taps; t++, move++) {
+        const ptrdiff_t at = t * f->vectors + v;
+        const I *mask = f->masks ? (const I *)f->masks + at * lanes : NULL;
+        W(find_move)(move, place, f->tap_offset[t], mask, !mask || f->whole[at]);
+        move->to = (T *)f->panel + at * lanes;
+        move->to_step = f->panel_step;
     }
     return taps;
 }
