@@ -27,13 +27,18 @@ typedef struct fc_pixel_correlation {
 
 static inline ptrdiff_t fc_taps_of(const fc_pixel_correlation *job) { return job->axis[0].taps * job->axis[1].taps; }
 
-/* Where a weight lies, in elements. */
+/* Where a weight lies, in elements: at tap 0, and at any tap that the job has. */
+static inline ptrdiff_t fc_first_tap_at(const fc_weight_steps *steps, ptrdiff_t group, ptrdiff_t channel,
+                                        ptrdiff_t column)
+{
+    return group * steps->group + channel * steps->channel + column * steps->column;
+}
+
 static inline ptrdiff_t fc_weight_at(const fc_pixel_correlation *job, const fc_weight_steps *steps, ptrdiff_t group,
                                      ptrdiff_t tap, ptrdiff_t channel, ptrdiff_t column)
 {
     const ptrdiff_t taps = job->axis[1].taps;
-    return group * steps->group + tap / taps * steps->tap[0] + tap % taps * steps->tap[1] + channel * steps->channel +
-           column * steps->column;
+    return fc_first_tap_at(steps, group, channel, column) + tap / taps * steps->tap[0] + tap % taps * steps->tap[1];
 }
 
 /* Panels of the weights. Where there are some, an even number: two threads share them out evenly. */

@@ -132,7 +132,7 @@ static void pack_taps(void *context, ptrdiff_t task, int slot_number)
     for (ptrdiff_t first = 0; first < panel.columns; first += lanes)
         for (ptrdiff_t channel = 0; channel < all; channel += few) {
             const ptrdiff_t channels = fc_min(few, all - channel);
-            const ptrdiff_t from = fc_weight_at(c->job, c->steps, group, 0, channel, panel.first + first);
+            const ptrdiff_t from = fc_first_tap_at(c->steps, group, channel, panel.first + first);
             fc_transpose turn = fc_turned_taps(taps, channels, c->steps->channel, lanes);
             turn.rows = fc_min(lanes, panel.columns - first);
             turn.from = (const char *)c->weights + from * element;
