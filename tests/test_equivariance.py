@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Equivariance to translation: a shifted image gives the shifted result bit for bit, away from the border.
 
-Algorithms that transform tiles of the image add in an order that depends on the place in the tile: theirs is as close
-as their errors are.
+Algorithms that transform tiles of the image, or add up pairs of pixels, add in an order that depends on the place in
+the tile or pair: theirs is as close as their errors are.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from numerics import assert_close, assert_same_bits, fresh_rng, random_array
 
 import fastconv
 
-TRANSFORMS = ("winograd_nchw", "winograd_nhwc", "winograd_small")
+TRANSFORMS = ("winograd_nchw", "winograd_nhwc", "winograd_small", "strassen")
 SHIFTS = ((0, 1), (1, 0), (1, 1), (3, 5), (7, 2))
 
 

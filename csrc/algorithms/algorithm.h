@@ -60,6 +60,7 @@ extern const fc_algorithm fc_corr2d_padded_rows;
 extern const fc_algorithm fc_corr2d_padded_pixels;
 extern const fc_algorithm fc_corr2d_inner_product;
 extern const fc_algorithm fc_corr2d_interleaved; /* and the input gradient */
+extern const fc_algorithm fc_corr2d_strassen;
 extern const fc_algorithm fc_corr2d_turned_gemm;
 extern const fc_algorithm fc_corr2d_tap_planes; /* and the input gradient */
 extern const fc_algorithm fc_corr2d_implicit_gemm_nchw;
@@ -75,6 +76,7 @@ extern const fc_algorithm fc_corr2d_input_grad_phases;
 extern const fc_algorithm fc_corr2d_input_grad_runs;
 extern const fc_algorithm fc_corr2d_input_grad_padded_rows;
 extern const fc_algorithm fc_corr2d_input_grad_padded_pixels;
+extern const fc_algorithm fc_corr2d_input_grad_strassen;
 extern const fc_algorithm fc_corr2d_input_grad_turned_gemm;
 extern const fc_algorithm fc_corr2d_input_grad_implicit_gemm_nchw;
 extern const fc_algorithm fc_corr2d_input_grad_implicit_gemm_nhwc;

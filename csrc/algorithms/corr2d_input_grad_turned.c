@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* corr2d_input_grad_turned.c -- with stride 1 the input gradient is a correlation of grad_y, padded by what is left of
  * the window, with the weights turned by half and their channels exchanged: that of corr2d_winograd_*.c,
- * corr2d_depthwise_nchw.c and corr2d_padded_*.c, which read them so through their strides. */
+ * corr2d_strassen.c, corr2d_depthwise_nchw.c and corr2d_padded_*.c, which read them so through their strides. */
 #include "algorithms/algorithm.h"
 #include "algorithms/depthwise_block.h"
 #include "algorithms/grid.h"
@@ -95,6 +95,7 @@ static void prepare(const fc_problem *p, const void *w, void *prepared, const fc
 INPUT_GRAD_BY(depthwise_nchw);
 INPUT_GRAD_BY(padded_rows);
 INPUT_GRAD_BY(padded_pixels);
+INPUT_GRAD_BY(strassen);
 INPUT_GRAD_BY(winograd_small);
 INPUT_GRAD_BY(winograd_nchw);
 INPUT_GRAD_BY(winograd_nhwc);

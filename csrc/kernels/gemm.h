@@ -23,6 +23,19 @@
 #undef ROWS
 #undef TILE
 
+#ifdef TALLER_ROWS
+#define TILE taller_tile
+#define ROWS TALLER_ROWS
+#define V 1
+#include "kernels/gemm_tile.h"
+#define V 2
+#include "kernels/gemm_tile.h"
+#define V 3
+#include "kernels/gemm_tile.h"
+#undef ROWS
+#undef TILE
+#endif
+
 #define TILE narrow_tile
 #define ROWS NARROW_ROWS_1
 #define V 1

@@ -293,6 +293,16 @@ typedef struct fc_winograd_kernels {
 #define FC_MAX_ROW_VECTORS 12
 static const unsigned char fc_row_vectors[3] = {1, 4, FC_MAX_ROW_VECTORS};
 
+/* Outputs of pairs of pixels from Strassen's sums [rows][width], in halves: even[r][l] = sums[2] + bias[0],
+ * even[r][half + l] = sums[3] + sums[1] + bias[1], odd[r][l] = sums[4] + bias[0], and odd[r][half + l] = sums[0] + sums[1] +
+ * bias[1], for l < columns, from `at` on. Answers whether all are finite. */
+typedef struct fc_strassen_join {
+    ptrdiff_t rows, columns, width, half, at;
+    const void *sums[5];
+    const void *bias[2];            /* or NULL: zeros */
+    void *const *even, *const *odd; /* odd[r] NULL: there is none */
+} fc_strassen_join;
+
 /* The matrix kernels of one element type. A tile is `rows` high and 1 to FC_MAX_TILE_VECTORS vectors wide. */
 typedef struct fc_gemm_kernels {
     int lanes, rows;
@@ -300,6 +310,8 @@ typedef struct fc_gemm_kernels {
     /* Tiles that are a row lower, for products that have a few rows too many. */
     int lower_rows;
     void (*lower_tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile);
+    /* Tiles that are a row taller, where registers hold them; else NULL. */
+    void (*taller_tile[FC_MAX_TILE_VECTORS])(const fc_tile *tile);
     /* Tiles one and two vectors wide that are higher, for products that are no wider. */
     int narrow_rows[2];
     void (*narrow_tile[2])(const fc_tile *tile);
@@ -320,6 +332,10 @@ typedef struct fc_gemm_kernels {
     void (*window_masks)(const fc_window_masks *masks);
     /* float32 and float64 only */
     void (*pixel_row[FC_MAX_TILE_VECTORS])(const fc_pixel_row *row);
+    /* Four sums of the halves of two pixels; sums of quarters of weights, in place; see strassen.h. */
+    void (*strassen_split)(ptrdiff_t half, const void *even, const void *odd, void *sums, ptrdiff_t step);
+    void (*strassen_weights)(ptrdiff_t elements, void *const w[7]);
+    bool (*strassen_join)(const fc_strassen_join *join);
     void (*dot)(const fc_dot *dot);
     int inner_rows; /* of a tile */
     void (*inner)(const fc_inner *inner);

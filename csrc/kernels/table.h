@@ -25,6 +25,7 @@
 #include "kernels/interleaved.h"
 #include "kernels/pack.h"
 #include "kernels/pixels.h"
+#include "kernels/strassen.h"
 #include "kernels/winograd.h"
 #undef S
 #undef T
@@ -45,6 +46,7 @@
 #include "kernels/interleaved.h"
 #include "kernels/pack.h"
 #include "kernels/pixels.h"
+#include "kernels/strassen.h"
 #include "kernels/winograd.h"
 #undef S
 #undef T
@@ -107,7 +109,9 @@
     .group_weights = {group_weights_##type##_1, group_weights_##type##_2},                                             \
     .group_pixels = {{group_pixels_##type##_1_0, group_pixels_##type##_1_1},                                           \
                      {group_pixels_##type##_2_0, group_pixels_##type##_2_1}},                                          \
-    .phase_points = PHASE_POINTS, FC_SHARED_LANES(type).transpose = transpose_vectors_##type,                          \
+    .strassen_split = strassen_split_##type, .strassen_weights = strassen_weights_##type,                              \
+    .strassen_join = strassen_join_##type, .phase_points = PHASE_POINTS,                                               \
+    FC_SHARED_LANES(type).transpose = transpose_vectors_##type,                                                        \
     .winograd = {[FC_WINOGRAD_3X3] = FC_WINOGRAD_TABLE(square, 3, type),                                               \
                  [FC_WINOGRAD_3X3_SMALL] = FC_WINOGRAD_TABLE(small, 3, type),                                          \
                  [FC_WINOGRAD_5X5] = FC_WINOGRAD_TABLE(square, 5, type),                                               \
@@ -119,13 +123,18 @@
                  [FC_WINOGRAD_3X3_APART_GRAD] = FC_WINOGRAD_GRAD_TABLE(apart, 3, type),                                \
                  [FC_WINOGRAD_3_GRAD] = FC_WINOGRAD_GRAD_TABLE(line, 3, type),                                         \
                  [FC_WINOGRAD_7_GRAD] = FC_WINOGRAD_GRAD_TABLE(line, 7, type)}
+#ifdef TALLER_ROWS
+#define FC_TALLER_TABLE(type) .taller_tile = {taller_tile_##type##_1, taller_tile_##type##_2, taller_tile_##type##_3},
+#else
+#define FC_TALLER_TABLE(type)
+#endif
 #define FC_GEMM_TABLE(type, width, ...)                                                                   \
     {.lanes = LANES_##type,                                                                               \
      .rows = TILE_ROWS,                                                                                   \
      .tile = {gemm_tile_##type##_1, gemm_tile_##type##_2, gemm_tile_##type##_3},                          \
      .lower_rows = LOWER_ROWS,                                                                            \
      .lower_tile = {lower_tile_##type##_1, lower_tile_##type##_2, lower_tile_##type##_3},                 \
-     .narrow_rows = {NARROW_ROWS_1, NARROW_ROWS_2},                                                       \
+     FC_TALLER_TABLE(type).narrow_rows = {NARROW_ROWS_1, NARROW_ROWS_2},                                  \
      .narrow_tile = {narrow_tile_##type##_1, narrow_tile_##type##_2},                                     \
      .product_vectors = PRODUCT_VECTORS,                                                                  \
      .product = {product_##type##_1, product_##type##_2, product_##type##_3},                             \

@@ -19,7 +19,8 @@
 #define EACH_ROW_6(DO) EACH_ROW_5(DO) DO(5)
 #define EACH_ROW_7(DO) EACH_ROW_6(DO) DO(6)
 #define EACH_ROW_8(DO) EACH_ROW_7(DO) DO(7)
-#define EACH_ROW_16(DO) EACH_ROW_8(DO) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)
+#define EACH_ROW_9(DO) EACH_ROW_8(DO) DO(8)
+#define EACH_ROW_16(DO) EACH_ROW_9(DO) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)
 #define EACH_ROW FC_PASTE(EACH_ROW, ROWS)
 
 /* DO(r, 0) … DO(r, V - 1) for the vectors of a tile's row. */
@@ -50,6 +51,7 @@
 #define NARROW_ROWS_2 TILE_ROWS
 #if TILE_ROWS == 8
 #define PRODUCT_ROWS_1 16
+#define TALLER_ROWS 9 /* 27 sums, three vectors of B and a factor */
 #else
 #define PRODUCT_ROWS_1 TILE_ROWS
 #endif

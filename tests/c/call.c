@@ -160,7 +160,10 @@ void call_must_run(const call *c, const char *algorithm)
     CHECK(error.status == FC_OK && error.message[0] == '\0', "success left an error behind: %s", error.message);
 }
 
-static bool transforms(const char *algorithm) { return !algorithm || !strncmp(algorithm, "winograd", 8); }
+static bool transforms(const char *algorithm)
+{
+    return !algorithm || !strncmp(algorithm, "winograd", 8) || !strcmp(algorithm, "strassen");
+}
 
 void call_check(const call *c, const char *algorithm, number *const wanted[2])
 {
