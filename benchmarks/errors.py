@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import fastconv
 
-KERNELS = ((1, 1, 1), (3, 3, 1), (3, 3, 2), (5, 5, 1), (1, 3, 1), (1, 7, 1))  # and strides: Strassen's, Winograd's forms
+KERNELS = ((1, 1, 1), (3, 3, 1), (3, 3, 2), (5, 5, 1), (1, 3, 1), (1, 7, 1))  # and strides: those of Winograd's forms
 CHANNELS = (16, 64, 128, 256, 512)
 SIZE = 14
 OUT_CHANNELS = 32

@@ -9,7 +9,7 @@ from numerics import assert_close, assert_same_bits, fresh_rng
 
 import fastconv
 
-# Images with an odd pixel, tiles of every height (8 rows, 9 for what is left, 7), narrow panels, an even number of panels,
+# Images with an odd pixel, tiles of every height (8 rows, 9 for what is left, 7), narrow panels, an even number of them,
 # chains of more channels than one chunk has, more pairs than a block, images that share tiles, strides.
 CASES = [
     *(Case(f"pixels-{width}", (1, 6, 1, width), (4, 1, 1)) for width in (1, 2, 3, 15, 17, 31, 33)),
@@ -30,9 +30,7 @@ def run(case: Case, dtype: str) -> np.ndarray:
     p = problem(case, "NHWC", dtype)
     x, w, out = guarded_copy(p.x), guarded_copy(p.w), guarded(case.y_shape("NHWC"), p.dtype)
     bias = None if p.bias is None else guarded_copy(p.bias)
-    fastconv.corr2d(
-        x.array, w.array, None if bias is None else bias.array, **case.options, **OPTIONS, out=out.array
-    )
+    fastconv.corr2d(x.array, w.array, None if bias is None else bias.array, **case.options, **OPTIONS, out=out.array)
     check_inputs(x, w, bias, what=case)
     return out.check(case)
 
