@@ -9,7 +9,7 @@ from numerics import assert_close, assert_same_bits, fresh_rng
 
 import fastconv
 
-# Images with an odd pixel, tiles of every height (8 rows, 9 for what is left, 7), narrow panels, an even number of them,
+# Images with an odd pixel, tiles of every height (8 rows, 9 for what is left, 7), narrow panels, an even number,
 # chains of more channels than one chunk has, more pairs than a block, images that share tiles, strides.
 CASES = [
     *(Case(f"pixels-{width}", (1, 6, 1, width), (4, 1, 1)) for width in (1, 2, 3, 15, 17, 31, 33)),
