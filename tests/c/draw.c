@@ -91,11 +91,12 @@ typedef enum kind {
     SMALL_MAPS,   /* with so long sums that lanes run along them */
     APART,        /* 3x3 with stride 2, as large as Winograd's form for it wants */
     TALL,         /* kernels of more rows than a chain has steps */
+    PIXELS,       /* 1x1 without padding, of even numbers of channels, whose halves are added up */
 } kind;
 
 static kind draw_kind(bool extreme)
 {
-    if (one_in(5)) return extreme ? MANY_A_GROUP : (kind)from_to(MANY_A_GROUP, TALL);
+    if (one_in(5)) return extreme ? (one_in(2) ? PIXELS : MANY_A_GROUP) : (kind)from_to(MANY_A_GROUP, PIXELS);
     if (one_in(5)) return DEPTHWISE;
     return one_in(5) ? FEW_A_GROUP : ANY_KIND;
 }
@@ -142,9 +143,26 @@ static void draw_channels(fc_corr2d_params *p, kind which)
         p->weight_channels = from_to(1, 4);
         filters = from_to(1, 5);
         break;
+    case PIXELS:
+        p->groups = 1;
+        p->weight_channels = 2 * (one_in(2) ? from_to(1, 30) : from_to(130, 140));
+        filters = 2 * (one_in(2) ? from_to(1, 30) : from_to(130, 140));
+        break;
     }
     p->channels = p->groups * p->weight_channels;
     p->out_channels = p->groups * filters;
+}
+
+static void draw_pixels(fc_corr2d_params *p)
+{
+    const int64_t stride = one_in(4) ? from_to(2, 3) : 1;
+    p->padding = FC_PAD_EXPLICIT;
+    for (int i = 0; i < 2; i++) {
+        p->kernel[i] = 1;
+        p->size[i] = from_to(1, 5);
+        p->stride[i] = stride;
+        p->pad_before[i] = p->pad_after[i] = 0;
+    }
 }
 
 /* Sizes, kernels and strides of those kinds that have their own. */
@@ -248,6 +266,8 @@ fc_corr2d_params random_corr2d(bool extreme)
         if (rows) draw_rows(&p);
         if (shared)
             draw_shared(&p);
+        else if (which == PIXELS)
+            draw_pixels(&p);
         else if (which >= DEEP)
             draw_sizes(&p, which);
         else if (long_sums)
