@@ -38,11 +38,27 @@ static bool pixels_pay(const fc_problem *p)
            p->channels % p->kernels->gemm[p->dtype].lanes == 0;
 }
 
+/* 3x3 kernels whose factors stay in registers. */
+static bool rolls_down(const fc_problem *p)
+{
+    return p->window[0] == 3 && p->window[1] == 3 && p->dilation[0] == 1 && p->dilation[1] == 1 &&
+           p->stride[0] == p->stride[1] && p->stride[0] <= 2;
+}
+
+/* Of these, rows of outputs that fill vectors of columns so badly that a copy is paid back. Measured over rows of 3 to 40. */
+static bool rows_are_narrow(const fc_problem *p)
+{
+    const ptrdiff_t lanes = p->kernels->gemm[p->dtype].lanes, width = p->out[1];
+    if (fc_strided(p)) return 8 * width < 5 * lanes;
+    return fc_vectors_are_wide(p) ? 4 * width < 5 * lanes && width != lanes : width < 2 * lanes - 1;
+}
+
 /* Whether a copy of planes is: by many taps, and by full vectors where a row of outputs is narrower than one. */
 static bool planes_pay(const fc_problem *p)
 {
+    if (rolls_down(p)) return rows_are_narrow(p);
     if (p->out[1] < p->kernels->gemm[p->dtype].lanes) return true;
-    return fc_depthwise_sweeps(p) ? p->window[0] > 3 : p->window[0] * p->window[1] >= MANY_TAPS;
+    return fc_depthwise_sweeps(p) || p->window[0] * p->window[1] >= MANY_TAPS;
 }
 
 const char *fc_depthwise_block_pass(const fc_problem *p)

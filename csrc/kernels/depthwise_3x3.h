@@ -5,18 +5,13 @@
  * and EDGE: whether some taps of the columns are masked. */
 #if EDGE
 #define NAME depthwise_3x3_edge
-#define LOAD_TAP(v)                                                 \
-    W(vec) x = W(zero)();                                           \
-    if (edge->whole[v]) {                                           \
-        x = LOAD_ROW(p + v * step);                                 \
-    } else {                                                        \
-        const I *masks = (const I *)edge->masks + v * STEP * lanes; \
-        LOAD_MASKS                                                  \
-        x = LOAD_PART(p + v * step);                                \
-    }
+#define LOAD_TAP(v) const W(vec) x = LOAD_PART(p + v * step, v);
+#define EACH_MASK MASKS_OF(0) MASKS_OF(1) MASKS_OF(2)
+#define MASKS_OF(v) LOAD_MASKS((const I *)edge->masks + v * STEP * lanes, v)
 #else
 #define NAME depthwise_3x3_inner
 #define LOAD_TAP(v) const W(vec) x = LOAD_ROW(p + v * step);
+#define EACH_MASK
 #endif
 
 #define FACTOR(u, v) const W(vec) factor##u##v = W(splat)((const T *)d->w + 3 * u + v);
@@ -36,6 +31,7 @@ static void FC_PASTE(W(NAME), STEP)(const fc_depthwise_plane *d, ptrdiff_t j, co
     const T *x_rows = (const T *)d->x + (j * STEP - d->left);
     T *y = d->y;
     (void)edge;
+    EACH_MASK
     const W(vec) bias = d->bias ? W(splat)(d->bias) : W(zero)();
     W(vec) early = W(zero)(), late = W(zero)();
     EACH_FACTOR
@@ -85,6 +81,8 @@ static void FC_PASTE(W(NAME), STEP)(const fc_depthwise_plane *d, ptrdiff_t j, co
 #undef NAME
 #undef ROWS_AHEAD
 #undef LOAD_TAP
+#undef EACH_MASK
+#undef MASKS_OF
 #undef FACTOR
 #undef FACTORS
 #undef EACH_FACTOR

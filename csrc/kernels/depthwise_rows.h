@@ -14,7 +14,7 @@
 #define DECLARE_ROW(r) EACH_VECTOR(DECLARE_SUM, r)
 #define POINT_ROW(r) const T *x##r = rows[r];
 #define MULTIPLY_ROW(r) EACH_VECTOR(MULTIPLY_ADD, r)
-#define MULTIPLY_PART(r) sum##r##0 = W(fma)(factor, LOAD_PART(x##r + at), sum##r##0);
+#define MULTIPLY_PART(r) sum##r##0 = W(fma)(factor, LOAD_PART(x##r + at, 0), sum##r##0);
 #define STORE_ROW(r) EACH_VECTOR(STORE_SUM, r)
 
 static void FC_PASTE(FC_PASTE(W(depthwise_inner), STEP), V)(const fc_depthwise_rows *d, ptrdiff_t j)
@@ -53,8 +53,7 @@ static void FC_PASTE(W(depthwise_edge), STEP)(const fc_depthwise_rows *d, const 
             if (edge->whole[v]) {
                 EACH_ROW_7(MULTIPLY_ROW)
             } else {
-                const I *masks = (const I *)edge->masks + v * STEP * lanes;
-                LOAD_MASKS
+                LOAD_MASKS((const I *)edge->masks + v * STEP * lanes, 0)
                 EACH_ROW_7(MULTIPLY_PART)
             }
         }

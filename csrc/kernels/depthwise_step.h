@@ -3,14 +3,14 @@
  * load_mixed. */
 #if STEP == 1
 #define LOAD_ROW W(load)
-#define LOAD_MASKS const W(mask) mask = W(mask_load)(masks);
-#define LOAD_PART(p) W(load_masked)(p, mask)
+#define LOAD_MASKS(masks, v) const W(mask) mask##v = W(mask_load)(masks);
+#define LOAD_PART(p, v) W(load_masked)(p, mask##v)
 #define ORDERED(sum) sum
 #define MOST_VECTORS 2
 #else
 #define LOAD_ROW W(load_mixed)
-#define LOAD_MASKS const W(mask) low = W(mask_load)(masks), high = W(mask_load)(masks + lanes);
-#define LOAD_PART(p) W(load_mixed_masked)(p, low, high)
+#define LOAD_MASKS(masks, v) const W(mask) low##v = W(mask_load)(masks), high##v = W(mask_load)((masks) + lanes);
+#define LOAD_PART(p, v) W(load_mixed_masked)(p, low##v, high##v)
 #define ORDERED(sum) W(unmix)(sum)
 #define MOST_VECTORS 1 /* what is loaded takes registers of its own */
 #endif
