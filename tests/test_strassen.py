@@ -1,25 +1,32 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Strassen's seven products where its loops end: pairs of pixels, tiles, panels of filters, chunks of channels."""
+"""Strassen's seven products where its loops end: pairs of outputs, tiles, panels of filters, parts of the depth."""
 
 import numpy as np
 import pytest
-from cases import Case, expected, problem
+from cases import Case, expected, pad, pads, problem
 from guard import check_inputs, guarded, guarded_copy
 from numerics import assert_close, assert_same_bits, fresh_rng
 
 import fastconv
 
-# Images with an odd pixel, tiles of every height (8 rows, 9 for what is left, 7), narrow panels, an even number,
-# chains of more channels than one chunk has, more pairs than a block, images that share tiles, strides.
+# Images with an odd output, tiles of every height (8 rows, 9 for what is left, 7), narrow panels and an even number of
+# them; chunks of several taps, of one, of a piece of one; several parts of the depth; more pairs than a block, images
+# that share tiles; windows that reach outside, strides, dilations.
 CASES = [
-    *(Case(f"pixels-{width}", (1, 6, 1, width), (4, 1, 1)) for width in (1, 2, 3, 15, 17, 31, 33)),
-    *(Case(f"pairs-{h}x{w}", (1, 20, h, w), (96, 1, 1)) for h, w in [(2, 1), (3, 5), (4, 7), (7, 7), (6, 5), (2, 57)]),
-    *(Case(f"filters-{o}", (1, 10, 3, 5), (o, 1, 1)) for o in (2, 30, 32, 34, 64, 66, 96, 98, 130, 256, 258, 390)),
-    *(Case(f"channels-{c}", (1, c, 3, 7), (100, 1, 1)) for c in (2, 30, 34, 512, 514, 1100)),
-    Case("blocks", (1, 24, 19, 23), (40, 1, 1), bias=False),
+    *(Case(f"outputs-{width}", (1, 32, 1, width), (4, 1, 1)) for width in (1, 2, 3, 15, 17, 31, 33)),
+    *(Case(f"pairs-{h}x{w}", (1, 34, h, w), (96, 1, 1)) for h, w in [(2, 1), (3, 5), (4, 7), (7, 7), (6, 5), (2, 57)]),
+    *(Case(f"filters-{o}", (1, 34, 3, 5), (o, 1, 1)) for o in (2, 30, 32, 34, 64, 66, 96, 98, 130, 256, 258, 390)),
+    *(Case(f"channels-{c}", (1, c, 3, 7), (100, 1, 1)) for c in (32, 36, 512, 514, 1100, 3080)),
+    Case("blocks", (1, 32, 19, 23), (40, 1, 1), bias=False),
     Case("images", (5, 34, 7, 7), (98, 1, 1)),
-    Case("single-pixels", (9, 34, 1, 1), (98, 1, 1)),
-    Case("strided", (3, 18, 13, 10), (130, 1, 1), stride=(2, 3)),
+    Case("single-outputs", (9, 34, 1, 1), (98, 1, 1)),
+    Case("strided", (3, 40, 13, 10), (130, 1, 1), stride=(2, 3)),
+    Case("3x3", (2, 34, 7, 9), (98, 3, 3), padding=pad(1)),
+    Case("3x3-strided", (1, 520, 9, 11), (66, 3, 3), padding=pad(1), stride=(2, 2)),
+    Case("patches", (2, 64, 8, 12), (100, 2, 2), stride=(2, 2)),
+    Case("many-taps", (1, 32, 13, 11), (34, 7, 5), padding=pads(3, 0, 2, 4), stride=(1, 2)),
+    Case("dilated", (1, 260, 9, 12), (64, 2, 3), padding=pads(0, 3, 3, 0), dilation=(3, 2)),
+    Case("windows-outside", (2, 32, 3, 2), (34, 2, 2), padding=pad(5), dilation=(4, 6)),
 ]
 CASES_BY_ID = pytest.mark.parametrize("case", CASES, ids=str)
 OPTIONS = {"layout": "NHWC", "algorithm": "strassen"}
@@ -67,8 +74,8 @@ def test_input_gradients(isa: str, dtype: str, case: Case):
     p = problem(case, "NHWC", dtype)
     out = guarded(p.x.shape, p.dtype)
     options = {**case.options, **OPTIONS, "out": out.array}
-    if case.stride != (1, 1):
-        with pytest.raises(ValueError, match="stride is not 1"):
+    if case.stride != (1, 1) or case.w[0] < 32 or case.id == "windows-outside":
+        with pytest.raises(ValueError, match=r"stride is not 1|fewer than 32 channels|padding holds whole windows"):
             fastconv.corr2d_input_grad(p.grad_y, p.w, p.x.shape, **options)
         return
     fastconv.corr2d_input_grad(p.grad_y, p.w, p.x.shape, **options)
@@ -118,11 +125,12 @@ def test_the_error_that_is_documented(isa: str, channels: int):
         ((1, 56, 56, 64), (1, 1, 64, 256), False),
         ((1, 56, 56, 256), (1, 1, 256, 64), False),
         ((8, 14, 14, 511), (1, 1, 511, 256), False),
+        ((8, 28, 28, 192), (2, 2, 192, 384), True),
     ],
     ids=str,
 )
 def test_where_it_is_taken(x: tuple, w: tuple, taken: bool):
-    assert (fastconv.explain("corr2d", x, w, layout="NHWC").algorithm == "strassen") is taken
+    assert (fastconv.explain("corr2d", x, w, layout="NHWC", stride=w[0]).algorithm == "strassen") is taken
 
 
 @pytest.mark.parametrize(("size", "taken"), [(4, "implicit_gemm_nhwc"), (8, "strassen"), (14, "strassen")])

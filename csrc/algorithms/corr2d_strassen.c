@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* corr2d_strassen.c -- 1x1 kernels on NHWC images by one step of Strassen's algorithm, in Winograd's variant: seven products
- * of halves instead of eight.
+/* corr2d_strassen.c -- correlation of NHWC images by one step of Strassen's algorithm, in Winograd's variant: seven
+ * products of halves instead of eight.
  *
- * The matrix of pixels is cut by even and odd pixels of each image and by halves of the channels, weights by halves of
- * channels and of filters. Neighbouring pixels are alike, so that what they share of each other's rounding is no more than in a
- * tile of Winograd's. Sums of pixels are made first, sums of weights are prepared; then a task is some pairs of pixels
- * and some panels of filters, through all products: their results stay in a cache, and most go on from each other.
+ * The matrix of what outputs read is cut by even and odd outputs of each image and by halves of the channels, weights by halves
+ * of channels and of filters. Neighbouring outputs are alike, so that what they share of each other's rounding is no more than in
+ * a tile of Winograd's. Sums of weights are prepared. A task is some pairs of outputs and some panels of filters; of a part of
+ * the depth it makes the sums of pixels, then goes through the seven products of every panel: their results stay in a cache,
+ * most go on from each other, and come to the outputs once a part.
  *
- * A NaN or an infinity, or a sum that overflows on the way, spreads over a pair: then its outputs are computed by the
+ * A NaN or an infinity, or a sum that overflows on the way, spreads over a pair: outputs that come back so are computed by the
  * definition. */
 #include <math.h>
 #include <string.h>
@@ -16,16 +17,19 @@
 #include "algorithms/blocking.h"
 #include "algorithms/by_definition.h"
 #include "algorithms/gemm_nhwc.h"
+#include "algorithms/window.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
 #define PRODUCTS 7
-#define BLOCK_PAIRS 64 /* of one task */
-#define BLOCK_TILES (BLOCK_PAIRS / FC_MAX_TILE_ROWS)
-#define MOST_PAIRS (BLOCK_PAIRS + BLOCK_TILES) /* in taller tiles */
-#define SUM_BYTES (768 * 1024)                 /* of the sums of a block */
+#define FEWEST_CHANNELS 32
+#define PART_CHUNKS 6
+#define MOST_TAPS (PART_CHUNKS * 2 * FC_DEPTH / FEWEST_CHANNELS) /* of a part, each time that it has one */
+#define BLOCK_TILES 8                                            /* of one task */
+#define MOST_PAIRS (BLOCK_TILES * (FC_MAX_TILE_ROWS + 1))
+#define PIXEL_BYTES (768 * 1024) /* of the sums of pixels of a block */
 #define MANY_VECTORS 8
-#define FEWEST_CHANNELS 384
+#define FEWEST_TERMS 384 /* of a sum */
 #define FEWEST_FILTERS 128
 #define FEWEST_PAIRS 18
 #define MANY_PAIRS 48
@@ -39,9 +43,10 @@ enum { SUM_T, SUM_Z, SUM_EVEN_LEFT, SUM_EVEN_RIGHT, SUM_ODD_LEFT, SUMS, NOTHING 
 
 /* The products in the order they are made: of which half of a pixel, or of which of its sums; what they go on from, and what
  * they are then. */
-static const struct step {
+typedef struct step {
     int from, part, init, to;
-} steps[PRODUCTS] = {
+} step;
+static const step steps[PRODUCTS] = {
     {FROM_EVEN, 0, NOTHING, SUM_T},        /* P1 */
     {FROM_EVEN, 1, SUM_T, SUM_EVEN_LEFT},  /* P1 + P2 */
     {FROM_SUMS, 1, SUM_T, SUM_T},          /* U2 = P1 + P6 */
@@ -64,24 +69,27 @@ typedef struct call {
     const fc_gemm_kernels *kernels;
     tiling tiles;
     ptrdiff_t element, half, columns; /* channels and filters of a half */
-    ptrdiff_t image_pairs, pairs, sum_step;
-    fc_chunks chunks;
+    ptrdiff_t image_pairs, pairs, pair_step;
+    fc_chunks chunks; /* outer: taps, inner: channels of a half */
     fc_panels panels;
     ptrdiff_t pair_blocks, panel_blocks;
 } call;
 
-/* One thread's memory: where each pair of a block is read, and written (`odd` NULL: an image has an odd pixel less). */
+/* One thread's memory: where each pair of a block is read, by all taps of a part, and written (`odd` NULL: an image has an odd
+ * output less). */
 typedef struct slot {
-    const void *a[3][MOST_PAIRS];
+    const void *a[3][MOST_TAPS * MOST_PAIRS]; /* [tile][tap of the part][row] */
+    const void *b[2 * FC_DEPTH / FEWEST_CHANNELS];
     void *even[MOST_PAIRS], *odd[MOST_PAIRS];
-    _Alignas(64) char sums[SUMS][MOST_PAIRS * FC_MAX_PANEL_LANES * 8];
-    _Alignas(64) char zeros[]; /* the pixel that is not there, then the sums of pixels, [pair][4][sum_step] */
+    _Alignas(64) char products[SUMS][MOST_PAIRS * FC_MAX_PANEL_LANES * 8];
+    _Alignas(
+        64) char zeros[]; /* a pixel outside of the image, then sums of pixels, [pair][tap of the part][4][channel] */
 } slot;
 
 static fc_pixel_correlation quarter(const fc_problem *p)
 {
     return (fc_pixel_correlation){.dtype = p->dtype,
-                                  .axis = {{.taps = 1}, {.taps = 1}},
+                                  .axis = {{.taps = p->window[0]}, {.taps = p->window[1]}},
                                   .groups = 1,
                                   .channels = p->channels / 2,
                                   .columns = p->out_channels / 2};
@@ -91,11 +99,9 @@ static const char *decline(const fc_problem *p)
 {
     if (p->layout != FC_NHWC) return "layout is not NHWC";
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "dtype is not float32 or float64";
-    if (p->window[0] != 1 || p->window[1] != 1 || p->groups != 1) return "kernel is not 1x1, or there are groups";
-    for (int i = 0; i < 2; i++)
-        if (p->pad_before[i] || p->pad_after[i]) return "there is padding";
-    if (p->channels % 2 || p->out_channels % 2 || !p->channels || !p->out_channels)
-        return "channels or filters are not even";
+    if (p->groups != 1) return "there are groups";
+    if (p->channels % 2 || p->out_channels % 2) return "channels or filters are not even";
+    if (p->channels < FEWEST_CHANNELS || !p->out_channels) return "there are fewer than 32 channels, or no filters";
     return NULL;
 }
 
@@ -107,34 +113,71 @@ static fc_panels panels_of(const fc_problem *p)
     return panels;
 }
 
-static ptrdiff_t sum_step(const fc_problem *p)
+/* Wide and narrow ones by turns: neighbours are even together. */
+static fc_panel_cut panel_at(const fc_panels *all, ptrdiff_t index)
 {
-    return fc_odd_lines(p->channels / 2, (ptrdiff_t)fc_dtype_size(p->dtype));
+    const ptrdiff_t from = fc_cut_spread(all->vectors, all->count, index);
+    const ptrdiff_t to = fc_cut_spread(all->vectors, all->count, index + 1);
+    return (fc_panel_cut){from * all->lanes, fc_min(to * all->lanes, all->columns) - from * all->lanes, to - from};
 }
 
 static ptrdiff_t image_pairs(const fc_problem *p) { return fc_ceil_div(p->out[0] * p->out[1], 2); }
-
-static ptrdiff_t block_tiles(const fc_problem *p)
-{
-    const size_t tile = fc_size_mul((size_t)(4 * FC_MAX_TILE_ROWS) * fc_dtype_size(p->dtype), (size_t)sum_step(p));
-    return fc_max(2, fc_min(BLOCK_TILES, (ptrdiff_t)(SUM_BYTES / tile)));
-}
 
 static size_t zero_bytes(const fc_problem *p)
 {
     return fc_size_lines(fc_size_mul((size_t)p->channels + FC_DEPTH, fc_dtype_size(p->dtype)));
 }
 
+static fc_chunks chunks_of(const fc_problem *p) { return fc_chunks_of(p->window[0] * p->window[1], p->channels / 2); }
+
+/* A part of the depth: some chunks; its steps and those before them; its taps, one of several chunks each time. */
+typedef struct part {
+    fc_chunk chunk[PART_CHUNKS];
+    ptrdiff_t chunks, before, depth, taps;
+    bool last;
+} part;
+
+static ptrdiff_t parts_of(const fc_chunks *chunks) { return fc_ceil_div(chunks->count, PART_CHUNKS); }
+
+static part part_at(const fc_chunks *all, ptrdiff_t index)
+{
+    const ptrdiff_t parts = parts_of(all), first = fc_cut(all->count, parts, index);
+    part at = {.chunks = fc_cut(all->count, parts, index + 1) - first, .last = index == parts - 1};
+    for (ptrdiff_t q = 0; q < at.chunks; q++) {
+        at.chunk[q] = fc_chunk_at(all, first + q);
+        at.depth += at.chunk[q].outers * at.chunk[q].inners;
+        at.taps += at.chunk[q].outers;
+    }
+    at.before = at.chunk[0].outer * all->inner + at.chunk[0].inner;
+    return at;
+}
+
+/* From the sums of a pair to the next: these meet in no cache set. */
+static ptrdiff_t pair_step(const fc_problem *p)
+{
+    const fc_chunks chunks = chunks_of(p);
+    const ptrdiff_t most = fc_min(chunks.count, PART_CHUNKS) * FC_DEPTH;
+    return fc_odd_lines(4 * fc_min(most, chunks.outer * chunks.inner), (ptrdiff_t)fc_dtype_size(p->dtype));
+}
+
+static ptrdiff_t block_tiles(const fc_problem *p)
+{
+    const ptrdiff_t tile = FC_MAX_TILE_ROWS * pair_step(p) * (ptrdiff_t)fc_dtype_size(p->dtype);
+    return fc_max(2, fc_min(BLOCK_TILES, PIXEL_BYTES / tile));
+}
+
 static size_t slot_bytes(const fc_problem *p)
 {
-    const size_t sums = fc_size_mul((size_t)(4 * block_tiles(p) * (FC_MAX_TILE_ROWS + 1)), (size_t)sum_step(p));
-    return fc_size_add(fc_size_add(sizeof(slot), zero_bytes(p)), fc_size_mul(sums, fc_dtype_size(p->dtype)));
+    const ptrdiff_t pairs = block_tiles(p) * (FC_MAX_TILE_ROWS + 1);
+    return fc_size_add(fc_size_add(sizeof(slot), zero_bytes(p)),
+                       (size_t)(pairs * pair_step(p)) * fc_dtype_size(p->dtype));
 }
 
 static size_t prepared_bytes(const fc_problem *p)
 {
     const fc_pixel_correlation job = quarter(p);
-    return fc_size_mul(PRODUCTS * fc_gemm_nhwc_group(&job, &p->kernels->gemm[p->dtype]), fc_dtype_size(p->dtype));
+    const size_t elements = fc_gemm_nhwc_group(&job, &p->kernels->gemm[p->dtype]);
+    return fc_size_mul(fc_size_mul(PRODUCTS, elements), fc_dtype_size(p->dtype));
 }
 
 static tiling tiles_of(const fc_problem *p)
@@ -163,7 +206,7 @@ static const char *pass(const fc_problem *p)
     const tiling tiles = tiles_of(p);
     const ptrdiff_t others =
         fc_min(fc_rows_computed(points, kernels->rows), fc_rows_computed(points, kernels->lower_rows));
-    if (p->channels < FEWEST_CHANNELS ||
+    if (p->window[0] * p->window[1] * p->channels < FEWEST_TERMS ||
         p->out_channels < (fc_vectors_are_wide(p) ? FEWEST_FILTERS : FEWEST_FILTERS / 2))
         return "there are too few channels on one side";
     if (pairs < (prepared_bytes(p) > LARGE_WEIGHTS ? MANY_PAIRS : FEWEST_PAIRS)) return "there are too few outputs";
@@ -178,8 +221,15 @@ typedef struct packing {
     const char *w;
     char *prepared;
     fc_pixel_correlation job;
+    fc_chunks chunks;
     fc_panels panels;
 } packing;
+
+/* Elements of the weights before those of a panel and part: [part][panel][product][chunk][tap][channel][lane]. */
+static ptrdiff_t weights_at(const fc_panels *panels, const part *at, const fc_panel_cut *panel)
+{
+    return PRODUCTS * (panels->lanes * panels->vectors * at->before + panel->first * at->depth);
+}
 
 /* B11, B21, B12 and B22, each where it or what comes of it is read. */
 static void pack_panel(void *context, ptrdiff_t task, int slot_number)
@@ -187,51 +237,100 @@ static void pack_panel(void *context, ptrdiff_t task, int slot_number)
     static const int home[4] = {0, 1, 3, 4};
     const packing *c = context;
     const fc_strides ws = fc_weight_strides(c->p);
-    const fc_weight_steps lie = {.channel = ws.c, .column = ws.n};
-    const fc_panel_cut panel = fc_panel_at(&c->panels, task);
-    const ptrdiff_t half = c->job.channels, width = panel.vectors * c->panels.lanes;
-    const ptrdiff_t element = (ptrdiff_t)fc_dtype_size(c->p->dtype), product = half * width * element;
-    const fc_chunk all = {0, 1, 0, half};
-    char *to = c->prepared + panel.first * half * PRODUCTS * element;
+    const fc_weight_steps lie = {.channel = ws.c, .column = ws.n, .tap = {ws.h, ws.w}};
+    const fc_panel_cut panel = panel_at(&c->panels, task % c->panels.count);
+    const part at = part_at(&c->chunks, task / c->panels.count);
+    const ptrdiff_t width = panel.vectors * c->panels.lanes, element = (ptrdiff_t)fc_dtype_size(c->p->dtype);
+    char *to = c->prepared + weights_at(&c->panels, &at, &panel) * element;
     void *w[PRODUCTS];
     (void)slot_number;
-    for (int i = 0; i < PRODUCTS; i++) w[i] = to + i * product;
-    for (int i = 0; i < 4; i++)
-        fc_gemm_nhwc_pack_chunk(c->p, &c->job, c->w + (i % 2 * half * ws.c + i / 2 * c->job.columns * ws.n) * element,
-                                &lie, 0, &panel, &all, width, w[home[i]]);
-    c->p->kernels->gemm[c->p->dtype].strassen_weights(half * width, w);
+    for (int i = 0; i < PRODUCTS; i++) w[i] = to + i * at.depth * width * element;
+    for (int i = 0; i < 4; i++) {
+        const ptrdiff_t from = i % 2 * c->job.channels * ws.c + i / 2 * c->job.columns * ws.n;
+        char *packed = w[home[i]];
+        for (const fc_chunk *q = at.chunk; q < at.chunk + at.chunks; q++) {
+            fc_gemm_nhwc_pack_chunk(c->p, &c->job, c->w + from * element, &lie, 0, &panel, q, width, packed);
+            packed += q->outers * q->inners * width * element;
+        }
+    }
+    c->p->kernels->gemm[c->p->dtype].strassen_weights(at.depth * width, w);
 }
 
 static void prepare(const fc_problem *p, const void *w, void *prepared)
 {
-    packing c = {p, w, prepared, quarter(p), panels_of(p)};
-    fc_parallel_for(c.panels.count, p->threads, true, pack_panel, &c);
+    packing c = {p, w, prepared, quarter(p), chunks_of(p), panels_of(p)};
+    fc_parallel_for(parts_of(&c.chunks) * c.panels.count, p->threads, true, pack_panel, &c);
 }
 
-/* Where a pixel of an image lies in x, and in y. */
-static ptrdiff_t source_of(const call *c, ptrdiff_t image, ptrdiff_t pixel)
+static ptrdiff_t first_pair(const call *c, ptrdiff_t tile)
+{
+    return tile * c->tiles.rows + fc_min(tile, c->tiles.taller);
+}
+
+/* An output of an image, by row and column. */
+typedef struct output {
+    ptrdiff_t image, at[2];
+} output;
+
+static output output_at(const fc_problem *p, ptrdiff_t image, ptrdiff_t index)
+{
+    return (output){image, {index / p->out[1], index % p->out[1]}};
+}
+
+static output next_output(const fc_problem *p, const output *o)
+{
+    if (o->at[1] + 1 < p->out[1]) return (output){o->image, {o->at[0], o->at[1] + 1}};
+    return (output){o->image, {o->at[0] + 1, 0}};
+}
+
+/* What it reads by a tap, or zeros where that lies outside. */
+static const char *source_of(const call *c, const slot *s, const output *o, ptrdiff_t tap)
 {
     const fc_problem *p = c->p;
-    const ptrdiff_t y = pixel / p->out[1] * p->stride[0], x = pixel % p->out[1] * p->stride[1];
-    return ((image * p->in[0] + y) * p->in[1] + x) * p->channels * c->element;
+    const ptrdiff_t row = p->window[1] == 1 ? tap : tap / p->window[1], taps[2] = {row, tap - row * p->window[1]};
+    ptrdiff_t from[2];
+    for (int i = 0; i < 2; i++) {
+        const fc_range inside = fc_taps_inside(p, i, o->at[i]);
+        if (taps[i] < inside.first || taps[i] >= inside.end) return s->zeros;
+        from[i] = fc_window_start(p, i, o->at[i]) + (taps[i] ? taps[i] * p->dilation[i] : 0);
+    }
+    return (const char *)c->operands->x +
+           ((o->image * p->in[0] + from[0]) * p->in[1] + from[1]) * p->channels * c->element;
 }
 
-static char *sums_of(const call *c, slot *s, ptrdiff_t at)
+/* Where a pair is written. */
+static void find_outputs(const call *c, slot *s, ptrdiff_t pair, ptrdiff_t at)
 {
-    return s->zeros + zero_bytes(c->p) + at * 4 * c->sum_step * c->element;
+    const ptrdiff_t outputs = c->p->out[0] * c->p->out[1], pixel = c->p->out_channels * c->element;
+    const ptrdiff_t image = pair / c->image_pairs, index = pair % c->image_pairs * 2;
+    s->even[at] = (char *)c->operands->y + (image * outputs + index) * pixel;
+    s->odd[at] = index + 1 < outputs ? (char *)s->even[at] + pixel : NULL;
 }
 
-static void find_pair(const call *c, slot *s, ptrdiff_t pair, ptrdiff_t at)
+/* Row `at` of a tile of so many, the `row`-th of the block: what it reads in a part, and the sums of that. */
+static void find_inputs(const call *c, slot *s, const part *depth, ptrdiff_t pair, ptrdiff_t row, ptrdiff_t rows,
+                        ptrdiff_t at)
 {
-    const fc_problem *p = c->p;
-    const ptrdiff_t image = pair / c->image_pairs, pixel = pair % c->image_pairs * 2;
-    const ptrdiff_t pixels = p->out[0] * p->out[1];
-    const bool both = pixel + 1 < pixels;
-    s->a[FROM_EVEN][at] = (const char *)c->operands->x + source_of(c, image, pixel);
-    s->a[FROM_ODD][at] = both ? (const char *)c->operands->x + source_of(c, image, pixel + 1) : s->zeros;
-    s->a[FROM_SUMS][at] = sums_of(c, s, at);
-    s->even[at] = (char *)c->operands->y + (image * pixels + pixel) * p->out_channels * c->element;
-    s->odd[at] = both ? (char *)s->even[at] + p->out_channels * c->element : NULL;
+    const ptrdiff_t image = pair / c->image_pairs, index = pair % c->image_pairs * 2;
+    const output first = output_at(c->p, image, index), second = next_output(c->p, &first);
+    const char *even = NULL, *odd = s->zeros;
+    char *sums = s->zeros + zero_bytes(c->p) + (row + at) * c->pair_step * c->element;
+    ptrdiff_t place = row * depth->taps + at, known = -1; /* where even and odd are those of tap `known` */
+    for (const fc_chunk *q = depth->chunk; q < depth->chunk + depth->chunks; q++)
+        for (ptrdiff_t t = q->outer; t < q->outer + q->outers; t++) {
+            const ptrdiff_t inner = q->inner * c->element;
+            if (t != known) {
+                even = source_of(c, s, &first, t);
+                if (s->odd[row + at]) odd = source_of(c, s, &second, t);
+                known = t;
+            }
+            s->a[FROM_EVEN][place] = even + inner;
+            s->a[FROM_ODD][place] = odd + inner;
+            s->a[FROM_SUMS][place] = sums;
+            c->kernels->strassen_split(q->inners, c->half, even + inner, odd + inner, sums);
+            place += rows;
+            sums += 4 * q->inners * c->element;
+        }
 }
 
 /* Outputs that are not finite. */
@@ -254,80 +353,94 @@ static void mend(const call *c, ptrdiff_t first, ptrdiff_t pairs, const fc_panel
     }
 }
 
-static ptrdiff_t first_pair(const call *c, ptrdiff_t tile)
+/* A product of one chunk, for all tiles: `taps` of the part, from `tap` on. */
+static void run_chunk(const call *c, slot *s, const step *product, int init, const fc_chunk *chunk, ptrdiff_t taps,
+                      ptrdiff_t tap, fc_range tiles, ptrdiff_t vectors, const char *b)
 {
-    return tile * c->tiles.rows + fc_min(tile, c->tiles.taller);
+    const ptrdiff_t width = vectors * c->kernels->lanes, first = first_pair(c, tiles.first);
+    const ptrdiff_t segment = chunk->inners * width * c->element, bytes = chunk->outers * segment;
+    const ptrdiff_t ahead = bytes / (tiles.end - tiles.first); /* of a tile */
+    for (ptrdiff_t u = 0; u < chunk->outers; u++) s->b[u] = b + u * segment;
+    for (ptrdiff_t t = tiles.first; t < tiles.end; t++) {
+        const void *starts[FC_MAX_TILE_ROWS + 1];
+        void *out[FC_MAX_TILE_ROWS + 1];
+        const bool tall = t < c->tiles.taller;
+        const ptrdiff_t row = first_pair(c, t) - first, rows = c->tiles.rows + tall;
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            const ptrdiff_t at = (row + r) * width * c->element;
+            starts[r] = init == NOTHING ? (const void *)s->zeros : s->products[init] + at;
+            out[r] = s->products[product->to] + at;
+        }
+        (tall ? c->kernels->taller_tile : c->tiles.tile)[vectors - 1](
+            &(fc_tile){.segments = chunk->outers,
+                       .depth = chunk->inners,
+                       .a = s->a[product->from] + row * taps + tap * rows,
+                       .a_offset = product->part * (product->from == FROM_SUMS ? chunk->inners : c->half),
+                       .b = s->b,
+                       .a_step = 1,
+                       .b_step = width,
+                       .init = starts,
+                       .init_step = init == NOTHING ? 0 : c->kernels->lanes,
+                       .c = out,
+                       .b_ahead = b + bytes + (t - tiles.first) * ahead,
+                       .b_ahead_step = ahead / (chunk->outers * chunk->inners)});
+    }
 }
 
-static void run_panel(const call *c, slot *s, fc_range tiles, const fc_panel_cut *panel)
+/* The seven products of one part and panel, put together. */
+static void run_panel(const call *c, slot *s, const part *depth, fc_range tiles, const fc_panel_cut *panel)
 {
-    const ptrdiff_t width = panel->vectors * c->kernels->lanes, count = tiles.end - tiles.first;
+    const ptrdiff_t width = panel->vectors * c->kernels->lanes;
     const ptrdiff_t first = first_pair(c, tiles.first), pairs = fc_min(c->pairs, first_pair(c, tiles.end)) - first;
-    const char *b = (const char *)c->operands->prepared + panel->first * c->half * PRODUCTS * c->element;
+    const char *b = (const char *)c->operands->prepared + weights_at(&c->panels, depth, panel) * c->element;
     const char *bias = c->operands->bias;
-    for (int i = 0; i < PRODUCTS; i++)
-        for (ptrdiff_t q = 0; q < c->chunks.count; q++) {
-            const fc_chunk chunk = fc_chunk_at(&c->chunks, q);
-            const int init = q ? steps[i].to : steps[i].init;
-            const ptrdiff_t part = steps[i].part * (steps[i].from == FROM_SUMS ? c->sum_step : c->half);
-            const ptrdiff_t bytes = chunk.inners * width * c->element;
-            for (ptrdiff_t t = tiles.first; t < tiles.end; t++) {
-                const void *starts[FC_MAX_TILE_ROWS + 1], *panel_at = b;
-                void *out[FC_MAX_TILE_ROWS + 1];
-                const bool tall = t < c->tiles.taller;
-                const ptrdiff_t row = first_pair(c, t) - first;
-                for (ptrdiff_t r = 0; r < c->tiles.rows + tall; r++) {
-                    const ptrdiff_t at = (row + r) * width * c->element;
-                    starts[r] = init == NOTHING ? (const void *)s->zeros : s->sums[init] + at;
-                    out[r] = s->sums[steps[i].to] + at;
-                }
-                (tall ? c->kernels->taller_tile : c->tiles.tile)[panel->vectors - 1](
-                    &(fc_tile){.segments = 1,
-                               .depth = chunk.inners,
-                               .a = s->a[steps[i].from] + row,
-                               .a_offset = part + chunk.inner,
-                               .b = &panel_at,
-                               .a_step = 1,
-                               .b_step = width,
-                               .init = starts,
-                               .init_step = init == NOTHING ? 0 : c->kernels->lanes,
-                               .c = out,
-                               .b_ahead = b + bytes + (t - tiles.first) * (bytes / count),
-                               .b_ahead_step = bytes / count / chunk.inners});
-            }
-            b += bytes;
+    for (int i = 0; i < PRODUCTS; i++) {
+        ptrdiff_t tap = 0;
+        for (const fc_chunk *q = depth->chunk; q < depth->chunk + depth->chunks; q++) {
+            const int init = q == depth->chunk ? steps[i].init : steps[i].to;
+            run_chunk(c, s, &steps[i], init, q, depth->taps, tap, tiles, panel->vectors, b);
+            b += q->outers * q->inners * width * c->element;
+            tap += q->outers;
         }
+    }
     fc_strassen_join join = {.rows = pairs,
                              .columns = panel->columns,
                              .width = width,
                              .half = c->columns,
+                             .at = panel->first,
                              .even = s->even,
                              .odd = s->odd,
-                             .at = panel->first,
+                             .add = depth->before > 0,
                              .bias = {bias ? bias + panel->first * c->element : NULL,
                                       bias ? bias + (c->columns + panel->first) * c->element : NULL}};
-    for (int i = 0; i < SUMS; i++) join.sums[i] = s->sums[i];
-    if (!c->kernels->strassen_join(&join)) mend(c, first, pairs, panel);
+    for (int i = 0; i < SUMS; i++) join.sums[i] = s->products[i];
+    const bool finite = c->kernels->strassen_join(&join);
+    if (depth->last && !finite) mend(c, first, pairs, panel);
 }
 
 static void run_task(void *context, ptrdiff_t task, int slot_number)
 {
     const call *c = context;
     slot *s = (slot *)(c->workspace->slots + (size_t)slot_number * c->workspace->slot_bytes);
-    const ptrdiff_t block = task / c->panel_blocks;
+    const ptrdiff_t block = task / c->panel_blocks, panel_block = task % c->panel_blocks;
+    const fc_range panels = {fc_cut(c->panels.count, c->panel_blocks, panel_block),
+                             fc_cut(c->panels.count, c->panel_blocks, panel_block + 1)};
     const fc_range tiles = {fc_cut(c->tiles.count, c->pair_blocks, block),
                             fc_cut(c->tiles.count, c->pair_blocks, block + 1)};
-    const ptrdiff_t first = first_pair(c, tiles.first), last = first_pair(c, tiles.end);
-    memset(s->zeros, 0, (size_t)((c->p->channels + FC_DEPTH) * c->element));
-    for (ptrdiff_t i = first; i < last; i++) {
-        find_pair(c, s, fc_min(i, c->pairs - 1), i - first);
-        c->kernels->strassen_split(c->half, s->a[FROM_EVEN][i - first], s->a[FROM_ODD][i - first],
-                                   sums_of(c, s, i - first), c->sum_step);
-    }
-    for (ptrdiff_t i = fc_cut(c->panels.count, c->panel_blocks, task % c->panel_blocks);
-         i < fc_cut(c->panels.count, c->panel_blocks, task % c->panel_blocks + 1); i++) {
-        const fc_panel_cut panel = fc_panel_at(&c->panels, i);
-        run_panel(c, s, tiles, &panel);
+    const ptrdiff_t first = first_pair(c, tiles.first), end = first_pair(c, tiles.end);
+    memset(s->zeros, 0, zero_bytes(c->p));
+    for (ptrdiff_t i = first; i < end; i++) find_outputs(c, s, fc_min(i, c->pairs - 1), i - first);
+    for (ptrdiff_t i = 0; i < parts_of(&c->chunks); i++) {
+        const part depth = part_at(&c->chunks, i);
+        for (ptrdiff_t t = tiles.first; t < tiles.end; t++) {
+            const ptrdiff_t pair = first_pair(c, t), rows = first_pair(c, t + 1) - pair;
+            for (ptrdiff_t r = 0; r < rows; r++)
+                find_inputs(c, s, &depth, fc_min(pair + r, c->pairs - 1), pair - first, rows, r);
+        }
+        for (ptrdiff_t k = panels.first; k < panels.end; k++) {
+            const fc_panel_cut panel = panel_at(&c->panels, k);
+            run_panel(c, s, &depth, tiles, &panel);
+        }
     }
 }
 
@@ -354,15 +467,15 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
               .operands = operands,
               .workspace = workspace,
               .kernels = &p->kernels->gemm[p->dtype],
+              .tiles = tiles_of(p),
               .element = (ptrdiff_t)fc_dtype_size(p->dtype),
               .half = p->channels / 2,
               .columns = p->out_channels / 2,
               .image_pairs = image_pairs(p),
-              .sum_step = sum_step(p)};
-    c.pairs = p->batch * c.image_pairs;
-    c.chunks = fc_chunks_of(1, c.half);
-    c.panels = panels_of(p);
-    c.tiles = tiles_of(p);
+              .pairs = p->batch * image_pairs(p),
+              .pair_step = pair_step(p),
+              .chunks = chunks_of(p),
+              .panels = panels_of(p)};
     cut(&c);
     fc_parallel_for(c.pair_blocks * c.panel_blocks, workspace->threads, true, run_task, &c);
 }

@@ -8,17 +8,20 @@
 #define NARROW_MAP 8       /* columns */
 #define LONG_ROW 48        /* of outputs */
 #define MANY_RESULTS 1e6   /* elements that leave the caches */
+#define MANY_PAIRS 2e5     /* of channels and filters, whose transforms leave them as well */
 #define MANY_WEIGHTS 1.6e6 /* whose transforms, of 3x3 four times as many, leave the caches */
 
-/* Of every second pixel there is less to save, and nothing where tiles reach far beyond the map. */
+/* Of every second pixel there is less to save, and nothing where tiles reach far beyond the map: the less, the more it costs to
+ * transform weights, or to read many that were. */
 static const char *pass_apart(const fc_problem *p)
 {
     const bool ready = p->weights_stay || p->layout == FC_NHWC; /* else others read the weights as they lie */
-    const double outputs = (double)p->out[0] * (double)p->out[1];
+    const double outputs = (double)p->out[0] * (double)p->out[1], all = (double)p->batch * outputs;
     const double computed = 4.0 * (double)fc_ceil_div(p->out[0], 2) * (double)fc_ceil_div(p->out[1], 2);
-    if (computed > (ready ? 1.35 : 1.15) * outputs) return "much of its tiles would lie outside of the map";
-    if ((double)p->batch * outputs < (ready ? 48 : FEW_OUTPUTS))
-        return "there are too few outputs to transform the weights for";
+    const bool much = p->weights_stay ? (double)p->channels * (double)p->out_channels > MANY_PAIRS : all < MANY_OUTPUTS;
+    if (computed > (!ready ? 1.15 : !much ? 1.35 : p->weights_stay ? 1.3 : 1.15) * outputs)
+        return "much of its tiles would lie outside of the map";
+    if (all < (ready ? 48 : 60)) return "there are too few outputs to transform the weights for";
     return NULL;
 }
 

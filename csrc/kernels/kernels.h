@@ -293,12 +293,13 @@ typedef struct fc_winograd_kernels {
 #define FC_MAX_ROW_VECTORS 12
 static const unsigned char fc_row_vectors[3] = {1, 4, FC_MAX_ROW_VECTORS};
 
-/* Outputs of pairs of pixels from Strassen's sums [rows][width], in halves: even[r][l] = sums[2] + bias[0],
- * even[r][half + l] = sums[3] + sums[1] + bias[1], odd[r][l] = sums[4] + bias[0], and odd[r][half + l] = sums[0] + sums[1] +
- * bias[1], for l < columns, from `at` on. Answers whether all are finite. */
+/* Outputs of pairs of pixels from Strassen's sums [rows][width], in halves: even[r][l] = sums[2], even[r][half + l] = sums[3] +
+ * sums[1], odd[r][l] = sums[4] and odd[r][half + l] = sums[0] + sums[1], for l < columns, from `at` on; and bias[0] or bias[1], or
+ * with `add` what is there. Answers whether all are finite. */
 typedef struct fc_strassen_join {
     ptrdiff_t rows, columns, width, half, at;
     const void *sums[5];
+    bool add;
     const void *bias[2];            /* or NULL: zeros */
     void *const *even, *const *odd; /* odd[r] NULL: there is none */
 } fc_strassen_join;
@@ -333,7 +334,7 @@ typedef struct fc_gemm_kernels {
     /* float32 and float64 only */
     void (*pixel_row[FC_MAX_TILE_VECTORS])(const fc_pixel_row *row);
     /* Four sums of the halves of two pixels; sums of quarters of weights, in place; see strassen.h. */
-    void (*strassen_split)(ptrdiff_t half, const void *even, const void *odd, void *sums, ptrdiff_t step);
+    void (*strassen_split)(ptrdiff_t channels, ptrdiff_t half, const void *even, const void *odd, void *sums);
     void (*strassen_weights)(ptrdiff_t elements, void *const w[7]);
     bool (*strassen_join)(const fc_strassen_join *join);
     void (*dot)(const fc_dot *dot);

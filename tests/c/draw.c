@@ -91,12 +91,12 @@ typedef enum kind {
     SMALL_MAPS,   /* with so long sums that lanes run along them */
     APART,        /* 3x3 with stride 2, as large as Winograd's form for it wants */
     TALL,         /* kernels of more rows than a chain has steps */
-    PIXELS,       /* 1x1 without padding, of even numbers of channels, whose halves are added up */
+    EVEN,         /* numbers of channels, 32 at least, whose halves are added up */
 } kind;
 
 static kind draw_kind(bool extreme)
 {
-    if (one_in(5)) return extreme ? (one_in(2) ? PIXELS : MANY_A_GROUP) : (kind)from_to(MANY_A_GROUP, PIXELS);
+    if (one_in(5)) return extreme ? (one_in(2) ? EVEN : MANY_A_GROUP) : (kind)from_to(MANY_A_GROUP, EVEN);
     if (one_in(5)) return DEPTHWISE;
     return one_in(5) ? FEW_A_GROUP : ANY_KIND;
 }
@@ -143,25 +143,27 @@ static void draw_channels(fc_corr2d_params *p, kind which)
         p->weight_channels = from_to(1, 4);
         filters = from_to(1, 5);
         break;
-    case PIXELS:
+    case EVEN:
         p->groups = 1;
-        p->weight_channels = 2 * (one_in(2) ? from_to(1, 30) : from_to(130, 140));
-        filters = 2 * (one_in(2) ? from_to(1, 30) : from_to(130, 140));
+        p->weight_channels = 2 * (one_in(2) ? from_to(16, 30) : from_to(130, 140));
+        filters = 2 * (one_in(2) ? from_to(16, 30) : from_to(130, 140));
         break;
     }
     p->channels = p->groups * p->weight_channels;
     p->out_channels = p->groups * filters;
 }
 
-static void draw_pixels(fc_corr2d_params *p)
+static void draw_even(fc_corr2d_params *p)
 {
     const int64_t stride = one_in(4) ? from_to(2, 3) : 1;
+    const bool pixels = one_in(2);
     p->padding = FC_PAD_EXPLICIT;
     for (int i = 0; i < 2; i++) {
-        p->kernel[i] = 1;
-        p->size[i] = from_to(1, 5);
+        p->kernel[i] = pixels ? 1 : from_to(1, 3);
+        p->size[i] = p->kernel[i] + below(4);
         p->stride[i] = stride;
-        p->pad_before[i] = p->pad_after[i] = 0;
+        p->pad_before[i] = below(p->kernel[i]);
+        p->pad_after[i] = below(p->kernel[i] + 1);
     }
 }
 
@@ -266,8 +268,8 @@ fc_corr2d_params random_corr2d(bool extreme)
         if (rows) draw_rows(&p);
         if (shared)
             draw_shared(&p);
-        else if (which == PIXELS)
-            draw_pixels(&p);
+        else if (which == EVEN)
+            draw_even(&p);
         else if (which >= DEEP)
             draw_sizes(&p, which);
         else if (long_sums)
