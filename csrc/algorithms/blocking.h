@@ -95,4 +95,12 @@ static inline fc_panel_cut fc_panel_at(const fc_panels *all, ptrdiff_t index)
     return (fc_panel_cut){from * all->lanes, fc_min(to * all->lanes, all->columns) - from * all->lanes, to - from};
 }
 
+/* The same, wide and narrow ones by turns: neighbours are even together. */
+static inline fc_panel_cut fc_spread_panel_at(const fc_panels *all, ptrdiff_t index)
+{
+    const ptrdiff_t from = fc_cut_spread(all->vectors, all->count, index);
+    const ptrdiff_t to = fc_cut_spread(all->vectors, all->count, index + 1);
+    return (fc_panel_cut){from * all->lanes, fc_min(to * all->lanes, all->columns) - from * all->lanes, to - from};
+}
+
 #endif

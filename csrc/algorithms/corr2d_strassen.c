@@ -113,14 +113,6 @@ static fc_panels panels_of(const fc_problem *p)
     return panels;
 }
 
-/* Wide and narrow ones by turns: neighbours are even together. */
-static fc_panel_cut panel_at(const fc_panels *all, ptrdiff_t index)
-{
-    const ptrdiff_t from = fc_cut_spread(all->vectors, all->count, index);
-    const ptrdiff_t to = fc_cut_spread(all->vectors, all->count, index + 1);
-    return (fc_panel_cut){from * all->lanes, fc_min(to * all->lanes, all->columns) - from * all->lanes, to - from};
-}
-
 static ptrdiff_t image_pairs(const fc_problem *p) { return fc_ceil_div(p->out[0] * p->out[1], 2); }
 
 static size_t zero_bytes(const fc_problem *p)
@@ -238,7 +230,7 @@ static void pack_panel(void *context, ptrdiff_t task, int slot_number)
     const packing *c = context;
     const fc_strides ws = fc_weight_strides(c->p);
     const fc_weight_steps lie = {.channel = ws.c, .column = ws.n, .tap = {ws.h, ws.w}};
-    const fc_panel_cut panel = panel_at(&c->panels, task % c->panels.count);
+    const fc_panel_cut panel = fc_spread_panel_at(&c->panels, task % c->panels.count);
     const part at = part_at(&c->chunks, task / c->panels.count);
     const ptrdiff_t width = panel.vectors * c->panels.lanes, element = (ptrdiff_t)fc_dtype_size(c->p->dtype);
     char *to = c->prepared + weights_at(&c->panels, &at, &panel) * element;
@@ -438,7 +430,7 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
                 find_inputs(c, s, &depth, fc_min(pair + r, c->pairs - 1), pair - first, rows, r);
         }
         for (ptrdiff_t k = panels.first; k < panels.end; k++) {
-            const fc_panel_cut panel = panel_at(&c->panels, k);
+            const fc_panel_cut panel = fc_spread_panel_at(&c->panels, k);
             run_panel(c, s, &depth, tiles, &panel);
         }
     }
