@@ -16,20 +16,16 @@
 #include "algorithms/algorithm.h"
 #include "algorithms/blocking.h"
 #include "algorithms/by_definition.h"
-#include "algorithms/gemm_nhwc.h"
+#include "algorithms/strassen.h"
 #include "algorithms/window.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define PRODUCTS 7
-#define FEWEST_CHANNELS 32
-#define PART_CHUNKS 6
-#define MOST_TAPS (PART_CHUNKS * 2 * FC_DEPTH / FEWEST_CHANNELS) /* of a part, each time that it has one */
-#define BLOCK_TILES 8                                            /* of one task */
+#define MOST_TAPS (FC_STRASSEN_CHUNKS * 2 * FC_DEPTH / FC_STRASSEN_CHANNELS) /* of a part, each time that it has one */
+#define BLOCK_TILES 8                                                        /* of one task */
 #define MOST_PAIRS (BLOCK_TILES * (FC_MAX_TILE_ROWS + 1))
 #define PIXEL_BYTES (768 * 1024) /* of the sums of pixels of a block */
-#define MANY_VECTORS 8
-#define FEWEST_TERMS 384 /* of a sum */
+#define FEWEST_TERMS 384         /* of a sum */
 #define FEWEST_FILTERS 128
 #define FEWEST_PAIRS 18
 #define MANY_PAIRS 48
@@ -46,7 +42,7 @@ enum { SUM_T, SUM_Z, SUM_EVEN_LEFT, SUM_EVEN_RIGHT, SUM_ODD_LEFT, SUMS, NOTHING 
 typedef struct step {
     int from, part, init, to;
 } step;
-static const step steps[PRODUCTS] = {
+static const step steps[FC_STRASSEN_PRODUCTS] = {
     {FROM_EVEN, 0, NOTHING, SUM_T},        /* P1 */
     {FROM_EVEN, 1, SUM_T, SUM_EVEN_LEFT},  /* P1 + P2 */
     {FROM_SUMS, 1, SUM_T, SUM_T},          /* U2 = P1 + P6 */
@@ -56,18 +52,12 @@ static const step steps[PRODUCTS] = {
     {FROM_ODD, 1, SUM_T, SUM_ODD_LEFT},    /* U3 - P4 */
 };
 
-/* How pairs are cut into tiles: the first `taller` have a row more. */
-typedef struct tiling {
-    void (*const *tile)(const fc_tile *tile);
-    ptrdiff_t rows, count, taller;
-} tiling;
-
 typedef struct call {
     const fc_problem *p;
     const fc_operands *operands;
     const fc_workspace *workspace;
     const fc_gemm_kernels *kernels;
-    tiling tiles;
+    fc_strassen_tiles tiles;
     ptrdiff_t element, half, columns; /* channels and filters of a half */
     ptrdiff_t image_pairs, pairs, pair_step;
     fc_chunks chunks; /* outer: taps, inner: channels of a half */
@@ -79,21 +69,12 @@ typedef struct call {
  * output less). */
 typedef struct slot {
     const void *a[3][MOST_TAPS * MOST_PAIRS]; /* [tile][tap of the part][row] */
-    const void *b[2 * FC_DEPTH / FEWEST_CHANNELS];
+    const void *b[2 * FC_DEPTH / FC_STRASSEN_CHANNELS];
     void *even[MOST_PAIRS], *odd[MOST_PAIRS];
     _Alignas(64) char products[SUMS][MOST_PAIRS * FC_MAX_PANEL_LANES * 8];
-    _Alignas(
-        64) char zeros[]; /* a pixel outside of the image, then sums of pixels, [pair][tap of the part][4][channel] */
+    /* A pixel outside of the image, then the sums of pixels, [pair][tap of the part][4][channel]. */
+    _Alignas(64) char zeros[];
 } slot;
-
-static fc_pixel_correlation quarter(const fc_problem *p)
-{
-    return (fc_pixel_correlation){.dtype = p->dtype,
-                                  .axis = {{.taps = p->window[0]}, {.taps = p->window[1]}},
-                                  .groups = 1,
-                                  .channels = p->channels / 2,
-                                  .columns = p->out_channels / 2};
-}
 
 static const char *decline(const fc_problem *p)
 {
@@ -101,54 +82,21 @@ static const char *decline(const fc_problem *p)
     if (p->dtype != FC_F32 && p->dtype != FC_F64) return "dtype is not float32 or float64";
     if (p->groups != 1) return "there are groups";
     if (p->channels % 2 || p->out_channels % 2) return "channels or filters are not even";
-    if (p->channels < FEWEST_CHANNELS || !p->out_channels) return "there are fewer than 32 channels, or no filters";
+    if (p->channels < FC_STRASSEN_CHANNELS || !p->out_channels)
+        return "there are fewer than 32 channels, or no filters";
     return NULL;
 }
-
-/* An even number of many, that two threads share out. */
-static fc_panels panels_of(const fc_problem *p)
-{
-    fc_panels panels = fc_panels_of(p->out_channels / 2, p->kernels->gemm[p->dtype].lanes, FC_MAX_TILE_VECTORS);
-    if (fc_vectors_are_wide(p) && panels.vectors >= MANY_VECTORS) panels.count = fc_round_up(panels.count, 2);
-    return panels;
-}
-
-static ptrdiff_t image_pairs(const fc_problem *p) { return fc_ceil_div(p->out[0] * p->out[1], 2); }
 
 static size_t zero_bytes(const fc_problem *p)
 {
     return fc_size_lines(fc_size_mul((size_t)p->channels + FC_DEPTH, fc_dtype_size(p->dtype)));
 }
 
-static fc_chunks chunks_of(const fc_problem *p) { return fc_chunks_of(p->window[0] * p->window[1], p->channels / 2); }
-
-/* A part of the depth: some chunks; its steps and those before them; its taps, one of several chunks each time. */
-typedef struct part {
-    fc_chunk chunk[PART_CHUNKS];
-    ptrdiff_t chunks, before, depth, taps;
-    bool last;
-} part;
-
-static ptrdiff_t parts_of(const fc_chunks *chunks) { return fc_ceil_div(chunks->count, PART_CHUNKS); }
-
-static part part_at(const fc_chunks *all, ptrdiff_t index)
-{
-    const ptrdiff_t parts = parts_of(all), first = fc_cut(all->count, parts, index);
-    part at = {.chunks = fc_cut(all->count, parts, index + 1) - first, .last = index == parts - 1};
-    for (ptrdiff_t q = 0; q < at.chunks; q++) {
-        at.chunk[q] = fc_chunk_at(all, first + q);
-        at.depth += at.chunk[q].outers * at.chunk[q].inners;
-        at.taps += at.chunk[q].outers;
-    }
-    at.before = at.chunk[0].outer * all->inner + at.chunk[0].inner;
-    return at;
-}
-
 /* From the sums of a pair to the next: these meet in no cache set. */
 static ptrdiff_t pair_step(const fc_problem *p)
 {
-    const fc_chunks chunks = chunks_of(p);
-    const ptrdiff_t most = fc_min(chunks.count, PART_CHUNKS) * FC_DEPTH;
+    const fc_chunks chunks = fc_strassen_chunks(p);
+    const ptrdiff_t most = fc_min(chunks.count, FC_STRASSEN_CHUNKS) * FC_DEPTH;
     return fc_odd_lines(4 * fc_min(most, chunks.outer * chunks.inner), (ptrdiff_t)fc_dtype_size(p->dtype));
 }
 
@@ -165,93 +113,23 @@ static size_t slot_bytes(const fc_problem *p)
                        (size_t)(pairs * pair_step(p)) * fc_dtype_size(p->dtype));
 }
 
-static size_t prepared_bytes(const fc_problem *p)
-{
-    const fc_pixel_correlation job = quarter(p);
-    const size_t elements = fc_gemm_nhwc_group(&job, &p->kernels->gemm[p->dtype]);
-    return fc_size_mul(fc_size_mul(PRODUCTS, elements), fc_dtype_size(p->dtype));
-}
-
-static tiling tiles_of(const fc_problem *p)
-{
-    const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
-    const ptrdiff_t pairs = p->batch * image_pairs(p), vectors = panels_of(p).vectors;
-    tiling t = {.tile = kernels->tile, .rows = kernels->rows};
-    if (vectors < FC_MAX_TILE_VECTORS) {
-        t.tile = kernels->narrow_tile;
-        t.rows = kernels->narrow_rows[vectors - 1];
-    } else if (kernels->taller_tile[0] && pairs % t.rows <= pairs / t.rows) {
-        t.taller = pairs % t.rows;
-    } else if (fc_rows_computed(pairs, kernels->lower_rows) < fc_rows_computed(pairs, t.rows)) {
-        t.tile = kernels->lower_tile;
-        t.rows = kernels->lower_rows;
-    }
-    t.count = t.taller ? pairs / t.rows : fc_ceil_div(pairs, t.rows);
-    return t;
-}
-
 /* Measured over maps of 2 to 64 pixels, 64 to 3072 channels, 48 to 3072 filters, one image to eight, in float32 and float64. */
 static const char *pass(const fc_problem *p)
 {
     const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
-    const ptrdiff_t points = p->batch * p->out[0] * p->out[1], pairs = p->batch * image_pairs(p);
-    const tiling tiles = tiles_of(p);
+    const ptrdiff_t points = p->batch * p->out[0] * p->out[1], pairs = p->batch * fc_strassen_pairs(p);
+    const fc_strassen_tiles tiles = fc_strassen_tiles_of(p);
     const ptrdiff_t others =
         fc_min(fc_rows_computed(points, kernels->rows), fc_rows_computed(points, kernels->lower_rows));
     if (p->window[0] * p->window[1] * p->channels < FEWEST_TERMS ||
         p->out_channels < (fc_vectors_are_wide(p) ? FEWEST_FILTERS : FEWEST_FILTERS / 2))
         return "there are too few channels on one side";
-    if (pairs < (prepared_bytes(p) > LARGE_WEIGHTS ? MANY_PAIRS : FEWEST_PAIRS)) return "there are too few outputs";
+    if (pairs < (fc_strassen_prepared_bytes(p) > LARGE_WEIGHTS ? MANY_PAIRS : FEWEST_PAIRS))
+        return "there are too few outputs";
     if (!p->weights_stay && pairs < PAIRS_TO_PACK) return "there are too few outputs to add up the weights for";
     if ((double)(tiles.rows * tiles.count + tiles.taller) * 7 / 4 > MOST_ROWS * (double)others)
         return "much of its tiles would lie outside of the map";
     return NULL;
-}
-
-typedef struct packing {
-    const fc_problem *p;
-    const char *w;
-    char *prepared;
-    fc_pixel_correlation job;
-    fc_chunks chunks;
-    fc_panels panels;
-} packing;
-
-/* Elements of the weights before those of a panel and part: [part][panel][product][chunk][tap][channel][lane]. */
-static ptrdiff_t weights_at(const fc_panels *panels, const part *at, const fc_panel_cut *panel)
-{
-    return PRODUCTS * (panels->lanes * panels->vectors * at->before + panel->first * at->depth);
-}
-
-/* B11, B21, B12 and B22, each where it or what comes of it is read. */
-static void pack_panel(void *context, ptrdiff_t task, int slot_number)
-{
-    static const int home[4] = {0, 1, 3, 4};
-    const packing *c = context;
-    const fc_strides ws = fc_weight_strides(c->p);
-    const fc_weight_steps lie = {.channel = ws.c, .column = ws.n, .tap = {ws.h, ws.w}};
-    const fc_panel_cut panel = fc_spread_panel_at(&c->panels, task % c->panels.count);
-    const part at = part_at(&c->chunks, task / c->panels.count);
-    const ptrdiff_t width = panel.vectors * c->panels.lanes, element = (ptrdiff_t)fc_dtype_size(c->p->dtype);
-    char *to = c->prepared + weights_at(&c->panels, &at, &panel) * element;
-    void *w[PRODUCTS];
-    (void)slot_number;
-    for (int i = 0; i < PRODUCTS; i++) w[i] = to + i * at.depth * width * element;
-    for (int i = 0; i < 4; i++) {
-        const ptrdiff_t from = i % 2 * c->job.channels * ws.c + i / 2 * c->job.columns * ws.n;
-        char *packed = w[home[i]];
-        for (const fc_chunk *q = at.chunk; q < at.chunk + at.chunks; q++) {
-            fc_gemm_nhwc_pack_chunk(c->p, &c->job, c->w + from * element, &lie, 0, &panel, q, width, packed);
-            packed += q->outers * q->inners * width * element;
-        }
-    }
-    c->p->kernels->gemm[c->p->dtype].strassen_weights(at.depth * width, w);
-}
-
-static void prepare(const fc_problem *p, const void *w, void *prepared)
-{
-    packing c = {p, w, prepared, quarter(p), chunks_of(p), panels_of(p)};
-    fc_parallel_for(parts_of(&c.chunks) * c.panels.count, p->threads, true, pack_panel, &c);
 }
 
 static ptrdiff_t first_pair(const call *c, ptrdiff_t tile)
@@ -300,8 +178,8 @@ static void find_outputs(const call *c, slot *s, ptrdiff_t pair, ptrdiff_t at)
 }
 
 /* Row `at` of a tile of so many, the `row`-th of the block: what it reads in a part, and the sums of that. */
-static void find_inputs(const call *c, slot *s, const part *depth, ptrdiff_t pair, ptrdiff_t row, ptrdiff_t rows,
-                        ptrdiff_t at)
+static void find_inputs(const call *c, slot *s, const fc_strassen_part *depth, ptrdiff_t pair, ptrdiff_t row,
+                        ptrdiff_t rows, ptrdiff_t at)
 {
     const ptrdiff_t image = pair / c->image_pairs, index = pair % c->image_pairs * 2;
     const output first = output_at(c->p, image, index), second = next_output(c->p, &first);
@@ -380,13 +258,13 @@ static void run_chunk(const call *c, slot *s, const step *product, int init, con
 }
 
 /* The seven products of one part and panel, put together. */
-static void run_panel(const call *c, slot *s, const part *depth, fc_range tiles, const fc_panel_cut *panel)
+static void run_panel(const call *c, slot *s, const fc_strassen_part *depth, fc_range tiles, const fc_panel_cut *panel)
 {
     const ptrdiff_t width = panel->vectors * c->kernels->lanes;
     const ptrdiff_t first = first_pair(c, tiles.first), pairs = fc_min(c->pairs, first_pair(c, tiles.end)) - first;
-    const char *b = (const char *)c->operands->prepared + weights_at(&c->panels, depth, panel) * c->element;
+    const char *b = (const char *)c->operands->prepared + fc_strassen_weights_at(&c->panels, depth, panel) * c->element;
     const char *bias = c->operands->bias;
-    for (int i = 0; i < PRODUCTS; i++) {
+    for (int i = 0; i < FC_STRASSEN_PRODUCTS; i++) {
         ptrdiff_t tap = 0;
         for (const fc_chunk *q = depth->chunk; q < depth->chunk + depth->chunks; q++) {
             const int init = q == depth->chunk ? steps[i].init : steps[i].to;
@@ -422,8 +300,8 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     const ptrdiff_t first = first_pair(c, tiles.first), end = first_pair(c, tiles.end);
     memset(s->zeros, 0, zero_bytes(c->p));
     for (ptrdiff_t i = first; i < end; i++) find_outputs(c, s, fc_min(i, c->pairs - 1), i - first);
-    for (ptrdiff_t i = 0; i < parts_of(&c->chunks); i++) {
-        const part depth = part_at(&c->chunks, i);
+    for (ptrdiff_t i = 0; i < fc_strassen_parts(&c->chunks); i++) {
+        const fc_strassen_part depth = fc_strassen_part_at(&c->chunks, i);
         for (ptrdiff_t t = tiles.first; t < tiles.end; t++) {
             const ptrdiff_t pair = first_pair(c, t), rows = first_pair(c, t + 1) - pair;
             for (ptrdiff_t r = 0; r < rows; r++)
@@ -459,15 +337,15 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
               .operands = operands,
               .workspace = workspace,
               .kernels = &p->kernels->gemm[p->dtype],
-              .tiles = tiles_of(p),
+              .tiles = fc_strassen_tiles_of(p),
               .element = (ptrdiff_t)fc_dtype_size(p->dtype),
               .half = p->channels / 2,
               .columns = p->out_channels / 2,
-              .image_pairs = image_pairs(p),
-              .pairs = p->batch * image_pairs(p),
+              .image_pairs = fc_strassen_pairs(p),
+              .pairs = p->batch * fc_strassen_pairs(p),
               .pair_step = pair_step(p),
-              .chunks = chunks_of(p),
-              .panels = panels_of(p)};
+              .chunks = fc_strassen_chunks(p),
+              .panels = fc_strassen_panels(p)};
     cut(&c);
     fc_parallel_for(c.pair_blocks * c.panel_blocks, workspace->threads, true, run_task, &c);
 }
@@ -477,8 +355,8 @@ const fc_algorithm fc_corr2d_strassen = {
     .decline = decline,
     .pass = pass,
     .slot_bytes = slot_bytes,
-    .prepared_bytes = prepared_bytes,
+    .prepared_bytes = fc_strassen_prepared_bytes,
     .reads_weights = true,
-    .prepare = prepare,
+    .prepare = fc_strassen_prepare,
     .run = run,
 };
