@@ -3,8 +3,8 @@
  * products of halves instead of eight.
  *
  * The matrix of what outputs read is cut by even and odd outputs of each image and by halves of the channels, weights by halves
- * of channels and of filters. Neighbouring outputs are alike, so that what they share of each other's rounding is no more than in
- * a tile of Winograd's. Sums of weights are prepared. A task is some pairs of outputs and some panels of filters; of a part of
+ * of channels and of filters. Outputs that follow each other are alike, mostly, so that what they share of each other's rounding
+ * is no more than in a tile of Winograd's. Sums of weights are prepared. A task is some pairs of outputs and some panels of filters; of a part of
  * the depth it makes the sums of pixels, then goes through the seven products of every panel: their results stay in a cache,
  * most go on from each other, and come to the outputs once a part.
  *
@@ -23,7 +23,7 @@
 
 #define MOST_TAPS (FC_STRASSEN_CHUNKS * 2 * FC_DEPTH / FC_STRASSEN_CHANNELS) /* of a part, each time that it has one */
 #define BLOCK_TILES 8                                                        /* of one task */
-#define MOST_PAIRS (BLOCK_TILES * (FC_MAX_TILE_ROWS + 1))
+#define MOST_PAIRS (BLOCK_TILES * FC_TALLEST_TILE_ROWS)
 #define PIXEL_BYTES (768 * 1024) /* of the sums of pixels of a block */
 #define FEWEST_TERMS 384         /* of a sum */
 #define FEWEST_FILTERS 128
@@ -83,13 +83,13 @@ static const char *decline(const fc_problem *p)
     if (p->groups != 1) return "there are groups";
     if (p->channels % 2 || p->out_channels % 2) return "channels or filters are not even";
     if (p->channels < FC_STRASSEN_CHANNELS || !p->out_channels)
-        return "there are fewer than 32 channels, or no filters";
+        return "sums run over fewer than 32 channels, or there are none to make";
     return NULL;
 }
 
 static size_t zero_bytes(const fc_problem *p)
 {
-    return fc_size_lines(fc_size_mul((size_t)p->channels + FC_DEPTH, fc_dtype_size(p->dtype)));
+    return fc_size_lines(fc_size_mul((size_t)p->channels, fc_dtype_size(p->dtype)));
 }
 
 /* From the sums of a pair to the next: these meet in no cache set. */
@@ -108,7 +108,7 @@ static ptrdiff_t block_tiles(const fc_problem *p)
 
 static size_t slot_bytes(const fc_problem *p)
 {
-    const ptrdiff_t pairs = block_tiles(p) * (FC_MAX_TILE_ROWS + 1);
+    const ptrdiff_t pairs = block_tiles(p) * FC_TALLEST_TILE_ROWS;
     return fc_size_add(fc_size_add(sizeof(slot), zero_bytes(p)),
                        (size_t)(pairs * pair_step(p)) * fc_dtype_size(p->dtype));
 }
@@ -126,6 +126,8 @@ static const char *pass(const fc_problem *p)
         return "there are too few channels on one side";
     if (pairs < (fc_strassen_prepared_bytes(p) > LARGE_WEIGHTS ? MANY_PAIRS : FEWEST_PAIRS))
         return "there are too few outputs";
+    if (!p->weights_stay && p->weight_layout == FC_OIHW && p->window[0] * p->window[1] > 1)
+        return "others take the taps of a weight together";
     if (!p->weights_stay && pairs < PAIRS_TO_PACK) return "there are too few outputs to add up the weights for";
     if ((double)(tiles.rows * tiles.count + tiles.taller) * 7 / 4 > MOST_ROWS * (double)others)
         return "much of its tiles would lie outside of the map";
@@ -232,8 +234,8 @@ static void run_chunk(const call *c, slot *s, const step *product, int init, con
     const ptrdiff_t ahead = bytes / (tiles.end - tiles.first); /* of a tile */
     for (ptrdiff_t u = 0; u < chunk->outers; u++) s->b[u] = b + u * segment;
     for (ptrdiff_t t = tiles.first; t < tiles.end; t++) {
-        const void *starts[FC_MAX_TILE_ROWS + 1];
-        void *out[FC_MAX_TILE_ROWS + 1];
+        const void *starts[FC_TALLEST_TILE_ROWS];
+        void *out[FC_TALLEST_TILE_ROWS];
         const bool tall = t < c->tiles.taller;
         const ptrdiff_t row = first_pair(c, t) - first, rows = c->tiles.rows + tall;
         for (ptrdiff_t r = 0; r < rows; r++) {

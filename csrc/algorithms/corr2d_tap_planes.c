@@ -14,11 +14,14 @@
 #include "algorithms/pool2d_tiles.h"
 #include "algorithms/strided_copy.h"
 #include "algorithms/tap_planes.h"
+#include "platform/fetch.h"
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define TILE_ROWS 8   /* of products, about: those of the next tile are fetched ahead */
-#define SPARE_ROWS 16 /* that a product may write behind its planes */
+#define TILE_ROWS 8                 /* of products, about: those of the next tile are fetched ahead */
+#define FAR_BYTES ((size_t)2 << 20) /* of a source that leaves the caches */
+#define PLANES_AHEAD 2              /* panels */
+#define SPARE_ROWS 16               /* that a product may write behind its planes */
 
 typedef struct call {
     const fc_problem *p;
@@ -28,6 +31,7 @@ typedef struct call {
     const fc_fold_kernels *add;
     const char *weights;
     size_t element;
+    bool far; /* the source leaves the caches */
     fc_tap_planes plan;
     fc_block_grid grid;
 } call;
@@ -95,20 +99,28 @@ static void clear_columns(const call *c, columns to)
         memset(to.panel, 0, (size_t)to.count * c->element);
 }
 
-/* Neighbouring pixels of a row of the source. */
+/* Neighbouring pixels of a row of the source. Of a source that is in no cache, what comes behind them is fetched: the processor
+ * does not follow as many planes, or pixels taken apart. */
 static void copy_columns(const call *c, columns to, const char *source)
 {
     const fc_problem *p = c->p;
     const fc_tap_planes *s = &c->plan;
-    if (p->layout == FC_NCHW)
-        c->kernels->copy_pixels(s->channels, to.count, to.panel, to.width, source, s->source[0] * s->source[1]);
-    else
+    const ptrdiff_t plane = s->source[0] * s->source[1], pixel = fc_block_source_channels(p);
+    const ptrdiff_t element = (ptrdiff_t)c->element;
+    if (p->layout == FC_NHWC) {
         c->kernels->transpose(&(fc_transpose){.rows = to.count,
                                               .columns = s->channels,
                                               .from = source,
-                                              .from_step = fc_block_source_channels(p),
+                                              .from_step = pixel,
                                               .to = to.panel,
-                                              .to_step = to.width});
+                                              .to_step = to.width,
+                                              .from_ahead = c->far ? to.count * pixel * element : 0});
+        return;
+    }
+    c->kernels->copy_pixels(s->channels, to.count, to.panel, to.width, source, plane);
+    for (ptrdiff_t k = 0; c->far && k < s->channels; k++)
+        for (ptrdiff_t at = 0; at < to.count * element; at += FC_CACHE_LINE)
+            fc_fetch(source + k * plane * element, PLANES_AHEAD * to.count * element + at);
 }
 
 /* A panel of columns `first` ... of some rows of the source, which begin at `source`. */
@@ -293,6 +305,8 @@ static void run(const fc_problem *p, const fc_operands *operands, const fc_works
               .weights = operands->prepared,
               .element = fc_dtype_size(p->dtype),
               .plan = fc_tap_planes_of(p)};
+    c.far = fc_size_mul((size_t)(c.plan.source[0] * c.plan.source[1] * p->batch), c.element) >
+            FAR_BYTES / (size_t)fc_block_source_channels(p);
     fc_block_grid_of(p, &c.grid);
     fc_parallel_shares(p->batch * p->groups * c.plan.strips, workspace->threads, true, run_task, &c);
 }

@@ -64,9 +64,10 @@ static fc_pixel_correlation quarter(const fc_problem *p)
 
 size_t fc_strassen_prepared_bytes(const fc_problem *p)
 {
-    const fc_pixel_correlation job = quarter(p);
-    const size_t elements = fc_gemm_nhwc_group(&job, &p->kernels->gemm[p->dtype]);
-    return fc_size_mul(fc_size_mul(FC_STRASSEN_PRODUCTS, elements), fc_dtype_size(p->dtype));
+    const fc_panels panels = fc_strassen_panels(p);
+    const fc_chunks chunks = fc_strassen_chunks(p);
+    const size_t rows = fc_size_mul(FC_STRASSEN_PRODUCTS, (size_t)(chunks.outer * chunks.inner));
+    return fc_size_mul(fc_size_mul(rows, (size_t)(panels.vectors * panels.lanes)), fc_dtype_size(p->dtype));
 }
 
 ptrdiff_t fc_strassen_weights_at(const fc_panels *panels, const fc_strassen_part *at, const fc_panel_cut *panel)

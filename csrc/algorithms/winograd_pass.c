@@ -3,26 +3,32 @@
 #include "algorithms/grouped_block.h"
 #include "algorithms/winograd.h"
 
-#define FEW_OUTPUTS 100    /* of all images, that do not pay for transforming weights */
-#define MANY_OUTPUTS 350   /* that make up for transforms of few channels */
-#define NARROW_MAP 8       /* columns */
-#define LONG_ROW 48        /* of outputs */
-#define MANY_RESULTS 1e6   /* elements that leave the caches */
-#define MANY_PAIRS 2e5     /* of channels and filters, whose transforms leave them as well */
-#define MANY_WEIGHTS 1.6e6 /* whose transforms, of 3x3 four times as many, leave the caches */
+#define FEW_OUTPUTS 100        /* of all images, that do not pay for transforming weights */
+#define MANY_OUTPUTS 350       /* that make up for transforms of few channels */
+#define NARROW_MAP 8           /* columns */
+#define LONG_ROW 48            /* of outputs */
+#define MANY_RESULTS 1e6       /* elements that leave the caches */
+#define MANY_WEIGHTS_APART 2e5 /* of one tap, whose transforms leave them as well */
+#define MANY_WEIGHTS 1.6e6     /* whose transforms, of 3x3 four times as many, leave the caches */
 
-/* Of every second pixel there is less to save, and nothing where tiles reach far beyond the map: the less, the more it costs to
- * transform weights, or to read many that were. */
+/* How many times as many outputs as there are tiles of every second pixel may have: the less, the more it costs to transform
+ * weights, or to read many that were. */
+static double most_computed(const fc_problem *p, double outputs)
+{
+    const double pairs = (double)p->channels * (double)p->out_channels;
+    if (p->weights_stay) return pairs > MANY_WEIGHTS_APART ? 1.3 : 1.35;
+    return p->layout == FC_NHWC && outputs >= MANY_OUTPUTS ? 1.35 : 1.15;
+}
+
+/* Of every second pixel there is less to save, and nothing where tiles reach far beyond the map. */
 static const char *pass_apart(const fc_problem *p)
 {
-    const bool ready = p->weights_stay || p->layout == FC_NHWC; /* else others read the weights as they lie */
     const double outputs = (double)p->out[0] * (double)p->out[1], all = (double)p->batch * outputs;
     const double computed = 4.0 * (double)fc_ceil_div(p->out[0], 2) * (double)fc_ceil_div(p->out[1], 2);
-    const bool much = p->weights_stay ? (double)p->channels * (double)p->out_channels > MANY_PAIRS : all < MANY_OUTPUTS;
-    if (computed > (!ready ? 1.15 : !much ? 1.35 : p->weights_stay ? 1.3 : 1.15) * outputs)
-        return "much of its tiles would lie outside of the map";
-    if (all < (ready ? 48 : 60)) return "there are too few outputs to transform the weights for";
-    return NULL;
+    const double fewest =
+        p->weights_stay || p->layout == FC_NHWC ? 48 : 60; /* else others read the weights as they lie */
+    if (computed > most_computed(p, all) * outputs) return "much of its tiles would lie outside of the map";
+    return all < fewest ? "there are too few outputs to transform the weights for" : NULL;
 }
 
 static bool line_has_few_channels(const fc_problem *p, ptrdiff_t channels, ptrdiff_t filters)

@@ -18,6 +18,7 @@
 /* The largest of any instruction set. */
 #define FC_MAX_LANES 16
 #define FC_MAX_TILE_ROWS 8
+#define FC_TALLEST_TILE_ROWS (FC_MAX_TILE_ROWS + 1) /* of taller_tile */
 #define FC_MAX_TILE_VECTORS 3
 #define FC_MAX_PANEL_LANES (FC_MAX_TILE_VECTORS * FC_MAX_LANES)
 
