@@ -33,6 +33,7 @@
 #define LARGE_WEIGHTS (16 << 20) /* that caches do not hold, in bytes */
 #define MOST_ROWS 0.91           /* share of the products that is left */
 #define SPLIT_COST 0.1           /* of the sums of pixels, in panels */
+#define READ_COST 0.2            /* of a panel of weights, in tiles */
 
 enum { FROM_EVEN, FROM_ODD, FROM_SUMS };
 enum { SUM_T, SUM_Z, SUM_EVEN_LEFT, SUM_EVEN_RIGHT, SUM_ODD_LEFT, SUMS, NOTHING };
@@ -316,20 +317,24 @@ static void run_task(void *context, ptrdiff_t task, int slot_number)
     }
 }
 
-/* Blocks of pairs and of panels, so that threads have even shares: those of panels each make sums of their own. */
+/* Blocks of pairs and of panels, so that threads have even shares: those of panels each make sums of their own, and those of
+ * pairs each read the weights. */
 static void cut(call *c)
 {
     const ptrdiff_t threads = c->p->threads, fewest = fc_ceil_div(c->tiles.count, block_tiles(c->p));
     double least = 0;
     for (ptrdiff_t panels = 1; panels <= fc_min(threads, c->panels.count); panels++) {
-        const ptrdiff_t blocks = fc_min(c->tiles.count, fc_round_up(fewest, threads / fc_gcd(threads, panels)));
-        const double task =
-            (double)fc_ceil_div(c->tiles.count, blocks) * ((double)fc_ceil_div(c->panels.count, panels) + SPLIT_COST);
-        const double time = task * (double)fc_ceil_div(blocks * panels, threads);
-        if (panels > 1 && time >= least) continue;
-        least = time;
-        c->pair_blocks = blocks;
-        c->panel_blocks = panels;
+        const ptrdiff_t unit = threads / fc_gcd(threads, panels);
+        for (ptrdiff_t more = 0; more < 3; more++) {
+            const ptrdiff_t blocks = fc_min(c->tiles.count, fc_round_up(fewest, unit) + more * unit);
+            const double task = ((double)fc_ceil_div(c->tiles.count, blocks) + READ_COST) *
+                                ((double)fc_ceil_div(c->panels.count, panels) + SPLIT_COST);
+            const double time = task * (double)fc_ceil_div(blocks * panels, threads);
+            if (c->pair_blocks && time >= least) continue;
+            least = time;
+            c->pair_blocks = blocks;
+            c->panel_blocks = panels;
+        }
     }
 }
 
