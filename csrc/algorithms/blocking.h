@@ -89,18 +89,21 @@ static inline fc_panels fc_panels_of(ptrdiff_t columns, ptrdiff_t lanes, ptrdiff
     return (fc_panels){columns, lanes, vectors, fc_ceil_div(vectors, most)};
 }
 
+static inline fc_panel_cut fc_panel_between(const fc_panels *all, ptrdiff_t from, ptrdiff_t to)
+{
+    return (fc_panel_cut){from * all->lanes, fc_min(to * all->lanes, all->columns) - from * all->lanes, to - from};
+}
+
 static inline fc_panel_cut fc_panel_at(const fc_panels *all, ptrdiff_t index)
 {
-    const ptrdiff_t from = fc_cut(all->vectors, all->count, index), to = fc_cut(all->vectors, all->count, index + 1);
-    return (fc_panel_cut){from * all->lanes, fc_min(to * all->lanes, all->columns) - from * all->lanes, to - from};
+    return fc_panel_between(all, fc_cut(all->vectors, all->count, index), fc_cut(all->vectors, all->count, index + 1));
 }
 
 /* The same, wide and narrow ones by turns: neighbours are even together. */
 static inline fc_panel_cut fc_spread_panel_at(const fc_panels *all, ptrdiff_t index)
 {
-    const ptrdiff_t from = fc_cut_spread(all->vectors, all->count, index);
-    const ptrdiff_t to = fc_cut_spread(all->vectors, all->count, index + 1);
-    return (fc_panel_cut){from * all->lanes, fc_min(to * all->lanes, all->columns) - from * all->lanes, to - from};
+    return fc_panel_between(all, fc_cut_spread(all->vectors, all->count, index),
+                            fc_cut_spread(all->vectors, all->count, index + 1));
 }
 
 #endif

@@ -2,15 +2,14 @@
 /* corr2d_strassen.c -- correlation of NHWC images by one step of Strassen's algorithm, in Winograd's variant: seven
  * products of halves instead of eight.
  *
- * The matrix of what outputs read is cut by even and odd outputs of each image and by halves of the channels, weights by halves
- * of channels and of filters. Outputs that follow each other are alike, mostly, so that what they share of each other's rounding
- * is no more than in a tile of Winograd's. Sums of weights are prepared. A task is some pairs of outputs and some panels of filters; of a part of
- * the depth it makes the sums of pixels, then goes through the seven products of every panel: their results stay in a cache,
- * most go on from each other, and come to the outputs once a part.
+ * The matrix of what outputs read is cut by even and odd outputs of each image and by halves of the channels, weights by
+ * halves of channels and of filters. Outputs that follow each other are alike, mostly, so that what they share of each
+ * other's rounding is no more than in a tile of Winograd's. Sums of weights are prepared. A task is some pairs of outputs
+ * and some panels of filters; of a part of the depth it makes the sums of pixels, then goes through the seven products of
+ * every panel: their results stay in a cache, most go on from each other, and come to the outputs once a part.
  *
  * A NaN or an infinity, or a sum that overflows on the way, spreads over a pair: outputs that come back so are computed by the
  * definition. */
-#include <math.h>
 #include <string.h>
 
 #include "algorithms/algorithm.h"
@@ -21,8 +20,9 @@
 #include "platform/memory.h"
 #include "platform/parallel.h"
 
-#define MOST_TAPS (FC_STRASSEN_CHUNKS * 2 * FC_DEPTH / FC_STRASSEN_CHANNELS) /* of a part, each time that it has one */
-#define BLOCK_TILES 8                                                        /* of one task */
+#define MOST_OUTERS (2 * FC_DEPTH / FC_STRASSEN_CHANNELS) /* taps of a chunk */
+#define MOST_TAPS (FC_STRASSEN_CHUNKS * MOST_OUTERS)      /* of a part, each time that it has one */
+#define BLOCK_TILES 8                                     /* of one task */
 #define MOST_PAIRS (BLOCK_TILES * FC_TALLEST_TILE_ROWS)
 #define PIXEL_BYTES (768 * 1024) /* of the sums of pixels of a block */
 #define FEWEST_TERMS 384         /* of a sum */
@@ -70,7 +70,7 @@ typedef struct call {
  * output less). */
 typedef struct slot {
     const void *a[3][MOST_TAPS * MOST_PAIRS]; /* [tile][tap of the part][row] */
-    const void *b[2 * FC_DEPTH / FC_STRASSEN_CHANNELS];
+    const void *b[MOST_OUTERS];
     void *even[MOST_PAIRS], *odd[MOST_PAIRS];
     _Alignas(64) char products[SUMS][MOST_PAIRS * FC_MAX_PANEL_LANES * 8];
     /* A pixel outside of the image, then the sums of pixels, [pair][tap of the part][4][channel]. */
@@ -119,9 +119,6 @@ static const char *pass(const fc_problem *p)
 {
     const fc_gemm_kernels *kernels = &p->kernels->gemm[p->dtype];
     const ptrdiff_t points = p->batch * p->out[0] * p->out[1], pairs = p->batch * fc_strassen_pairs(p);
-    const fc_strassen_tiles tiles = fc_strassen_tiles_of(p);
-    const ptrdiff_t others =
-        fc_min(fc_rows_computed(points, kernels->rows), fc_rows_computed(points, kernels->lower_rows));
     if (p->window[0] * p->window[1] * p->channels < FEWEST_TERMS ||
         p->out_channels < (fc_vectors_are_wide(p) ? FEWEST_FILTERS : FEWEST_FILTERS / 2))
         return "there are too few channels on one side";
@@ -130,6 +127,9 @@ static const char *pass(const fc_problem *p)
     if (!p->weights_stay && p->weight_layout == FC_OIHW && p->window[0] * p->window[1] > 1)
         return "others take the taps of a weight together";
     if (!p->weights_stay && pairs < PAIRS_TO_PACK) return "there are too few outputs to add up the weights for";
+    const fc_strassen_tiles tiles = fc_strassen_tiles_of(p);
+    const ptrdiff_t others =
+        fc_min(fc_rows_computed(points, kernels->rows), fc_rows_computed(points, kernels->lower_rows));
     if ((double)(tiles.rows * tiles.count + tiles.taller) * 7 / 4 > MOST_ROWS * (double)others)
         return "much of its tiles would lie outside of the map";
     return NULL;
@@ -216,11 +216,8 @@ static void mend(const call *c, ptrdiff_t first, ptrdiff_t pairs, const fc_panel
         const ptrdiff_t y = pixel / p->out[1], x = pixel % p->out[1];
         for (ptrdiff_t o = 0; pixel < pixels && o < 2 * panel->columns; o++) {
             const ptrdiff_t filter = panel->first + o % panel->columns + o / panel->columns * c->columns;
-            const char *at =
-                (const char *)c->operands->y + ((image * pixels + pixel) * p->out_channels + filter) * c->element;
-            if (c->element == 4 ? isfinite(*(const float *)(const void *)at)
-                                : isfinite(*(const double *)(const void *)at))
-                continue;
+            const ptrdiff_t at = (image * pixels + pixel) * p->out_channels + filter;
+            if (fc_is_finite(c->operands->y, at, c->element)) continue;
             fc_corr2d_by_definition(p, c->operands, image, filter, (fc_range){y, y + 1}, (fc_range){x, x + 1});
         }
     }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "algorithms/winograd.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "algorithms/by_definition.h"
@@ -380,8 +379,7 @@ void fc_winograd_mend(const fc_winograd_call *c, const fc_winograd_run *tile, pt
     for (ptrdiff_t i = 0; i < rows; i++)
         for (ptrdiff_t j = 0; j < columns; j++) {
             const ptrdiff_t at = i * s->dilation[0] * steps[0] + j * s->dilation[1] * steps[1];
-            finite &=
-                c->element == 4 ? isfinite(((const float *)outputs)[at]) : isfinite(((const double *)outputs)[at]);
+            finite &= fc_is_finite(outputs, at, c->element);
         }
     /* Outputs next to each other in one call. */
     const ptrdiff_t down = s->dilation[0] == 1 ? rows : 1, across = s->dilation[1] == 1 ? columns : 1;
